@@ -1,0 +1,3 @@
+-- as: SYSADMIN
+-- for each: schema
+CREATE SCHEMA IF NOT EXISTS {database}.{schema};

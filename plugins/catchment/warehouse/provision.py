@@ -1,0 +1,222 @@
+"""What the warehouse must hold before anything is loaded, made by one command that may run any number of times.
+
+The statements are templates in `include/snowflake/`; this module fills them from settings and specs, and runs them.
+Every one is idempotent: it creates what is missing or sets what is declared, and never drops or replaces. So a
+second run changes nothing, and rows, grants and the storage integration's external id stay as they are.
+
+Connect without a database: on a new account none exists yet. Every name in the templates is qualified.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from catchment.errors import NeedsPerson
+from catchment.spec import SourceSpec
+from catchment.warehouse.provision_template import Template, Values, read
+
+TEMPLATES = Path(__file__).parents[3] / "include" / "snowflake"
+PREFIX = "CATCHMENT_SNOWFLAKE_"
+ANALYTICS_SCHEMAS = ("STAGING", "INTERMEDIATE", "MARTS")
+SIZES = ("XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE", "X4LARGE")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+PUBLIC_KEY = re.compile(r"[A-Za-z0-9+/]{100,}={0,2}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What differs between accounts. The defaults are the local profile's.
+
+    Without `storage_integration` the stage names no credentials: the local warehouse has its own. Public keys are
+    PEM or their base64 body; without one, no service user is made. Credits are per month and warehouse.
+    """
+
+    bucket: str = "catchment-landing"
+    storage_integration: str = ""
+    storage_role_arn: str = ""
+    service_user: str = "CATCHMENT"
+    service_public_key: str = ""
+    service_public_key_2: str = ""
+    loading_size: str = "XSMALL"
+    loading_credits: int = 100
+    transforming_size: str = "XSMALL"
+    transforming_credits: int = 100
+    reporting_size: str = "XSMALL"
+    reporting_credits: int = 50
+    ad_hoc_size: str = "XSMALL"
+    ad_hoc_credits: int = 50
+
+    def __post_init__(self) -> None:
+        if BUCKET.fullmatch(self.bucket) is None:
+            raise NeedsPerson(
+                f"{PREFIX}BUCKET is {self.bucket!r}: give the name of an S3 bucket, without s3:// or path."
+            )
+        if bool(self.storage_integration) != bool(self.storage_role_arn):
+            raise NeedsPerson(f"Set both {PREFIX}STORAGE_INTEGRATION and {PREFIX}STORAGE_ROLE_ARN, or neither.")
+        for name in ("loading_size", "transforming_size", "reporting_size", "ad_hoc_size"):
+            if getattr(self, name) not in SIZES:
+                raise NeedsPerson(
+                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}: choose one of {', '.join(SIZES)}."
+                )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from `CATCHMENT_SNOWFLAKE_*`; a variable that no setting answers to is an error, not a typo kept."""
+        given = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+        known = {field.name: field for field in fields(cls)}
+        if unknown := sorted(given.keys() - known.keys()):
+            raise NeedsPerson(
+                f"{PREFIX}{unknown[0].upper()} is not a setting. There are: {', '.join(sorted(known)).upper()}."
+            )
+        return cls(**{name: _typed(name, known[name].default, value) for name, value in given.items()})
+
+    @property
+    def values(self) -> Values:
+        """What a template may name."""
+        own: dict[str, str | int] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return own | {
+            "landing_url": f"s3://{self.bucket}/landing/",
+            "service_public_key": key_body(self.service_public_key),
+            "service_public_key_2": key_body(self.service_public_key_2),
+        }
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One idempotent statement, the template it comes from, and the role that runs it."""
+
+    step: str
+    role: str
+    sql: str
+
+
+def render(
+    settings: Settings, specs: Iterable[SourceSpec], templates: Sequence[Template] | None = None
+) -> tuple[Statement, ...]:
+    """Everything the account needs for these sources, in the order to run it."""
+    rows = _rows(settings, tuple(specs))
+    return tuple(
+        Statement(template.step, template.role, sql)
+        for template in (read(TEMPLATES) if templates is None else templates)
+        for row in _of(template, rows)
+        for sql in template.fill({**settings.values, **row})
+    )
+
+
+def select(statements: Sequence[Statement], only: Iterable[str]) -> tuple[Statement, ...]:
+    """The statements of the steps named in `only` (all when it is empty)."""
+    steps = dict.fromkeys(statement.step for statement in statements)
+    wanted = set(only) or steps.keys()
+    if unknown := sorted(wanted - steps.keys()):
+        raise NeedsPerson(f"There is no step {unknown[0]!r} with these settings. Choose from: {', '.join(steps)}.")
+    return tuple(statement for statement in statements if statement.step in wanted)
+
+
+def with_roles(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements as they are run: each role is taken before the first that needs it."""
+    role = None
+    for statement in statements:
+        if statement.role != role:
+            role = statement.role
+            yield replace(statement, sql=f"USE ROLE {role}")
+        yield statement
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that is used here."""
+
+    def execute(self, command: str, /) -> Any: ...
+
+    def close(self) -> Any: ...
+
+
+class Connection(Protocol):
+    """The part of a DB-API connection that is used here: `snowflake.connector`'s is one."""
+
+    def cursor(self) -> Cursor: ...
+
+
+def apply(
+    connection: Connection, statements: Sequence[Statement], report: Callable[[Statement], None] = lambda _: None
+) -> None:
+    """Run the statements in order on one connection, and `report` each that is done.
+
+    Raises NeedsPerson at the first that the warehouse refuses. What was done before stays; run again after the cure.
+    """
+    cursor = connection.cursor()
+    try:
+        for statement in with_roles(statements):
+            try:
+                cursor.execute(statement.sql)
+            except Exception as error:
+                raise NeedsPerson(_refused(statement, error)) from error
+            report(statement)
+    finally:
+        cursor.close()
+
+
+def key_body(key: str) -> str:
+    """A public key as Snowflake takes it: the base64 body without the PEM lines; any other key is refused."""
+    if "PRIVATE" in key:
+        raise NeedsPerson(
+            "A private key was given where the public one belongs. Give the .pub file, and replace the pair."
+        )
+    body = re.sub(r"-----(BEGIN|END) PUBLIC KEY-----|\s", "", key)
+    if body and PUBLIC_KEY.fullmatch(body) is None:
+        raise NeedsPerson(
+            "The service user's public key is not an RSA public key in PEM. Make it with: openssl rsa -pubout"
+        )
+    return body
+
+
+def _refused(statement: Statement, error: Exception) -> str:
+    return (
+        f"snowflake-apply, step {statement.step}: the warehouse refused {statement.sql.splitlines()[0]!r} to the role "
+        f"{statement.role}: {error}. What was done before it stays; cure it (docs/production.md) and run it again."
+    )
+
+
+def _typed(name: str, default: object, value: str) -> Any:
+    """The value as its setting's type."""
+    if isinstance(default, str):
+        return value
+    if not re.fullmatch(r"[1-9]\d{0,8}", value):
+        raise NeedsPerson(f"{PREFIX}{name.upper()} is {value!r}: give a whole number above zero.")
+    return int(value)
+
+
+def _of(template: Template, rows: Mapping[str, Sequence[Values]]) -> Sequence[Values]:
+    if template.each not in rows:
+        kinds = ", ".join(kind for kind in rows if kind)
+        raise NeedsPerson(f"{template.step} is for each {template.each!r}; there are only: {kinds}.")
+    return rows[template.each]
+
+
+def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence[Values]]:
+    """What `for each` goes over."""
+    sources = [spec.name.upper() for spec in specs]
+    schemas = [("RAW", schema) for schema in ("CATCHMENT", *sources)]
+    schemas += [("ANALYTICS", schema) for schema in ANALYTICS_SCHEMAS]
+    return {
+        "": [{}],
+        "database": [{"database": "RAW"}, {"database": "ANALYTICS"}],
+        "schema": [{"database": database, "schema": schema} for database, schema in schemas],
+        "stream": [
+            {"source": spec.name.upper(), "stream": stream.name.upper()} for spec in specs for stream in spec.streams
+        ],
+        "warehouse": [
+            _warehouse("LOADING", settings.loading_size, settings.loading_credits, timeout=3600),
+            _warehouse("TRANSFORMING", settings.transforming_size, settings.transforming_credits, timeout=7200),
+            _warehouse("REPORTING", settings.reporting_size, settings.reporting_credits, timeout=600),
+            _warehouse("AD_HOC", settings.ad_hoc_size, settings.ad_hoc_credits, timeout=1800),
+        ],
+    }
+
+
+def _warehouse(name: str, size: str, credits: int, *, timeout: int) -> Values:
+    """One warehouse. It sleeps after 60 seconds, the least that is billed; `timeout` is in seconds a statement."""
+    return {"warehouse": name, "size": size, "credits": credits, "auto_suspend": 60, "statement_timeout": timeout}
