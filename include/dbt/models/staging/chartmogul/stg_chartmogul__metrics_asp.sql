@@ -1,0 +1,11 @@
+-- Metrics API: average sale price. One row per month; `metric_on` is the month's last day, or the day up
+-- to which the running month is counted.
+with current_rows as (
+    {{ current_snapshot('chartmogul', 'metrics_asp', key=['date']) }}
+)
+
+select
+    {{ day('date') }} as metric_on,
+    {{ integer('asp') }} as asp_cents,
+    extracted_at
+from current_rows

@@ -1,0 +1,11 @@
+-- Metrics API: customer lifetime value. One row per month; `metric_on` is the month's last day, or the day up
+-- to which the running month is counted.
+with current_rows as (
+    {{ current_snapshot('chartmogul', 'metrics_ltv', key=['date']) }}
+)
+
+select
+    {{ day('date') }} as metric_on,
+    {{ decimal('ltv') }} as ltv_cents,
+    extracted_at
+from current_rows

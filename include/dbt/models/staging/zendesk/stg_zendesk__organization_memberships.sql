@@ -1,0 +1,14 @@
+-- Which user is in which organization. One row per membership of the newest list.
+with current_rows as (
+    {{ current_snapshot('zendesk', 'organization_memberships', key=['id']) }}
+)
+
+select
+    {{ integer('id') }} as organization_membership_id,
+    {{ integer('user_id') }} as user_id,
+    {{ integer('organization_id') }} as organization_id,
+    {{ flag('default') }} as is_default,
+    {{ moment('created_at') }} as created_at,
+    {{ moment('updated_at') }} as updated_at,
+    extracted_at
+from current_rows
