@@ -79,7 +79,7 @@ class Settings:
         """What a template may name."""
         own: dict[str, str | int] = {field.name: getattr(self, field.name) for field in fields(self)}
         return own | {
-            "landing_url": f"s3://{self.bucket}/landing/",
+            "stage_url": f"s3://{self.bucket}/",
             "service_public_key": key_body(self.service_public_key),
             "service_public_key_2": key_body(self.service_public_key_2),
         }
