@@ -142,11 +142,15 @@ class SavedCursor:
 
 @dataclass(frozen=True)
 class TimeExport:
-    """An export ordered by time: the next page starts at the last one's end, and repeats the records on that second."""
+    """An export ordered by time: the next page starts at the last one's end, and repeats the records on that second.
+
+    What is younger than `settle` is not asked for yet.
+    """
 
     start: str = "start_time"
     next: str = "end_time"
     done: str = "end_of_stream"
+    settle: timedelta = timedelta(seconds=65)
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ Read = Snapshot | Window | SavedCursor | TimeExport | SheetTab
 
 @dataclass(frozen=True)
 class Parent:
-    """A child stream is read once per record of its parent: `path` holds `{param}`, filled from the parent's `field`."""
+    """A child stream is read once per record of its parent; its `path` holds `{param}`, the parent's `field`."""
 
     stream: str
     field: str
@@ -214,6 +218,7 @@ class Stream:
 class SourceSpec:
     """A vendor: where it lives, how one signs in, what it allows, and its streams.
 
+    Paths that begin with a key of `other_hosts` live there, unless the connection names a base URL of its own.
     `parallel` is the number of requests that one stream may have in flight. Raise `version` when a change of the spec
     changes what a batch holds: it is written into every manifest.
     """
@@ -224,6 +229,7 @@ class SourceSpec:
     auth: Auth
     rate: RateLimit
     streams: tuple[Stream, ...]
+    other_hosts: Mapping[str, str] = field(default=NOTHING)
     parallel: int = 1
     history_start: datetime = datetime(2020, 1, 1, tzinfo=UTC)
     version: int = 1

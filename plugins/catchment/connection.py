@@ -1,0 +1,121 @@
+"""A connection: where a system is and who we are there. The only thing that differs between laptop and production.
+
+Airflow's connections have the same fields (`Connection.like`); outside Airflow they come from `AIRFLOW_CONN_<ID>`, in
+Airflow's JSON form.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from catchment.errors import NeedsPerson
+
+
+class _LikeConnection(Protocol):
+    """What Airflow's Connection and ours have in common."""
+
+    conn_id: str
+    host: str | None
+    login: str | None
+    password: str | None
+    schema: str | None
+    port: int | None
+
+    @property
+    def extra_dejson(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """One system's address and credentials. `repr` never shows a secret."""
+
+    conn_id: str
+    host: str = ""
+    login: str = ""
+    password: str = field(default="", repr=False)
+    schema: str = ""
+    port: int | None = None
+    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+
+    @classmethod
+    def like(cls, other: _LikeConnection) -> Connection:
+        """The same connection, from an Airflow one."""
+        return cls(
+            conn_id=other.conn_id,
+            host=other.host or "",
+            login=other.login or "",
+            password=other.password or "",
+            schema=other.schema or "",
+            port=other.port,
+            extra=MappingProxyType(dict(other.extra_dejson)),
+        )
+
+    @classmethod
+    def from_env(cls, conn_id: str, env: Mapping[str, str] = os.environ) -> Connection:
+        """The connection in `AIRFLOW_CONN_<ID>`: JSON, or Airflow's URI form."""
+        name = f"AIRFLOW_CONN_{conn_id.upper()}"
+        text = env.get(name)
+        if text is None:
+            raise NeedsPerson(f'There is no connection "{conn_id}": set {name} (see docs/production.md).')
+        return cls._from_json(conn_id, name, text) if text.lstrip().startswith("{") else cls._from_uri(conn_id, text)
+
+    @classmethod
+    def _from_json(cls, conn_id: str, name: str, text: str) -> Connection:
+        try:
+            fields = json.loads(text)
+            extra = fields.get("extra") or {}
+            extra = json.loads(extra) if isinstance(extra, str) else extra
+        except (json.JSONDecodeError, AttributeError) as error:
+            raise NeedsPerson(f"{name} is not a JSON object: mend it (see docs/production.md).") from error
+        return cls(
+            conn_id=conn_id,
+            host=fields.get("host") or "",
+            login=fields.get("login") or "",
+            password=fields.get("password") or "",
+            schema=fields.get("schema") or "",
+            port=int(fields["port"]) if fields.get("port") else None,
+            extra=MappingProxyType(dict(extra)),
+        )
+
+    @classmethod
+    def _from_uri(cls, conn_id: str, text: str) -> Connection:
+        parts = urlsplit(text)
+        query = dict(parse_qsl(parts.query))
+        extra = json.loads(query.pop("__extra__", "{}")) | query
+        return cls(
+            conn_id=conn_id,
+            host=unquote(parts.hostname or ""),
+            login=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            schema=unquote(parts.path.lstrip("/")),
+            port=parts.port,
+            extra=MappingProxyType(extra),
+        )
+
+    def base_url(self, default: str) -> str:
+        """The vendor's base URL without a slash at its end: `base_url` in extra, else the host, else `default`.
+
+        A host may be a whole URL with a path; a bare one takes its scheme from `schema` (https unless it says http)
+        and its port from `port`.
+        """
+        url = self.extra.get("base_url") or self.host or default
+        if "://" not in url:
+            scheme = self.schema if self.schema in ("http", "https") else "https"
+            authority, _, path = url.partition("/")
+            port = f":{self.port}" if self.port else ""
+            url = f"{scheme}://{authority}{port}/{path}"
+        elif self.port and url == self.host and urlsplit(url).port is None:
+            parts = urlsplit(url)
+            url = parts._replace(netloc=f"{parts.netloc}:{self.port}").geturl()
+        return str(url).rstrip("/")
+
+    @property
+    def key(self) -> str:
+        """The API key, from the login or, where that is empty, the password: people use either field."""
+        return self.login or self.password

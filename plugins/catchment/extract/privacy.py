@@ -1,0 +1,95 @@
+"""Secret fields are dropped and personal ones hashed, before anything is written.
+
+Only the named fields are touched: along a field's path a record is opened one level at a time, and everything beside
+the path keeps the vendor's own bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from catchment.errors import NeedsPerson
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_DROP = object()
+Rule = Callable[[bytes], Any]
+
+
+def hashed(value: str, key: bytes) -> str:
+    """`hmac-sha256:` and 64 hex digits. Case, outer spaces and Unicode composition don't count, so that one e-mail
+    address has one hash at every vendor."""
+    plain = unicodedata.normalize("NFC", value).strip().casefold()
+    return "hmac-sha256:" + hmac.new(key, plain.encode("utf-8"), hashlib.sha256).hexdigest()
+
+
+class Privacy:
+    """Applies a stream's rules to its records; with no rules, records pass untouched."""
+
+    def __init__(self, *, secret: Iterable[str], personal: Iterable[str], key: bytes) -> None:
+        personal = tuple(personal)
+        if personal and not key:
+            raise NeedsPerson(
+                'Personal fields need a key to hash with: set the password of the connection "catchment_pii".'
+            )
+        self._key = key
+        self._rules: dict[str, Any] = {}
+        for path in secret:
+            self._add(path, lambda _: _DROP)
+        for path in personal:
+            self._add(path, self._hash)
+
+    def apply(self, records: list[bytes]) -> list[bytes]:
+        if not self._rules:
+            return records
+        return [self._walk(record, self._rules) for record in records]
+
+    def _add(self, path: str, rule: Rule) -> None:
+        *above, last = path.split(".")
+        node = self._rules
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = rule
+
+    def _walk(self, data: Any, rules: dict[str, Any]) -> bytes:
+        """The value with `rules` applied to its fields, or to those of each of its elements where it is a list."""
+        first = bytes(data).lstrip()[:1]
+        if first == b"[":
+            return msgspec.json.encode([msgspec.Raw(self._walk(item, rules)) for item in _LIST.decode(data)])
+        if first != b"{":
+            return bytes(data)
+        value: dict[str, Any] = dict(_OBJECT.decode(data))
+        for name, rule in rules.items():
+            if name not in value:
+                continue
+            if isinstance(rule, dict):
+                value[name] = msgspec.Raw(self._walk(value[name], rule))
+                continue
+            replaced = rule(value[name])
+            if replaced is _DROP:
+                del value[name]
+            else:
+                value[name] = replaced
+        return msgspec.json.encode(value)
+
+    def _hash(self, data: Any) -> Any:
+        """A string's hash; each leaf's hash in a list or object; null and "" stay, for they name nobody."""
+        raw = bytes(data).strip()
+        match raw[:1]:
+            case b'"':
+                text = msgspec.json.decode(raw, type=str)
+                return hashed(text, self._key) if text else text
+            case b"[":
+                return [self._hash(item) for item in _LIST.decode(raw)]
+            case b"{":
+                return {name: self._hash(item) for name, item in _OBJECT.decode(raw).items()}
+            case _ if raw == b"null":
+                return None
+            case _:
+                return hashed(raw.decode(), self._key)

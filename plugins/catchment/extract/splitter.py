@@ -1,0 +1,215 @@
+"""Split a page into records without parsing them.
+
+What the platform only passes on is never decoded: a record keeps the vendor's own bytes, and with them big integers,
+key order and odd escapes. Two passes of a C scanner read the page: one cuts out the records and the few fields that
+paging needs, one reads each record's key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from catchment.errors import VendorUnavailable
+
+KeyValue = str | int
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that can't be loaded, as text, with the reason."""
+
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records as the vendor's bytes, their keys in the same order, and the page's own fields.
+
+    `fields` holds, by dotted path, whatever of the reply paging asked for; absent ones are None.
+    """
+
+    records: list[bytes]
+    keys: list[Any]
+    fields: dict[str, Any]
+    rejects: tuple[Reject, ...] = ()
+
+
+class Splitter:
+    """Cuts replies of one stream. `records` is the dotted path of the list, "" where the reply is the one record."""
+
+    def __init__(self, records: str, key: tuple[str, ...], fields: Iterable[str] = ()) -> None:
+        self._path = tuple(records.split(".")) if records else ()
+        self._key_names = key
+        self._fields = tuple(fields)
+        struct: Any = _key_struct(key)
+        self._key = msgspec.json.Decoder(struct)
+        if self._path:
+            wanted: dict[tuple[str, ...], Any] = {tuple(path.split(".")): Any for path in self._fields}
+            self._keys = msgspec.json.Decoder(_nested({self._path: list[struct]}))
+            self._page = msgspec.json.Decoder(_nested({**wanted, self._path: list[msgspec.Raw]}))
+
+    def split(self, body: bytes) -> Page:
+        """The page of a reply. A reply that is no JSON, or holds no list, raises `VendorUnavailable`."""
+        if not self._path:
+            return self._single(body)
+        try:
+            page = self._page.decode(body)
+            raws = [*_at(page, self._path)]
+        except (msgspec.DecodeError, TypeError) as error:
+            return self._tolerant(body, error)
+        fields = {path: _at(page, tuple(path.split("."))) for path in self._fields}
+        if not _is_utf8(body):
+            return self._sort_out(raws, fields)
+        try:
+            keys = _at(self._keys.decode(body), self._path)
+        except msgspec.DecodeError:
+            return self._sort_out(raws, fields)
+        return Page(records=_one_line_each(raws), keys=keys, fields=fields)
+
+    def _single(self, body: bytes) -> Page:
+        try:
+            key = self._key.decode(body)
+        except msgspec.DecodeError as error:
+            raise VendorUnavailable(f"the reply is not the record it should be ({error}): {_glimpse(body)}") from error
+        return Page(records=_one_line_each([msgspec.Raw(body.strip())]), keys=[key], fields={})
+
+    def _sort_out(self, raws: Iterable[bytes | msgspec.Raw], fields: dict[str, Any]) -> Page:
+        """The slow way, for a page with a bad record: keep the good ones, reject the others with their reason."""
+        records, keys, rejects = [], [], []
+        for raw in raws:
+            data = bytes(raw)
+            reason = None if _is_utf8(data) else "is not valid UTF-8"
+            if reason is None:
+                try:
+                    key = self._key.decode(data)
+                except msgspec.ValidationError as error:
+                    reason = f"key {'+'.join(self._key_names)}: {error}"
+                except msgspec.DecodeError:
+                    reason = "is not valid JSON: it holds a surrogate escape without its other half"
+            if reason is None:
+                records.append(data)
+                keys.append(key)
+            else:
+                rejects.append(Reject(reason=reason, record=data.decode("utf-8", "backslashreplace")))
+        return Page(records=_one_line_each(records), keys=keys, fields=fields, rejects=tuple(rejects))
+
+    def _tolerant(self, body: bytes, error: Exception) -> Page:
+        """For a page that the strict scanner refuses: Python's reader knows lone surrogates, and finds the culprits."""
+        text = body.decode("utf-8", "surrogateescape")
+        try:
+            reply = json.loads(text)
+        except (ValueError, RecursionError):
+            raise VendorUnavailable(f"the reply is not JSON ({error}): {_glimpse(body)}") from error
+        if not isinstance(_dig(reply, self._path), list):
+            raise VendorUnavailable(
+                f'the reply has no list "{".".join(self._path)}" where the records should be: {_glimpse(body)}'
+            ) from error
+        raws = [part.encode("utf-8", "surrogateescape") for part in _slices(text, self._path)]
+        fields = {path: _dig(reply, tuple(path.split("."))) for path in self._fields}
+        return self._sort_out(raws, fields)
+
+
+def _nested(leaves: dict[tuple[str, ...], Any]) -> Any:
+    """A struct type whose fields are the given paths; a path that is absent or null decodes as None."""
+    tree: dict[str, Any] = {}
+    for path, kind in leaves.items():
+        node = tree
+        for name in path[:-1]:
+            node = node.setdefault(name, {})
+        node[path[-1]] = kind
+    return _struct(tree)
+
+
+def _struct(tree: dict[str, Any]) -> Any:
+    names = {f"f{i}": name for i, name in enumerate(tree)}
+    fields = [
+        (alias, _struct(tree[name]) | None if isinstance(tree[name], dict) else tree[name], None)
+        for alias, name in names.items()
+    ]
+    return msgspec.defstruct("Reply", fields, rename=names, gc=False)
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if value is None:
+            return None
+        alias = next(field.name for field in msgspec.structs.fields(value) if field.encode_name == name)
+        value = getattr(value, alias)
+    return value
+
+
+def _key_struct(key: tuple[str, ...]) -> Any:
+    names = {f"f{i}": name for i, name in enumerate(key)}
+    return msgspec.defstruct("Key", [(f, KeyValue) for f in names], rename=names, frozen=True, gc=False)
+
+
+def _dig(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _slices(text: str, path: tuple[str, ...]) -> list[str]:
+    """The source text of each element of the list at `path` in a JSON text that is known to be well formed."""
+    decoder = json.JSONDecoder()
+    at = _find(text, path, decoder)
+    parts = []
+    at = _skip(text, at + 1)
+    while text[at] != "]":
+        _, end = decoder.raw_decode(text, at)
+        parts.append(text[at:end])
+        at = _skip(text, end)
+        at = _skip(text, at + 1) if text[at] == "," else at
+    return parts
+
+
+def _find(text: str, path: tuple[str, ...], decoder: json.JSONDecoder) -> int:
+    """Where the value at `path` begins."""
+    at = _skip(text, 0)
+    for wanted in path:
+        name: str | None = None
+        while name != wanted:
+            name, end = decoder.raw_decode(text, _skip(text, at + 1))
+            at = _skip(text, _skip(text, end) + 1)
+            if name != wanted:
+                _, end = decoder.raw_decode(text, at)
+                at = _skip(text, end)
+    return at
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _one_line_each(records: list[Any]) -> list[bytes]:
+    """Records without line breaks: JSON has them between tokens only, where a space means the same."""
+    if b"\n".join(records).count(b"\n") == max(0, len(records) - 1):
+        return records
+    return [bytes(record).replace(b"\r\n", b" ").replace(b"\n", b" ") for record in records]
+
+
+def _glimpse(body: bytes) -> str:
+    """What a reply looks like, for an error message. JSON is not shown: it may hold personal data."""
+    if body.lstrip()[:1] in (b"{", b"["):
+        return f"{len(body)} bytes that begin like JSON"
+    text = body[:120].decode("utf-8", "replace").replace("\n", " ")
+    return f"{text!r}{'…' if len(body) > 120 else ''} ({len(body)} bytes)"
