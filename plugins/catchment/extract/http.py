@@ -163,7 +163,8 @@ class Vendor:
             calls = int(self._limits.get(limit.name, limit.calls))
             if calls < 1:
                 raise NeedsPerson(
-                    f'The connection "{self._source.name}" sets rate_limits.{limit.name} to {calls}: it must be 1 or more.'
+                    f'The connection "{self._source.name}" sets rate_limits.{limit.name} to {calls}: '
+                    "it must be 1 or more."
                 )
             limit = RateLimit(calls, limit.per, limit.name)
             self._budgets[limit.name] = Budget(

@@ -219,9 +219,3 @@ def _refuse_bad_batch(batch: Batch, rows: int, rejected: int) -> None:
             f"changed its API: compare the stream's spec. The records are in {batch.prefix}rejects-*; nothing was "
             "loaded, the cursor stays"
         )
-
-
-def describe(error: Exception, batch: Batch, cursor: str | None) -> str:
-    """An error as the sentence for the task's log: which batch, what went wrong, where the stream stands."""
-    stands = f"the cursor stays at {cursor}" if cursor else "the stream has no cursor yet"
-    return f"{batch}: {str(error).rstrip('.')}. Nothing was loaded; {stands}."

@@ -1,0 +1,155 @@
+"""The platform without Airflow: in a pod, in a notebook, on a terminal. `python -m catchment --help`.
+
+Connections come from `AIRFLOW_CONN_<ID>` (docs/production.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from catchment.batch import Batch, Kind, Mode
+from catchment.connection import Connection
+from catchment.errors import CatchmentError
+from catchment.platform import LANDING_BUCKET, Platform
+from catchment.sources import SOURCES, source
+
+DBT_PROJECT = Path(__file__).parents[2] / "include" / "dbt"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 1 with a sentence on standard error when it did not."""
+    args = _parser().parse_args(arguments)
+    try:
+        status: int = args.run(args)
+        return status
+    except (CatchmentError, KeyError, ValueError) as error:
+        print(f"error: {error.args[0] if error.args else error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m catchment", description="Move data: vendors → S3 → warehouse.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    streams = commands.add_parser("streams", help="list sources and their streams")
+    streams.set_defaults(run=_streams)
+
+    for name, run, help_text in (
+        ("extract", _extract, "land one batch in S3; prints its manifest's key"),
+        ("load", _load, "load a landed batch into the warehouse"),
+        ("sync", _sync, "extract and load one batch"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.set_defaults(run=run)
+        command.add_argument("stream", help="source.stream, such as zendesk.tickets")
+        command.add_argument("--from", dest="start", type=datetime.fromisoformat, required=True, help="with a zone")
+        command.add_argument("--to", dest="end", type=datetime.fromisoformat, required=True, help="with a zone")
+        command.add_argument("--backfill", action="store_true", help="read only this window; the cursor stays")
+        command.add_argument("--full", action="store_true", help="read all of history again")
+        command.add_argument("--bucket", default=os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET))
+
+    apply = commands.add_parser("snowflake-apply", help="make databases, roles, stages and tables; any number of times")
+    apply.set_defaults(run=_snowflake_apply)
+    apply.add_argument("--dry-run", action="store_true", help="print the statements, run none")
+    apply.add_argument("--only", nargs="*", default=(), metavar="STEP", help="only these steps")
+
+    sources = commands.add_parser("dbt-sources", help="write dbt's sources from the specs")
+    sources.set_defaults(run=_dbt_sources)
+    sources.add_argument("--check", action="store_true", help="fail when they differ, write nothing")
+
+    manifest = commands.add_parser("dbt-manifest", help="parse the dbt project into the manifest that Airflow renders")
+    manifest.set_defaults(run=_dbt_manifest)
+    return parser
+
+
+def _streams(_: argparse.Namespace) -> int:
+    for spec in SOURCES.values():
+        for stream in spec.streams:
+            print(f"{spec.name}.{stream.name:32} {type(stream.read).__name__:12} {stream.description}")
+    return 0
+
+
+def _batch(args: argparse.Namespace) -> Batch:
+    name, _, stream = args.stream.partition(".")
+    source(name).stream(stream)
+    return Batch(
+        source=name,
+        stream=stream,
+        start=args.start,
+        end=args.end,
+        kind=Kind.BACKFILL if args.backfill else Kind.SCHEDULED,
+        mode=Mode.FULL if args.full else Mode.INCREMENTAL,
+    )
+
+
+def _extract(args: argparse.Namespace) -> int:
+    platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
+    print(platform.extract(_batch(args)) or "unchanged")
+    return 0
+
+
+def _load(args: argparse.Namespace) -> int:
+    platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
+    batch = _batch(args)
+    loaded = platform.load(platform.manifest_key(batch))
+    print(json.dumps({"batch": batch.id, "rows": loaded.rows, "rejected": loaded.rejected}))
+    return 0
+
+
+def _sync(args: argparse.Namespace) -> int:
+    platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
+    batch = _batch(args)
+    key = platform.extract(batch)
+    if key is None:
+        print(json.dumps({"batch": batch.id, "unchanged": True}))
+        return 0
+    loaded = platform.load(key)
+    print(json.dumps({"batch": batch.id, "rows": loaded.rows, "rejected": loaded.rejected}))
+    return 0
+
+
+def _snowflake_apply(args: argparse.Namespace) -> int:
+    from catchment.warehouse import provision, session
+
+    statements = provision.select(
+        provision.render(provision.Settings.from_env(os.environ), SOURCES.values()), args.only
+    )
+    if args.dry_run:
+        print(";\n\n".join(statement.sql for statement in provision.with_roles(statements)) + ";")
+        return 0
+    opened = session.connect(Connection.from_env("snowflake_default"), database=None, query_tag="snowflake-apply")
+    try:
+        provision.apply(opened, statements)
+    finally:
+        opened.close()
+    print(f"{len(statements)} statements applied")
+    return 0
+
+
+def _dbt_sources(args: argparse.Namespace) -> int:
+    from catchment import dbt_sources
+
+    if args.check:
+        differences = dbt_sources.differences(SOURCES.values(), DBT_PROJECT)
+        print("\n".join(differences) or "dbt's sources are as the specs say")
+        return 1 if differences else 0
+    for path in dbt_sources.write(SOURCES.values(), DBT_PROJECT):
+        print(f"wrote {path}")
+    return 0
+
+
+def _dbt_manifest(_: argparse.Namespace) -> int:
+    from catchment import dbt_project
+
+    print(dbt_project.write_manifest(DBT_PROJECT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Names of tables. A name comes from a spec; one that is not plain never reaches SQL."""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN = re.compile(r"[a-z][a-z0-9_]*")
+
+LEDGER = "RAW.CATCHMENT.LEDGER"
+REJECTS = "RAW.CATCHMENT.REJECTS"
+STAGE = "RAW.CATCHMENT.LANDING"
+FILE_FORMAT = "RAW.CATCHMENT.JSON_LINES"
+
+
+def raw_table(source: str, stream: str) -> str:
+    """`RAW.ZENDESK.TICKETS` for ("zendesk", "tickets"); raises ValueError for anything but plain lower-case names."""
+    for name in (source, stream):
+        if not _PLAIN.fullmatch(name):
+            raise ValueError(f"{name!r} can't name a table: use lower-case letters, digits and underscores.")
+    return f"RAW.{source.upper()}.{stream.upper()}"

@@ -1,0 +1,136 @@
+"""A session with the warehouse: how to open it, and what its errors mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from catchment.connection import Connection
+from catchment.errors import CatchmentError, NeedsPerson, WarehouseUnavailable
+
+# Snowflake's own numbers for trouble that passes: lock waits, aborted transactions, a warehouse that is resuming.
+_PASSING = frozenset({604, 606, 612, 625, 1102, 90030, 90106, 250001, 250003, 251001})
+_CREDENTIALS = frozenset({250001, 390100, 390101, 390144, 394300})
+
+
+class Cursor(Protocol):
+    """What we use of a Snowflake connector's cursor."""
+
+    def execute(self, command: str, params: Any = None, /) -> Any: ...
+    def executemany(self, command: str, params: Sequence[Any], /) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> Sequence[Any]: ...
+    def close(self) -> Any: ...
+
+
+class Session(Protocol):
+    """What we use of a Snowflake connector's connection."""
+
+    def cursor(self) -> Any: ...
+    def close(self) -> Any: ...
+
+
+def connect(connection: Connection, *, query_tag: str = "", database: str | None = "RAW") -> Session:
+    """A session by the connection's fields (docs/production.md); its statements carry `query_tag`."""
+    import snowflake.connector
+
+    with explained("open a session"):
+        session: Session = snowflake.connector.connect(**arguments(connection, query_tag=query_tag, database=database))
+        return session
+
+
+def arguments(connection: Connection, *, query_tag: str, database: str | None) -> dict[str, Any]:
+    """The connector's arguments. Time zone and types are fixed: a session never depends on an account's defaults."""
+    extra = connection.extra
+    given = {
+        "user": connection.login,
+        "password": connection.password if not _has_key(extra) else None,
+        "account": extra.get("account"),
+        "warehouse": extra.get("warehouse"),
+        "database": database,
+        "role": extra.get("role"),
+        "host": extra.get("host"),
+        "port": extra.get("port"),
+        "protocol": extra.get("protocol"),
+        "private_key_file": extra.get("private_key_file"),
+        "private_key": extra.get("private_key_content"),
+        "private_key_file_pwd": connection.password if _has_key(extra) and connection.password else None,
+    }
+    return {name: value for name, value in given.items() if value not in (None, "")} | {
+        "autocommit": True,
+        "login_timeout": 30,
+        "network_timeout": 600,
+        "session_parameters": {
+            "QUERY_TAG": query_tag,
+            "TIMEZONE": "UTC",
+            "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False,
+        },
+    }
+
+
+def _has_key(extra: Mapping[str, Any]) -> bool:
+    return bool(extra.get("private_key_file") or extra.get("private_key_content"))
+
+
+def query_tag(**parts: str) -> str:
+    """A query tag as JSON: who sends a statement (dag, task, run, stream)."""
+    return json.dumps({name: value for name, value in parts.items() if value}, ensure_ascii=False)[:2000]
+
+
+@contextmanager
+def transaction(session: Session) -> Iterator[Cursor]:
+    """A cursor inside BEGIN … COMMIT; any error rolls back, and none of it ever was."""
+    cursor = session.cursor()
+    try:
+        cursor.execute("BEGIN")
+        try:
+            yield cursor
+        except BaseException:
+            _roll_back(cursor)
+            raise
+        cursor.execute("COMMIT")
+    finally:
+        cursor.close()
+
+
+def _roll_back(cursor: Cursor) -> None:
+    """Roll back if the session still lives; a dead session's transaction is rolled back by the warehouse."""
+    from snowflake.connector.errors import Error
+
+    try:
+        cursor.execute("ROLLBACK")
+    except Error:
+        return
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn the connector's errors into ours: what passes may be tried again, the rest needs a person."""
+    from snowflake.connector import errors
+
+    try:
+        yield
+    except errors.Error as error:
+        raise explain(error, doing) from error
+
+
+def explain(error: Any, doing: str) -> CatchmentError:
+    """The error that says what to do about a connector's error."""
+    from snowflake.connector import errors
+
+    number = getattr(error, "errno", None)
+    text = str(getattr(error, "msg", None) or error).splitlines()[0][:300]
+    if isinstance(error, errors.DatabaseError) and number in _CREDENTIALS and "ncorrect" in text:
+        return NeedsPerson(
+            f'The warehouse refused the credentials to {doing} ({text}): renew them in the connection "snowflake_default" '
+            "(docs/runbooks/credentials.md)."
+        )
+    lost = (errors.OperationalError, errors.InterfaceError, errors.InternalServerError, errors.ServiceUnavailableError)
+    if isinstance(error, lost) or number in _PASSING:
+        return WarehouseUnavailable(f"The warehouse could not {doing} ({text}): it is tried again later.")
+    return NeedsPerson(
+        f"The warehouse refused to {doing} ({text}). If a table or stage is missing, run "
+        "`python -m catchment snowflake-apply`; else see docs/production.md for the rights that the role needs."
+    )
