@@ -9,13 +9,19 @@
 -#}
 
 
-{#- Lists that are read whole: the rows of the newest snapshot. Whatever is absent from it is deleted. -#}
-{% macro current_snapshot(source_name, stream, key) -%}
+{#-
+  Lists that are read whole: the rows of the newest snapshot. Whatever is absent from it is deleted. A list that is asked
+  for up to the end of its batch's interval (`dated`) is newest by that end: reading an old interval again gives the same
+  list cut off there, and must not hide what came after.
+-#}
+{% macro current_snapshot(source_name, stream, key, dated=false) -%}
 with batches as (
     select batch_id, extracted_at
     from {{ source('catchment', 'ledger') }}
     where source = '{{ source_name }}' and stream = '{{ stream }}'
-    qualify row_number() over (order by extracted_at desc, loaded_at desc, batch_id desc) = 1
+    qualify row_number() over (
+        order by {{ 'interval_end desc, ' if dated }}extracted_at desc, loaded_at desc, batch_id desc
+    ) = 1
 )
 
 select
@@ -35,7 +41,7 @@ inner join batches on raw_rows.batch_id = batches.batch_id
   batch is the newest of those whose window holds t, so a row that is gone from a re-read window is deleted. Time is cut
   at the bounds of all windows; between two cuts the newest batch is the same everywhere.
 -#}
-{% macro current_window(source_name, stream, key, at) -%}
+{% macro current_window(source_name, stream, key, at, version=none) -%}
 with batches as (
     select batch_id, window_from, window_to, extracted_at, loaded_at
     from {{ source('catchment', 'ledger') }}
@@ -92,7 +98,7 @@ inner join winners
         raw_rows.batch_id = winners.batch_id
         and raw_rows.happened_at >= winners.segment_from
         and raw_rows.happened_at < winners.segment_to
-{{ one_row_per(key) }}
+{{ one_row_per(key, version) }}
 {%- endmacro %}
 
 

@@ -1,7 +1,6 @@
 {{ config(materialized='table') }}
 
--- Invoices made through the import API, valid and enabled ones (the vendor's default). One row per invoice, with its
--- line items and transactions as lists.
+-- Invoices, the invalid and disabled ones too. One row per invoice, with its line items and transactions as lists.
 with current_rows as (
     {{ current_snapshot('chartmogul', 'invoices', key=['uuid']) }}
 )
@@ -17,6 +16,8 @@ select
     {{ text('collection_method') }} as collection_method,
     {{ text('status') }} as status,
     {{ flag('disabled') }} as is_disabled,
+    {{ moment('disabled_at') }} as disabled_at,
+    {{ json('errors') }} as errors,
     {{ json('line_items') }} as line_items,
     {{ json('transactions') }} as transactions,
     extracted_at

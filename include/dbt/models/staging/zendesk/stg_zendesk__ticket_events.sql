@@ -2,7 +2,7 @@
 
 -- Changes of tickets, with the comments. One row per event; the export repeats events at page borders.
 with current_rows as (
-    {{ newest_version('zendesk', 'ticket_events', key=['id']) }}
+    {{ newest_version('zendesk', 'ticket_events', key=['id'], version='timestamp') }}
 )
 
 select

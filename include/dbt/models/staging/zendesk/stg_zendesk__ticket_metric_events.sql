@@ -3,7 +3,7 @@
 -- Steps of a ticket's clocks (reply time, agent work time, ...). One row per step; `instance` counts the measurings of
 -- one metric on one ticket. Breaches that were taken back are kept and marked deleted.
 with current_rows as (
-    {{ newest_version('zendesk', 'ticket_metric_events', key=['id']) }}
+    {{ newest_version('zendesk', 'ticket_metric_events', key=['id'], version='time') }}
 )
 
 select
