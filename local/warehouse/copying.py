@@ -1,0 +1,191 @@
+"""COPY INTO a table from files of JSON lines: what was asked (`CopyJson`), and doing it (`load`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import snowflake.connector.errors as sf
+from sqlglot import exp
+
+from local.warehouse import errors, lines, places, seams
+
+NEUTRAL_OPTIONS = {
+    "STRIP_OUTER_ARRAY": False,
+    "STRIP_NULL_VALUES": False,
+    "ENABLE_OCTAL": False,
+    "IGNORE_UTF8_ERRORS": False,
+    "REPLACE_INVALID_CHARACTERS": False,
+    "TRIM_SPACE": False,
+    "SKIP_BYTE_ORDER_MARK": True,
+    "MULTI_LINE": True,
+    "DATE_FORMAT": "AUTO",
+    "TIME_FORMAT": "AUTO",
+    "TIMESTAMP_FORMAT": "AUTO",
+    "BINARY_FORMAT": "HEX",
+}
+COLUMNS = (
+    "file",
+    "status",
+    "rows_parsed",
+    "rows_loaded",
+    "error_limit",
+    "errors_seen",
+    "first_error",
+    "first_error_line",
+    "first_error_character",
+    "first_error_column_name",
+)
+BAD_JSON = 100069
+
+
+@dataclass(frozen=True)
+class CopyJson:
+    """One COPY: the target's full name, its columns and what each gets, the files' URLs, and the options.
+
+    `values` are DuckDB expressions over RECORD, ROW_NUMBER and FILENAME. `named` says that FILES listed the files.
+    """
+
+    catalog: str
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+    values: tuple[exp.Expr, ...]
+    urls: tuple[str, ...]
+    named: bool
+    compression: str = "AUTO"
+    force: bool = False
+    keep_going: bool = False
+
+    @property
+    def target(self) -> str:
+        return ".".join(_quoted(part) for part in (self.catalog, self.schema, self.table))
+
+    @property
+    def history(self) -> str:
+        return f"{_quoted(self.catalog)}._fs_information_schema._fs_load_history"
+
+
+@dataclass
+class FileResult:
+    """What became of one file."""
+
+    url: str
+    parsed: int = 0
+    loaded: int = 0
+    rejected: list[lines.Rejected] = field(default_factory=list)
+    skipped: bool = False
+
+    @property
+    def status(self) -> str:
+        if self.skipped:
+            return "LOAD_SKIPPED"
+        if not self.rejected:
+            return "LOADED"
+        return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
+
+    def row(self, keep_going: bool) -> tuple[Any, ...]:
+        if self.skipped:
+            return (self.url, self.status, 0, 0, None, 1, "File was loaded before.", None, None, None)
+        first = self.rejected[0] if self.rejected else None
+        limit = self.parsed if keep_going else 1
+        error = (first.reason, first.line, first.character, None) if first else (None, None, None, None)
+        return (self.url, self.status, self.parsed, self.loaded, limit, len(self.rejected), *error)
+
+
+def load(copy: CopyJson, call: seams.Call) -> seams.Answer:
+    """Run the COPY: all of it or, on an error, none. In the caller's transaction if there is one."""
+    duck = call.cursor._duck_conn
+    own = not call.session.in_transaction
+    if own:
+        duck.begin()
+    try:
+        results = [_load_file(copy, url, call) for url in copy.urls]
+        _remember(copy, results, call)
+        if own and call.cursor._conn._autocommit:
+            duck.commit()
+        elif own:
+            call.cursor._conn._in_transaction = True
+    except BaseException:
+        if own:
+            duck.rollback()
+        raise
+    shown = [r for r in results if copy.named or not r.skipped]
+    if not shown:
+        return seams.Answer(rows=(("Copy executed with 0 files processed.",),))
+    rows = [r.row(copy.keep_going) for r in shown]
+    return seams.Answer(COLUMNS, rows, rowcount=len(rows))
+
+
+def _load_file(copy: CopyJson, url: str, call: seams.Call) -> FileResult:
+    result = FileResult(url)
+    if not copy.force and _was_loaded(copy, url, call):
+        result.skipped = True
+        return result
+    duck = call.cursor._duck_conn
+    filename = exp.Literal.string(places.key_of(url)).sql(dialect="duckdb")
+    values = ", ".join(value.sql(dialect="duckdb") for value in copy.values)
+    columns = ", ".join(_quoted(name) for name in copy.columns)
+    insert = f'INSERT INTO {copy.target} ({columns}) SELECT {values} FROM (SELECT *, {filename} AS "FILENAME" FROM rows)'
+    with places.open_file(url, copy.compression) as file:
+        for batch in lines.batches(file, duck.cursor()):
+            rows = batch.rows
+            result.parsed += len(rows) + len(batch.rejected)
+            result.rejected += batch.rejected
+            if batch.rejected and not copy.keep_going:
+                raise _abort(url, batch.rejected[0])
+            result.loaded += duck.execute(insert).fetchall()[0][0] if len(rows) else 0
+    return result
+
+
+def _abort(url: str, rejected: lines.Rejected) -> sf.ProgrammingError:
+    return sf.ProgrammingError(
+        msg=f"{rejected.reason}\n  File '{places.key_of(url)}', line {rejected.line}, character {rejected.character}\n"
+        "  If you would like to continue loading when an error is encountered, use other values such as 'SKIP_FILE' "
+        "or 'CONTINUE' for the ON_ERROR option.",
+        errno=BAD_JSON,
+        sqlstate="22P02",
+    )
+
+
+def _was_loaded(copy: CopyJson, url: str, call: seams.Call) -> bool:
+    sql = f"SELECT 1 FROM {copy.history} WHERE FILE_NAME = ? AND TABLE_NAME = ? AND SCHEMA_NAME = ? LIMIT 1"
+    return bool(call.duck(sql, [url, copy.table, copy.schema]))
+
+
+def _remember(copy: CopyJson, results: Iterable[FileResult], call: seams.Call) -> None:
+    now = datetime.now(UTC).isoformat()
+    for r in results:
+        if r.skipped or r.status == "LOAD_FAILED":
+            continue
+        _, status, parsed, loaded, limit, seen, error, line, character, column = r.row(copy.keep_going)
+        values = [copy.schema, r.url, copy.table, now, status, loaded, parsed, error, line, character, column, seen, limit]
+        call.duck(f"INSERT INTO {copy.history} VALUES ({', '.join('?' for _ in values)})", values)
+
+
+def matching(urls: Iterable[str], pattern: str | None, root: str) -> tuple[str, ...]:
+    """The URLs whose path below the stage's URL matches the whole pattern."""
+    if pattern is None:
+        return tuple(urls)
+    below = {url: url.removeprefix(root).lstrip("/") for url in urls}
+    return tuple(url for url, path in below.items() if re.fullmatch(pattern, path))
+
+
+def compression_of(options: dict[str, Any]) -> str:
+    """The compression of a JSON file format; an error for an option that would change what is loaded."""
+    for name, value in options.items():
+        if name in ("TYPE", "COMPRESSION", "FILE_EXTENSION"):
+            continue
+        neutral = NEUTRAL_OPTIONS.get(name, object())
+        if name == "ALLOW_DUPLICATE" or (name == "NULL_IF" and value in ([], "")):
+            continue
+        if str(value).upper() != str(neutral).upper():
+            raise errors.unsupported(f"JSON file format option {name} = {value}")
+    return str(options.get("COMPRESSION", "AUTO")).upper()
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")

@@ -1,0 +1,78 @@
+"""The query history: one JSON line per statement in `query_history.jsonl`, kept under a size."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local.warehouse.running import Run
+
+FILE = "query_history.jsonl"
+LIMIT = 64 * 1024 * 1024
+TEXT_LIMIT = 100_000
+COLUMNS = {
+    "QUERY_ID": "VARCHAR",
+    "QUERY_TEXT": "VARCHAR",
+    "QUERY_TAG": "VARCHAR",
+    "USER_NAME": "VARCHAR",
+    "ROLE_NAME": "VARCHAR",
+    "WAREHOUSE_NAME": "VARCHAR",
+    "DATABASE_NAME": "VARCHAR",
+    "SCHEMA_NAME": "VARCHAR",
+    "SESSION_ID": "BIGINT",
+    "EXECUTION_STATUS": "VARCHAR",
+    "ERROR_MESSAGE": "VARCHAR",
+    "START_TIME": "TIMESTAMPTZ",
+    "END_TIME": "TIMESTAMPTZ",
+    "TOTAL_ELAPSED_TIME": "BIGINT",
+    "ROWS_PRODUCED": "BIGINT",
+}
+
+_LOCK = threading.Lock()
+_path: Path | None = None
+
+
+def open_log(directory: Path) -> None:
+    global _path
+    _path = directory / FILE
+    _path.touch()
+
+
+def path() -> Path:
+    assert _path, "the history is opened when the server starts"
+    return _path
+
+
+def append(run: Run) -> None:
+    """Write one ended statement. A file that has grown past LIMIT is kept as `.1` and begun anew."""
+    if _path is None:
+        return
+    now = datetime.now(UTC)
+    session = run.session
+    values = (
+        run.query_id,
+        run.text[:TEXT_LIMIT],
+        session.query_tag,
+        session.user,
+        session.role,
+        session.warehouse,
+        session.connection.database,
+        session.connection.schema,
+        session.id,
+        "FAIL" if run.error else "SUCCESS",
+        run.error,
+        run.started_at.isoformat(),
+        now.isoformat(),
+        round((now - run.started_at).total_seconds() * 1000),
+        run.rows,
+    )
+    line = json.dumps(dict(zip(COLUMNS, values, strict=True)))
+    with _LOCK:
+        if _path.stat().st_size > LIMIT:
+            _path.replace(_path.with_suffix(".jsonl.1"))
+        with _path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

@@ -1,0 +1,55 @@
+"""MERGE is one atomic statement, alone on its table.
+
+Upstream (fakesnow 0.12.1, `transforms.merge`) splits MERGE into several statements over a temporary table: inside BEGIN
+it fails, two at once duplicate rows, and an INSERT with unqualified columns is ambiguous. DuckDB's own MERGE INTO does
+it in one; the table's lock makes the second of two wait, as Snowflake's does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fakesnow.transforms.merge import operations
+from sqlglot import exp
+
+from local.warehouse import locks, seams
+
+ACTIONS = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
+
+
+def _unqualify_targets(merge: exp.Merge) -> None:
+    """DuckDB wants bare column names on the left of SET and in the INSERT's list."""
+    for when in merge.args["whens"].expressions:
+        then = when.args.get("then")
+        if isinstance(then, exp.Update):
+            for assignment in then.expressions:
+                assignment.this.set("table", None)
+        elif isinstance(then, exp.Insert) and then.this is not None:
+            for column in then.this.find_all(exp.Column):
+                column.set("table", None)
+
+
+def _merge(call: seams.Call) -> seams.Answer | None:
+    merge = call.expression
+    if not isinstance(merge, exp.Merge):
+        return None
+    cursor, connection = call.cursor, call.cursor._conn
+    cursor.check_db_and_schema(merge)
+    params = list(call.params) if call.params else None
+    merge = cursor._transform(merge, params)
+    counted = [name for name, clauses in operations(merge).items() if clauses]
+    _unqualify_targets(merge)
+    target = merge.this
+    table = (target.catalog or connection.database, target.db or connection.schema, target.name)
+    with locks.hold(table, call.session):
+        if not connection._autocommit and not connection._in_transaction:
+            call.cursor._duck_conn.begin()
+            connection._in_transaction = True
+        rows = call.duck(f"{merge.sql(dialect='duckdb')} RETURNING merge_action", params)
+    done = Counter(action for (action, *_) in rows)
+    counts = tuple(done[ACTIONS[name]] for name in counted)
+    return seams.Answer(tuple(f"number of rows {name}" for name in counted), (counts,), rowcount=sum(counts))
+
+
+def apply() -> None:
+    seams.handle(r"(?:with\b.*?\b)?merge\s+into\b", _merge)

@@ -1,0 +1,50 @@
+"""ALTER TABLE … SWAP WITH exchanges two tables.
+
+Upstream (fakesnow 0.12.1) fails on it. Here: three renames in one transaction.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fakesnow.expr import normalise_ident
+from sqlglot import exp
+
+from local.warehouse import errors, seams
+from local.warehouse.sessions import Session
+
+NAME = r'((?:[\w$]+|"[^"]+")(?:\.(?:[\w$]+|"[^"]+"))*)'
+PATTERN = rf"alter\s+table\s+(?:if\s+exists\s+)?{NAME}\s+swap\s+with\s+{NAME}\s*;?\s*\Z"
+PARKED = "_FS_SWAP"
+
+
+def _parts(name: str, session: Session) -> tuple[str, str, str]:
+    """Database, schema and table of a name, filled up from the session."""
+    parts = [normalise_ident(p) for p in re.findall(r'[\w$]+|"[^"]+"', name)]
+    full = [session.connection.database, session.connection.schema][: 3 - len(parts)] + parts
+    return tuple(full)  # type: ignore[return-value]
+
+
+def _quoted(*parts: str) -> str:
+    return ".".join(exp.to_identifier(part, quoted=True).sql(dialect="duckdb") for part in parts)
+
+
+def _swap(call: seams.Call) -> seams.Answer:
+    left, right = (_parts(n, call.session) for n in re.match(PATTERN, call.text, re.I).groups())  # type: ignore[union-attr]
+    if left[:2] != right[:2]:
+        raise errors.unsupported(f"SWAP WITH across schemas ({'.'.join(left)}, {'.'.join(right)})")
+    renames = ((left, PARKED), (right, left[2]), ((*left[:2], PARKED), right[2]))
+    duck = call.cursor._duck_conn
+    duck.begin()
+    try:
+        for old, new in renames:
+            duck.execute(f"ALTER TABLE {_quoted(*old)} RENAME TO {_quoted(new)}")
+        duck.commit()
+    except BaseException:
+        duck.rollback()
+        raise
+    return seams.Answer()
+
+
+def apply() -> None:
+    seams.handle(PATTERN, _swap)

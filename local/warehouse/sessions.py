@@ -1,0 +1,60 @@
+"""What the server knows of each session beyond upstream's connection: who, with what role, and what runs now."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from fakesnow.conn import FakeSnowflakeConnection
+
+_IDS = itertools.count(int(datetime.now(UTC).timestamp()) * 1000)
+
+
+@dataclass
+class Session:
+    """One client session. `parameters` holds what ALTER SESSION set; `peers` are the client's open sockets."""
+
+    connection: FakeSnowflakeConnection
+    id: int = field(default_factory=lambda: next(_IDS))
+    user: str = "CATCHMENT"
+    role: str | None = None
+    warehouse: str | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+    peers: set[Any] = field(default_factory=set)
+    begun: bool = False
+    last_query_id: str | None = None
+    run: Any = None
+
+    @property
+    def query_tag(self) -> str:
+        return self.parameters.get("QUERY_TAG", "")
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether BEGIN was said, or a change was made with AUTOCOMMIT off, and not ended since."""
+        return self.begun or self.connection._in_transaction
+
+    def interrupt(self) -> None:
+        """Cancel the statement that runs now, if any."""
+        self.connection._duck_conn.interrupt()
+
+
+_LOCK = threading.Lock()
+_SESSIONS: WeakKeyDictionary[FakeSnowflakeConnection, Session] = WeakKeyDictionary()
+
+
+def session_of(connection: FakeSnowflakeConnection) -> Session:
+    """The session of an upstream connection; made at first use."""
+    with _LOCK:
+        if connection not in _SESSIONS:
+            _SESSIONS[connection] = Session(connection)
+        return _SESSIONS[connection]
+
+
+def all_sessions() -> list[Session]:
+    with _LOCK:
+        return list(_SESSIONS.values())
