@@ -21,6 +21,7 @@ from catchment.warehouse.provision_template import Template, Values, read
 
 TEMPLATES = Path(__file__).parents[3] / "include" / "snowflake"
 PREFIX = "CATCHMENT_SNOWFLAKE_"
+BUCKET_VARIABLE = "CATCHMENT_LANDING_BUCKET"  # extraction reads it too
 ANALYTICS_SCHEMAS = ("STAGING", "INTERMEDIATE", "MARTS")
 SIZES = ("XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE", "X4LARGE")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -53,26 +54,27 @@ class Settings:
     def __post_init__(self) -> None:
         if BUCKET.fullmatch(self.bucket) is None:
             raise NeedsPerson(
-                f"{PREFIX}BUCKET is {self.bucket!r}: give the name of an S3 bucket, without s3:// or path."
+                f"{BUCKET_VARIABLE} is {self.bucket!r}: give the name of an S3 bucket, without s3:// or path."
             )
         if bool(self.storage_integration) != bool(self.storage_role_arn):
             raise NeedsPerson(f"Set both {PREFIX}STORAGE_INTEGRATION and {PREFIX}STORAGE_ROLE_ARN, or neither.")
         for name in ("loading_size", "transforming_size", "reporting_size", "ad_hoc_size"):
             if getattr(self, name) not in SIZES:
-                raise NeedsPerson(
-                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}: choose one of {', '.join(SIZES)}."
-                )
+                raise NeedsPerson(f"{variable(name)} is {getattr(self, name)!r}: choose one of {', '.join(SIZES)}.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Settings from `CATCHMENT_SNOWFLAKE_*`; a variable that no setting answers to is an error, not a typo kept."""
-        given = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
-        known = {field.name: field for field in fields(cls)}
-        if unknown := sorted(given.keys() - known.keys()):
-            raise NeedsPerson(
-                f"{PREFIX}{unknown[0].upper()} is not a setting. There are: {', '.join(sorted(known)).upper()}."
-            )
-        return cls(**{name: _typed(name, known[name].default, value) for name, value in given.items()})
+        """Settings from the environment: `CATCHMENT_LANDING_BUCKET`, and `CATCHMENT_SNOWFLAKE_<NAME>` for the others.
+
+        A variable with that prefix to which no setting answers is refused: it is somebody's typing error.
+        """
+        by_variable = {variable(field.name): field for field in fields(cls)}
+        given = {name: value for name, value in environ.items() if name in by_variable or name.startswith(PREFIX)}
+        if unknown := sorted(given.keys() - by_variable.keys()):
+            raise NeedsPerson(f"{unknown[0]} is not a setting. There are: {', '.join(sorted(by_variable))}.")
+        return cls(
+            **{by_variable[name].name: _typed(name, by_variable[name].default, text) for name, text in given.items()}
+        )
 
     @property
     def values(self) -> Values:
@@ -180,12 +182,17 @@ def _refused(statement: Statement, error: Exception) -> str:
     )
 
 
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
+    return BUCKET_VARIABLE if setting == "bucket" else PREFIX + setting.upper()
+
+
 def _typed(name: str, default: object, value: str) -> Any:
     """The value as its setting's type."""
     if isinstance(default, str):
         return value
     if not re.fullmatch(r"[1-9]\d{0,8}", value):
-        raise NeedsPerson(f"{PREFIX}{name.upper()} is {value!r}: give a whole number above zero.")
+        raise NeedsPerson(f"{name} is {value!r}: give a whole number above zero.")
     return int(value)
 
 
