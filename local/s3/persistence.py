@@ -92,7 +92,8 @@ class Persistence:
         self._saving = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        PersistentBackend.changes.keys = changed = {}
+        changed: dict[tuple[str, str | None], None] = {}
+        PersistentBackend.changes.keys = changed
         answer = self._app(environ, start_response)  # moto computes the whole answer before it returns
         for bucket_name, key_name in changed:
             with self._saving:  # so that of two writers of one key, the file keeps the one that moto kept

@@ -1,0 +1,62 @@
+# Catchment: `make` lists what there is. Settings are environment variables (docs/local_profile.md).
+
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+export PYTHONPATH := .:plugins
+
+.DEFAULT_GOAL := help
+.PHONY: help install start stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
+	chaos-extract install-bench
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+install: ## Make the Python environments, as locked (nothing to do: no network)
+	@$(PYTHON) -m local.install main warehouse
+
+install-bench: install
+	@$(PYTHON) -m local.install bench
+
+start: install ## Start the local profile: Postgres, S3, warehouse, vendor sandbox, Airflow
+	@$(RUN) local start
+
+stop: ## Stop everything; nothing is lost
+	@$(RUN) local stop
+
+status: ## Show each service: state, health, port, since when
+	@$(RUN) local status
+
+logs: ## Follow the logs (make logs S="s3 warehouse")
+	@$(RUN) local logs $(S)
+
+demo: install ## Start, load all sources, build the marts, compare MRR with the vendor's
+	@$(RUN) local.demo
+
+clean: ## Stop, and remove the local data (var/); the Python environments stay
+	@$(RUN) local clean
+
+distclean: clean ## Also remove the Python environments
+	rm -rf .venv .venv-warehouse .venv-bench
+
+test: install ## Lint, then every test
+	@$(RUN) local.check lint
+	@$(RUN) local.check test
+
+lint: install ## Style, types, imports, SQL, freshness of the locks
+	@$(RUN) local.check lint
+
+fmt: install ## Format the Python code
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+lock: install ## Resolve the requirements*.in anew (needs the network)
+	@$(RUN) local.locks write
+
+bench-extract: install-bench ## API → S3 → warehouse beside dlt and a hand-written loop
+	@$(RUN) bench.extract
+
+bench-parse: install ## How long Airflow takes to parse the DAG files
+	@$(RUN) bench.parse
+
+chaos-extract: install ## Kill the real path at every step, resume, compare with the truth
+	@$(RUN) bench.chaos_extract

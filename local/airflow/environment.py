@@ -1,0 +1,94 @@
+"""Airflow's whole configuration in the local profile, as environment variables.
+
+The intervals and counts are tuned for two cores; `docs/local_profile.md` has what was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from local.airflow.connections import as_environment, connections
+from local.credentials import Credentials
+from local.services import postgres
+from local.settings import ROOT, Settings
+
+NO_TELEMETRY = {
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "SCARF_ANALYTICS": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def airflow_environment(settings: Settings, credentials: Credentials, google_key: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that an Airflow process of the local profile runs with."""
+    sections = (
+        _core(credentials),
+        _storage(settings, credentials),
+        _api(settings, credentials),
+        _pace(),
+    )
+    configuration = {
+        f"AIRFLOW__{section.upper()}__{key.upper()}": value
+        for part in sections
+        for section, options in part.items()
+        for key, value in options.items()
+    }
+    return {
+        "AIRFLOW_HOME": str(settings.var / "airflow"),
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        **NO_TELEMETRY,
+        **configuration,
+        **as_environment(connections(settings, credentials, google_key)),
+    }
+
+
+Sections = Mapping[str, Mapping[str, str]]
+
+
+def _core(credentials: Credentials) -> Sections:
+    return {
+        "core": {
+            "dags_folder": str(ROOT / "dags"),
+            "plugins_folder": str(ROOT / "plugins"),
+            "load_examples": "False",
+            "executor": "LocalExecutor",
+            "fernet_key": credentials.airflow_fernet_key,
+            # The login of the local profile: whoever reaches 127.0.0.1 is its admin.
+            "simple_auth_manager_all_admins": "True",
+        },
+    }
+
+
+def _storage(settings: Settings, credentials: Credentials) -> Sections:
+    return {
+        "database": {"sql_alchemy_conn": postgres.dsn(settings, credentials).replace("://", "+psycopg2://", 1)},
+        "logging": {"base_log_folder": str(settings.log / "tasks"), "colored_console_log": "False"},
+    }
+
+
+def _api(settings: Settings, credentials: Credentials) -> Sections:
+    return {
+        "api": {
+            "host": "127.0.0.1",
+            "port": str(settings.ports.airflow),
+            "base_url": settings.url("airflow"),
+            "secret_key": credentials.airflow_secret_key,
+            "workers": "1",
+        },
+        "api_auth": {"jwt_secret": credentials.airflow_jwt_secret},
+        # A task's token must outlive the task, or a long one dies when it reports its end.
+        "execution_api": {"jwt_expiration_time": "86400"},
+    }
+
+
+def _pace() -> Sections:
+    return {
+        "core": {"parallelism": "6", "max_active_tasks_per_dag": "16"},
+        "scheduler": {"scheduler_idle_sleep_time": "0.3"},
+        "dag_processor": {"refresh_interval": "30", "bundle_refresh_check_interval": "5", "parsing_processes": "1"},
+    }

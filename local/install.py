@@ -1,0 +1,176 @@
+"""`python3 -m local.install NAME …`: make the Python environments, exactly as they are locked.
+
+Runs on the system's Python 3.11 with nothing but its standard library. An environment whose stamp matches its lock is
+left alone, without network. Names: `main` (.venv), `warehouse` (.venv-warehouse), `bench` (.venv-bench).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import LocalError
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment in `folder`, and the lock that says what is in it."""
+
+    folder: Path
+    lock: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        return self.folder / "catchment.stamp"
+
+
+ENVIRONMENTS = {
+    "main": Environment(ROOT / ".venv", ROOT / "requirements-dev.txt"),
+    "warehouse": Environment(ROOT / ".venv-warehouse", ROOT / "local" / "warehouse" / "requirements.txt"),
+    "bench": Environment(ROOT / ".venv-bench", ROOT / "bench" / "requirements.txt"),
+}
+MAIN = ENVIRONMENTS["main"]
+UV = MAIN.folder / "bin" / "uv"
+
+
+def main(names: list[str]) -> int:
+    try:
+        require_python()
+        for name in names or ["main", "warehouse"]:
+            install(ENVIRONMENTS[name])
+    except LocalError as error:
+        print(f"install failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def install(environment: Environment) -> None:
+    """Make the environment what its lock says, or do nothing when it is that already.
+
+    Raises:
+        LocalError: a step failed; the message says which, why and what to try.
+    """
+    wanted = stamp(environment.lock.read_bytes(), sys.version_info)
+    if environment.stamp.exists() and environment.stamp.read_text() == wanted:
+        return
+    began = time.monotonic()
+    folder = environment.folder.name
+    print(f"installing {folder} from {environment.lock.relative_to(ROOT)}", flush=True)
+    environment.stamp.unlink(missing_ok=True)
+    if not _has_this_python(environment):
+        _make_folder(environment)
+    if not UV.exists():
+        _install_uv()
+    _install_packages(environment)
+    environment.stamp.write_text(wanted)
+    print(f"installed {folder} in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def require_python() -> None:
+    if sys.version_info[:2] != PYTHON:
+        raise LocalError(
+            f"Python 3.11 is needed, this is {sys.version.split()[0]} ({sys.executable}). "
+            "Name another one: make install PYTHON=/usr/bin/python3.11"
+        )
+
+
+def stamp(lock: bytes, version: tuple[int, ...]) -> str:
+    """What an environment was made from: the lock's hash, the Python version and the checkout's folder.
+
+    The folder counts because the programs of a virtual environment have its path in their first line.
+    """
+    return f"{hashlib.sha256(lock).hexdigest()} python{version[0]}.{version[1]}.{version[2]} {ROOT}"
+
+
+def pinned(lock: str, package: str) -> str:
+    """The lines of a lock that pin `package` with its hashes, as a requirements file of their own.
+
+    Raises:
+        LocalError: the lock does not pin it.
+    """
+    block = re.search(rf"^{re.escape(package)}==\S+ \\\n(?:    --hash=\S+(?: \\)?\n)+", lock, re.MULTILINE)
+    if block is None:
+        raise LocalError(f"The lock does not pin {package} with hashes. Run: make lock")
+    return block.group().rstrip("\\\n ") + "\n"
+
+
+def uv_environment(pip: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """uv's variables for what the user has told pip (`pip config list`): another index, a folder of wheels, a CA file."""
+    names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
+    names |= {"cert": "SSL_CERT_FILE"}
+    told = {names[key]: value for key, value in pip.items() if key in names and value}
+    return {name: value for name, value in told.items() if name not in environment}
+
+
+def pip_configuration(listing: str) -> dict[str, str]:
+    """`pip config list` as options: `global.index-url='…'` and `:env:.index-url='…'` become `index-url`."""
+    found = re.findall(r"^(?:global|install|:env:)\.([a-z-]+)='(.*)'$", listing, re.MULTILINE)
+    return dict(found)
+
+
+def _has_this_python(environment: Environment) -> bool:
+    if not environment.python.exists():
+        return False
+    asked = subprocess.run([environment.python, "--version"], capture_output=True, text=True, check=False)
+    return asked.stdout.split() == ["Python", sys.version.split()[0]]
+
+
+def _make_folder(environment: Environment) -> None:
+    _run(
+        f"making {environment.folder.name}",
+        [sys.executable, "-m", "venv", "--clear", str(environment.folder)],
+        "Debian keeps this in a package of its own: apt-get install python3-venv",
+    )
+
+
+def _install_uv() -> None:
+    """pip installs uv, checked against the main lock; uv then installs the rest, in a third of the time."""
+    requirements = MAIN.folder / "uv.txt"
+    requirements.write_text(pinned(MAIN.lock.read_text(), "uv"))
+    _run(
+        "installing uv with pip",
+        [str(MAIN.python), "-m", "pip", "install", "-q", "--require-hashes", "--no-deps", "-r", str(requirements)],
+        "Look whether pip can reach its package index (proxy, certificates, pip config list)",
+    )
+
+
+def _install_packages(environment: Environment) -> None:
+    listing = subprocess.run(
+        [str(MAIN.python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
+    _run(
+        f"installing the packages of {environment.lock.relative_to(ROOT)} with uv",
+        [
+            *(str(UV), "pip", "sync", "--quiet", "--require-hashes"),
+            *("--python", str(environment.python), str(environment.lock)),
+        ],
+        "Run it again: what was fetched is kept. If a hash differs, the package on the index is not the locked one",
+        extra=uv_environment(pip_configuration(listing), os.environ),
+    )
+
+
+def _run(step: str, command: list[str], advice: str, *, extra: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **(extra or {})}
+    )
+    if done.returncode:
+        why = (done.stderr or done.stdout).strip()[-1200:]
+        raise LocalError(f"{step} ended with status {done.returncode}:\n{why}\n{advice}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

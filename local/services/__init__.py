@@ -1,0 +1,1 @@
+"""The processes of the local profile, kept by supervisord (`catalogue.py` lists them)."""

@@ -1,0 +1,55 @@
+"""Whether a service does its work, asked the way its users would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from datetime import datetime
+from typing import Any
+
+from local.services.service import Health, HeartbeatHealth, HttpHealth, PostgresHealth
+
+SECONDS = 3
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 127.0.0.1 is never behind a proxy
+
+
+def is_healthy(health: Health, *, started: datetime) -> bool:
+    """Ask once. `started` is when the process began: what it said before that does not count."""
+    match health:
+        case HttpHealth(url):
+            return _answers(url)
+        case PostgresHealth(program, port):
+            return _accepts_connections(program, port)
+        case HeartbeatHealth(url, component):
+            return _beats(_page(url).get(component, {}), component, started)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with DIRECT.open(url, timeout=SECONDS):
+            return True
+    except urllib.error.HTTPError as refusal:
+        return refusal.code < 500
+    except OSError:
+        return False
+
+
+def _accepts_connections(program: str, port: int) -> bool:
+    command = [program, "-q", "-h", "127.0.0.1", "-p", str(port), "-t", str(SECONDS)]
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0
+
+
+def _page(url: str) -> dict[str, Any]:
+    try:
+        with DIRECT.open(url, timeout=SECONDS) as reply:
+            page: dict[str, Any] = json.load(reply)
+            return page
+    except (OSError, ValueError):
+        return {}
+
+
+def _beats(status: dict[str, Any], component: str, started: datetime) -> bool:
+    beat = status.get(f"latest_{component}_heartbeat")
+    return status.get("status") == "healthy" and beat is not None and datetime.fromisoformat(beat) >= started

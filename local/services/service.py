@@ -1,0 +1,52 @@
+"""What a supervised process is, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class HttpHealth:
+    """Healthy when a GET of `url` answers with a status below 500."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class PostgresHealth:
+    """Healthy when `pg_isready` says so."""
+
+    pg_isready: str
+    port: int
+
+
+@dataclass(frozen=True)
+class HeartbeatHealth:
+    """Healthy when Airflow's health page at `url` knows a heartbeat of `component` since the process started."""
+
+    url: str
+    component: str
+
+
+Health = HttpHealth | PostgresHealth | HeartbeatHealth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A process that supervisord keeps.
+
+    `wave` orders the start: a wave begins when the one before is healthy. `environment` is added to the starter's.
+    `port_name` is the service's name in `Ports`, if it listens.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    health: Health
+    wave: int
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    port_name: str | None = None
+    url: str = ""
+    stop_signal: str = "TERM"
+    stop_seconds: int = 15
+    start_seconds: int = 60
