@@ -86,15 +86,18 @@ class Platform:
             raise _in_context(error, spec, batch, progress) from error
         return None if manifest is None else self.manifest_key(batch)
 
-    def load(self, key: str, *, query_tag: str = "") -> Loaded:
-        """Load the batch whose manifest is at `key`."""
+    def load(
+        self, key: str, *, query_tag: str = "", opened: Callable[[session.Session], Any] = lambda session: None
+    ) -> Loaded:
+        """Load the batch whose manifest is at `key`. `opened` is handed the session, for a cancel from elsewhere."""
         manifest = read_manifest(self.store, key)
         stream = source(manifest.source).stream(manifest.stream)
-        opened = self.open_session(query_tag)
+        warehouse = self.open_session(query_tag)
+        opened(warehouse)
         try:
-            return load(opened, self.store, key, stream, query_tag=query_tag)
+            return load(warehouse, self.store, key, stream, query_tag=query_tag)
         finally:
-            opened.close()
+            warehouse.close()
 
     def _pii_key(self, spec: SourceSpec, batch: Batch) -> bytes:
         return self.look_up("catchment_pii").password.encode() if spec.stream(batch.stream).personal else b""

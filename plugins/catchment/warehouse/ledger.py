@@ -48,7 +48,7 @@ def progress(cursor: Cursor, batch: Batch) -> Progress:
         _PROGRESS,
         {"source": batch.source, "stream": batch.stream, "batch": batch.id, "until": sql_time(batch.end)},
     )
-    (batches, before) = cursor.fetchone()  # type: ignore[misc]
+    (batches, before) = cursor.fetchone()
     return Progress(cursor=before, loaded=bool(batches))
 
 

@@ -28,6 +28,8 @@ class Cursor(Protocol):
 class Session(Protocol):
     """What we use of a Snowflake connector's connection."""
 
+    @property
+    def session_id(self) -> int: ...
     def cursor(self) -> Any: ...
     def close(self) -> Any: ...
 
@@ -68,6 +70,16 @@ def arguments(connection: Connection, *, query_tag: str, database: str | None) -
             "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False,
         },
     }
+
+
+def cancel(session: Session, connection: Connection) -> None:
+    """End what the session is running, from a session beside it; its transaction is rolled back."""
+    beside = connect(connection)
+    try:
+        with explained("cancel a running load"):
+            beside.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({int(session.session_id)})")
+    finally:
+        beside.close()
 
 
 def _has_key(extra: Mapping[str, Any]) -> bool:

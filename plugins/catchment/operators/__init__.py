@@ -1,0 +1,1 @@
+"""The Airflow shell around the package: operators that say what, hold nothing, and do one thing."""
