@@ -41,7 +41,7 @@ class Connection:
     password: str = field(default="", repr=False)
     schema: str = ""
     port: int | None = None
-    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     @classmethod
     def like(cls, other: _LikeConnection) -> Connection:

@@ -201,7 +201,7 @@ class Stream:
     key: tuple[str, ...]
     read: Read
     pages: Pages = OnePage()
-    params: Mapping[str, str] = field(default=NOTHING)
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     parent: Parent | None = None
     version: str | None = None
     deleted: Deleted | None = None
@@ -229,7 +229,7 @@ class SourceSpec:
     auth: Auth
     rate: RateLimit
     streams: tuple[Stream, ...]
-    other_hosts: Mapping[str, str] = field(default=NOTHING)
+    other_hosts: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     parallel: int = 1
     history_start: datetime = datetime(2020, 1, 1, tzinfo=UTC)
     version: int = 1

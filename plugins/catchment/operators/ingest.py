@@ -56,7 +56,7 @@ def raw_asset(source: str, stream: str) -> Asset:
 
 def source_asset(source: str) -> Asset:
     """The asset that says: a run of this source is over, and what could be loaded is."""
-    return Asset(name=f"raw.{source}", uri=f"snowflake://catchment/RAW/{source.upper()}", group="raw")
+    return Asset(name=f"raw.{source}", uri=f"catchment://raw/{source}", group="raw")
 
 
 def tag_of(context: Context, stream: str) -> str:
