@@ -37,6 +37,7 @@ class PersistentFakeSnow(FakeSnow):
         self.duck_conn.execute(info_schema.fs_global_creation_sql())
         self.duck_conn.execute(show.fs_global_creation_sql())
         self.duck_conn.execute(catalog.global_sql())
+        self.duck_conn.execute(macros.creation_sql("memory"))
         for file in sorted(data.glob("*.db")):
             self.duck_conn.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
             self.duck_conn.execute(info_schema.per_db_creation_sql(file.stem))

@@ -5,26 +5,44 @@ from __future__ import annotations
 from local.warehouse import macros, seams  # noqa: F401  (macros must wrap upstream's before any database is made)
 from local.warehouse.mends import (
     access_control,
+    arithmetic,
     copy_json,
+    databases,
+    explain,
+    flatten,
     merge,
+    reserved_words,
     results,
     session_state,
+    stages,
     swap,
     temporary,
+    text_casts,
     timestamps,
     transactions,
+    unsupported,
+    variables,
 )
 
 MENDS = (
-    timestamps,
     transactions,
     results,
+    timestamps,
+    variables,
     access_control,
     session_state,
+    databases,
+    unsupported,
     temporary,
     swap,
     merge,
     copy_json,
+    stages,
+    explain,
+    flatten,
+    arithmetic,
+    text_casts,
+    reserved_words,
 )
 
 

@@ -27,12 +27,17 @@ def _options(copy: exp.Copy) -> dict[str, Any]:
     for param in copy.args.get("params") or []:
         name = param.this.name.upper()
         if name == "FILE_FORMAT":
-            options[name] = parse_options(param.expressions)
+            options[name] = parse_options([p.copy().transform(_name_as_text) for p in param.expressions])
         elif name == "FILES":
             options[name] = [literal.name for literal in param.find_all(exp.Literal)]
         else:
             options[name] = param.expression.name if param.expression.name else str(param.expression.this)
     return options
+
+
+def _name_as_text(node: exp.Expr) -> exp.Expr:
+    """FORMAT_NAME may be an identifier as well as a string."""
+    return exp.Literal.string(node.sql(dialect="snowflake")) if isinstance(node, exp.Table) else node
 
 
 def _is_true(value: Any) -> bool:
@@ -54,7 +59,7 @@ def _copy(call: seams.Call) -> seams.Answer | None:
     copy = call.expression
     if not isinstance(copy, exp.Copy):
         return None
-    if not copy.args.get("kind"):
+    if isinstance(copy.this, exp.Table) and not isinstance(copy.this.this, exp.Identifier):
         raise errors.unsupported("COPY INTO a location (unload)")
     options = _options(copy)
     file_format = _file_format(options, call)
@@ -136,6 +141,8 @@ def _values(select: exp.Expr, columns: tuple[str, ...], call: seams.Call) -> lis
 
 
 def _source_column(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Column) and isinstance(node.this, exp.Parameter):
+        node = node.this
     if isinstance(node, exp.Parameter):
         if node.name != "1":
             raise errors.unsupported(f"${node.name}: a JSON file has the one column $1")

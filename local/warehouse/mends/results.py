@@ -1,4 +1,4 @@
-"""Whole numbers are fetched as int, and a column of a type that Snowflake lacks is an error of the statement.
+"""Whole numbers are fetched as int, records as they came, and a column of a type that Snowflake lacks is an error of the statement.
 
 Upstream (fakesnow 0.12.1, `arrow.to_sf`, `rowtype.describe_as_rowtype`) sends a sum of integers (HUGEINT in DuckDB) as
 decimals and answers other DuckDB types (lists, structs, intervals) with HTTP 500, which the connector retries. It also
@@ -11,14 +11,16 @@ from typing import Any
 
 import fakesnow.server as server
 import pyarrow as pa
+import pyarrow.compute as pc
 from fakesnow import arrow, rowtype
 from fakesnow.cursor import FakeSnowflakeCursor
 
-from local.warehouse import errors
+from local.warehouse import errors, lines
 
 _to_sf = arrow.to_sf
 _describe_as_rowtype = rowtype.describe_as_rowtype
 _describe_last_sql = FakeSnowflakeCursor._describe_last_sql
+PARKED = "[\U0010f800-\U0010ffff]"
 MORE_TYPES = {
     "TINYINT": "fixed",
     "SMALLINT": "fixed",
@@ -40,8 +42,22 @@ def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
 
 
+def _exact_text(column: pa.ChunkedArray, variant: bool) -> pa.ChunkedArray:
+    """Halves of surrogate pairs that `lines.park` replaced: as they came in a VARIANT, as U+FFFD in plain text."""
+    if not pa.types.is_string(column.type):
+        return column
+    if variant:
+        if not pc.any(pc.match_substring(column, "\\udb", ignore_case=True)).as_py():
+            return column
+        return pa.chunked_array([[v and lines.unpark(v) for v in column.to_pylist()]], pa.string())
+    if not pc.any(pc.match_substring_regex(column, PARKED)).as_py():
+        return column
+    return pc.replace_substring_regex(column, PARKED, "\ufffd")
+
+
 def to_sf(table: pa.Table, columns: list[rowtype.ColumnInfo]) -> pa.Table:
-    whole = [_whole_numbers(column) for column in table.columns]
+    texts = [_exact_text(c, info["type"] == "variant") for c, info in zip(table.columns, columns, strict=True)]
+    whole = [_whole_numbers(column) for column in texts]
     return _to_sf(pa.Table.from_arrays(whole, names=table.column_names), columns)
 
 
