@@ -1,8 +1,8 @@
 """Who buys what, when: customers, their subscriptions, and what was corrected later.
 
-A customer's life is a list of changes: from that moment on, this subscription is worth so much a month. Some changes are
-corrected up to 60 days later (another amount, another date, two steps instead of one), so that history is recomputed;
-some customers are merged into another one, or deleted, and vanish.
+A customer's life is a list of changes: from that moment on, this subscription is worth so much a month. Some changes
+are corrected up to 60 days later (another amount, another date, two steps instead of one), so that history is
+recomputed; some customers are merged into another one, or deleted, and vanish.
 """
 
 from __future__ import annotations

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from local.company.billing import TAX_PERCENT, Invoice, invoices
-from local.company.book import PLANS, Change, Customer, Sub
+from local.company.book import PLANS, Change, Customer
 from local.company.crm import crm_tables
-from local.company.dice import dice, uuid
+from local.company.dice import uuid
+from local.company.ids import SOURCES, Ids
+from local.company.invoices import CURRENCY, invoice_table
 from local.company.moments import (
     DAY,
     FOREVER,
     FOUNDED,
     TIME_ZONE,
     local,
-    local_date,
     spaced,
     utc_millis,
     with_offset,
@@ -24,8 +24,6 @@ from local.company.movements import Movement, shown
 from local.company.people import Person, people
 from local.company.table import Record, Row, Table, versions
 
-CURRENCY = "EUR"
-SOURCES = (("ds", 1), ("ds", 2))
 PLAN_GROUPS = (("Monthly", (0, 2, 4)), ("Yearly", (1, 3, 5, 6)), ("All self-serve 🌱", (0, 1, 2, 3)))
 CUSTOMER_ID = 25_000_000
 SUBSCRIPTION_ID = 9_306_000
@@ -37,7 +35,7 @@ class ChartMogul:
 
     def __init__(self, seed: int, book: list[Customer], until: int) -> None:
         self.seed = seed
-        self.book = {c.index: c for c in book}
+        self.ids = Ids(seed, book)
         self.until = until
         self.tables: dict[str, Table] = {
             "data_sources": Table(self._data_sources(), lambda row: row.data),
@@ -46,29 +44,13 @@ class ChartMogul:
             "plan_groups": Table(self._plan_groups(), lambda row: row.data),
             "plan_group_plans": Table(self._plan_group_plans(), lambda row: row.data),
             "subscriptions": Table(self._each(book, self._subscription_rows), self._subscription),
-            "invoices": Table(self._each(book, self._invoice_rows), self._invoice),
+            "invoices": invoice_table(self.ids, book, until),
             "activities": Table(self._each(book, self._activity_rows), self._activity),
             "subscription_events": Table(self._event_rows(book), self._event),
             "contacts": Table(self._each(book, self._contact_rows), self._contact),
-            "account": Table([Row((0,), (self.id("acct", 0),), FOUNDED, FOREVER, None)], self._account),
-            **crm_tables(seed, book, self.customer_uuid),
+            "account": Table([Row((0,), (self.ids.id("acct", 0),), FOUNDED, FOREVER, None)], self._account),
+            **crm_tables(seed, book, self.ids.customer),
         }
-
-    def id(self, prefix: str, *name: object) -> str:
-        return f"{prefix}_{uuid(self.seed, prefix, *name)}"
-
-    def customer_uuid(self, customer: Customer, at: int) -> str:
-        """The customer under which a thing is listed at a moment: the one it was merged into, if it was."""
-        if customer.merged_into is not None and at >= customer.gone:
-            return self.id("cus", customer.merged_into)
-        return self.id("cus", customer.index)
-
-    def owner(self, customer: Customer, at: int) -> Customer:
-        moved = customer.merged_into is not None and at >= customer.gone
-        return self.book[customer.merged_into] if moved and customer.merged_into is not None else customer
-
-    def source(self, customer: Customer) -> str:
-        return self.id(*SOURCES[customer.index % 8 == 1])
 
     @staticmethod
     def _each(book: list[Customer], rows: Any) -> Iterator[Row]:
@@ -91,7 +73,7 @@ class ChartMogul:
         for number, (source, (name, system)) in enumerate(zip(SOURCES, names, strict=True)):
             at = FOUNDED + number
             record = {
-                "uuid": self.id(*source),
+                "uuid": self.ids.id(*source),
                 "name": name,
                 "created_at": utc_millis(at),
                 "status": "idle",
@@ -105,8 +87,8 @@ class ChartMogul:
         renamed = " (2025)" if number == 2 and at > FOUNDED else ""
         yearly = plan.months == 12
         return {
-            "uuid": self.id("pl", plan.external_id),
-            "data_source_uuid": self.id(*SOURCES[0]),
+            "uuid": self.ids.id("pl", plan.external_id),
+            "data_source_uuid": self.ids.id(*SOURCES[0]),
             "name": plan.name + renamed,
             "interval_count": 1 if yearly else plan.months,
             "interval_unit": "year" if yearly else "month",
@@ -126,14 +108,14 @@ class ChartMogul:
 
     def _plan_groups(self) -> Iterator[Row]:
         for number, (name, plans) in enumerate(PLAN_GROUPS):
-            group = self.id("plg", number)
+            group = self.ids.id("plg", number)
             record = {"uuid": group, "name": name, "plans_count": len(plans)}
             yield Row((FOUNDED, number), (group,), FOUNDED, FOREVER, record)
 
     def _plan_group_plans(self) -> Iterator[Row]:
         for number, (_, plans) in enumerate(PLAN_GROUPS):
             for plan in plans:
-                yield from self._plan_rows(plan, (number,), self.id("plg", number))
+                yield from self._plan_rows(plan, (number,), self.ids.id("plg", number))
 
     # --- customers and contacts -------------------------------------------------------------------------------------
 
@@ -142,7 +124,7 @@ class ChartMogul:
         for member in customer.family(FOREVER):
             moments |= {c.at for c in member.changes}
             moments |= {c.at for fix in member.fixes.values() for c in fix.changes}
-        key = (self.id("cus", customer.index),)
+        key = (self.ids.id("cus", customer.index),)
         for since, until in versions(sorted(m for m in moments if m >= customer.created), customer.gone):
             yield Row((customer.created, CUSTOMER_ID + customer.index, since), key, since, until, (customer, since))
 
@@ -160,8 +142,8 @@ class ChartMogul:
             "uuid": row.key[0],
             "external_id": customer.external_id,
             "external_ids": [c.external_id for c in family],
-            "data_source_uuid": self.source(customer),
-            "data_source_uuids": sorted({self.source(c) for c in family}),
+            "data_source_uuid": self.ids.source(customer),
+            "data_source_uuids": sorted({self.ids.source(c) for c in family}),
             "name": customer.name,
             "company": "" if customer.index % 3 else customer.name,
             "email": f"person1@c{customer.external_id}.example",
@@ -201,7 +183,7 @@ class ChartMogul:
     def _contact_rows(self, customer: Customer) -> Iterator[Row]:
         for one in people(self.seed, customer):
             moments = sorted(m for m in {one.created, one.promoted, customer.gone} if one.created <= m < FOREVER)
-            key = (self.id("con", customer.index, one.number),)
+            key = (self.ids.id("con", customer.index, one.number),)
             for since, until in versions(moments, min(one.left, customer.deleted)):
                 yield Row((one.created, key[0], since), key, since, until, (one, since))
 
@@ -211,9 +193,9 @@ class ChartMogul:
         promoted = at >= one.promoted
         record: Record = {
             "uuid": row.key[0],
-            "customer_uuid": self.customer_uuid(one.customer, at),
-            "data_source_uuid": self.source(one.customer),
-            "customer_external_id": self.owner(one.customer, at).external_id,
+            "customer_uuid": self.ids.customer(one.customer, at),
+            "data_source_uuid": self.ids.source(one.customer),
+            "customer_external_id": self.ids.owner(one.customer, at).external_id,
             "first_name": one.first,
             "last_name": one.last,
             "position": one.number,
@@ -237,9 +219,9 @@ class ChartMogul:
             moments |= {c.at for revision in customer.revisions() for c in customer.known(revision)}
             if customer.merged_into is not None:
                 moments.add(customer.gone)
-            key = (self.id("sub", sub.external_id),)
+            key = (self.ids.id("sub", sub.external_id),)
             for since, until in versions(sorted(m for m in moments if sub.start <= m < FOREVER), customer.deleted):
-                parent = self.customer_uuid(customer, since)
+                parent = self.ids.customer(customer, since)
                 yield Row((sub.start, sub.external_id, since), key, since, until, (customer, sub, since), parent)
 
     def _subscription(self, row: Row) -> Record:
@@ -252,10 +234,10 @@ class ChartMogul:
             "uuid": row.key[0],
             "external_id": sub.external_id,
             "subscription_set_external_id": None,
-            "customer_uuid": self.customer_uuid(customer, at),
-            "data_source_uuid": self.source(customer),
+            "customer_uuid": self.ids.customer(customer, at),
+            "data_source_uuid": self.ids.source(customer),
             "plan": plan.name,
-            "plan_uuid": self.id("pl", plan.external_id),
+            "plan_uuid": self.ids.id("pl", plan.external_id),
             "quantity": current.seats,
             "mrr": current.mrr,
             "arr": 12 * current.mrr,
@@ -289,9 +271,9 @@ class ChartMogul:
             "subscription-set-external-id": None if customer.index % 2 else step.sub,
             "plan-external-id": PLANS[step.plan].external_id,
             "customer-name": customer.name,
-            "customer-uuid": self.id("cus", customer.index),
+            "customer-uuid": self.ids.id("cus", customer.index),
             "customer-external-id": customer.external_id,
-            "billing-connector-uuid": self.source(customer),
+            "billing-connector-uuid": self.ids.source(customer),
         }
 
     def _event_rows(self, book: list[Customer]) -> Iterator[Row]:
@@ -314,7 +296,7 @@ class ChartMogul:
         at, change, kind, customer = row.data
         return {
             "id": row.key[0],
-            "data_source_uuid": self.source(customer),
+            "data_source_uuid": self.ids.source(customer),
             "customer_external_id": customer.external_id,
             "subscription_set_external_id": None,
             "subscription_external_id": change.sub,
@@ -331,104 +313,6 @@ class ChartMogul:
             "event_order": None,
             "retracted_event_id": None,
         }
-
-    # --- invoices ---------------------------------------------------------------------------------------------------
-
-    def _invoice_rows(self, customer: Customer) -> Iterator[Row]:
-        for invoice in invoices(self.seed, customer, self.until):
-            key = (self.id("inv", invoice.external_id),)
-            for since, until in versions(invoice.moments(), customer.deleted):
-                yield Row((invoice.start, key[0], since), key, since, until, (invoice, since))
-
-    def _invoice(self, row: Row) -> Record:
-        invoice: Invoice = row.data[0]
-        at = row.data[1]
-        customer = invoice.customer
-        lines = self._lines(invoice, at)
-        disabled = at >= invoice.disabled
-        return {
-            "uuid": row.key[0],
-            "customer_uuid": self.customer_uuid(customer, at),
-            "data_source_uuid": self.source(customer),
-            "external_id": invoice.external_id,
-            "date": utc_millis(invoice.start),
-            "due_date": utc_millis(invoice.start + 14 * DAY) if invoice.number % 3 else None,
-            "currency": CURRENCY,
-            "customer_external_id": customer.external_id,
-            "collection_method": "manual" if customer.index % 2 else "automatic",
-            "status": "paid" if at >= invoice.paid else "pending",
-            "errors": {"line_items": ["service period overlaps another one"]} if invoice.invalid else {},
-            "disabled": disabled,
-            "disabled_at": utc_millis(invoice.disabled) if disabled else None,
-            "disabled_by": "finance@catchment.example" if disabled else None,
-            "user_created": False,
-            "edit_history_summary": {},
-            "line_items": lines,
-            "transactions": self._transactions(invoice, at, sum(line["amount_in_cents"] for line in lines)),
-        }
-
-    def _lines(self, invoice: Invoice, at: int) -> list[Record]:
-        change, net = invoice.worth(at), invoice.net(at)
-        tax = net * TAX_PERCENT // 100
-        code = f"00{invoice.sub.plan + 1}" if invoice.number % 2 else None
-        common = {"discount_description": None, "transaction_fees_in_cents": 0, "transaction_fees_currency": CURRENCY}
-        lines: list[Record] = [
-            {
-                "uuid": self.id("li", invoice.external_id, 1),
-                "external_id": None,
-                "type": "subscription",
-                "subscription_uuid": self.id("sub", invoice.sub.external_id),
-                "subscription_external_id": invoice.sub.external_id,
-                "subscription_set_external_id": None,
-                "plan_uuid": self.id("pl", PLANS[change.plan].external_id),
-                "prorated": False,
-                "service_period_start": utc_millis(invoice.start),
-                "service_period_end": utc_millis(invoice.end),
-                "amount_in_cents": net + tax,
-                "quantity": change.seats,
-                "discount_code": "PSO86" if invoice.number == 1 else None,
-                "discount_amount_in_cents": 0,
-                "tax_amount_in_cents": tax,
-                "account_code": code,
-                **common,
-            }
-        ]
-        if invoice.setup_fee:
-            lines.append(
-                {
-                    "uuid": self.id("li", invoice.external_id, 2),
-                    "external_id": None,
-                    "type": "one_time",
-                    "description": "Onboarding – größe L",
-                    "amount_in_cents": invoice.setup_fee,
-                    "quantity": 1,
-                    "discount_code": None,
-                    "discount_amount_in_cents": 0,
-                    "tax_amount_in_cents": 0,
-                    "account_code": "007",
-                    **common,
-                }
-            )
-        return lines
-
-    def _transactions(self, invoice: Invoice, at: int, amount: int) -> list[Record]:
-        moments = [
-            (invoice.paid - 3600, "payment", "failed") if invoice.failed_first else None,
-            (invoice.paid, "payment", "successful"),
-            (invoice.refunded, "refund", "successful"),
-        ]
-        return [
-            {
-                "uuid": self.id("tr", invoice.external_id, number),
-                "external_id": None,
-                "type": kind,
-                "date": utc_millis(when),
-                "result": result,
-                "amount_in_cents": amount,
-            }
-            for number, (when, kind, result) in enumerate(m for m in moments if m is not None)
-            if at >= when
-        ]
 
 
 _VERBS = {

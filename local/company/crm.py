@@ -52,7 +52,7 @@ def _chance(row: Row) -> Random:
 
 
 def _opportunity(row: Row, customer_uuid: CustomerUuid) -> Record:
-    customer, at, created, updated, stage, _, _ = row.data
+    customer, at, created, updated, stage, *_ = row.data
     draw = _chance(row)
     name, category, likelihood = STAGES[stage]
     return {
@@ -74,7 +74,7 @@ def _opportunity(row: Row, customer_uuid: CustomerUuid) -> Record:
 
 
 def _note(row: Row, customer_uuid: CustomerUuid) -> Record:
-    customer, at, created, updated, stage, number, _ = row.data
+    customer, at, created, updated, stage, *_ = row.data
     draw = _chance(row)
     call = draw.random() < 0.4
     return {
@@ -90,7 +90,7 @@ def _note(row: Row, customer_uuid: CustomerUuid) -> Record:
 
 
 def _task(row: Row, customer_uuid: CustomerUuid) -> Record:
-    customer, at, created, updated, stage, _, _ = row.data
+    customer, at, created, updated, stage, *_ = row.data
     draw = _chance(row)
     return {
         "task_uuid": row.key[0],

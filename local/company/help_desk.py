@@ -17,6 +17,17 @@ ORGANIZATION_MEMBERSHIP_ID = 771_000_000
 BRAND_ID = 360_001
 AGENT_NAMES = ("Ada", "Bjørn", "Chiara", "Dmitri", "Eun-ji", "Farid", "Gloria", "Hiền")
 GROUPS = ("Support", "Billing", "Technik")
+DELETED_USER_FIELDS = (
+    "id", "url", "name", "email", "created_at", "updated_at", "time_zone", "phone", "shared_phone_number", "photo",
+    "locale_id", "locale", "organization_id", "role", "active",
+)  # fmt: skip
+TICKET_FIELDS = (
+    (27640, "subject", "Subject"),
+    (27642, "text", "Code"),
+    (27648, "tagger", "Produkt"),
+    (27650, "integer", "Serial number"),
+    (27652, "multiselect", "Ältere Version"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,21 +195,7 @@ def _deleted_users(users: list[User]) -> Iterator[Row]:
 
 def _deleted_user(row: Row) -> Record:
     record = row.data.record(row.since)
-    kept = (
-        "id",
-        "url",
-        "name",
-        "email",
-        "created_at",
-        "updated_at",
-        "time_zone",
-        "phone",
-        "photo",
-        "locale_id",
-        "locale",
-    )
-    kept += ("organization_id", "role", "active", "shared_phone_number")
-    return {name: record[name] for name in kept if name in record}
+    return {name: record[name] for name in DELETED_USER_FIELDS if name in record}
 
 
 def _tags(until: int) -> Iterator[Row]:
@@ -212,8 +209,6 @@ def _tags(until: int) -> Iterator[Row]:
 
 
 def _ticket_fields() -> list[Record]:
-    named = ((27640, "subject", "Subject"), (27642, "text", "Code"), (27648, "tagger", "Produkt"))
-    named += ((27650, "integer", "Serial number"), (27652, "multiselect", "Ältere Version"))
     return [
         {
             "id": number,
@@ -239,7 +234,7 @@ def _ticket_fields() -> list[Record]:
             "removable": position > 0,
             "agent_description": None,
         }
-        for position, (number, kind, title) in enumerate(named)
+        for position, (number, kind, title) in enumerate(TICKET_FIELDS)
     ]
 
 

@@ -57,8 +57,8 @@ def truth(company: Company, source: str, stream: str, at: int, *, cells: Cells |
     """Every current record of a stream by its key.
 
     The key is the vendor's; that of a child stream begins with its parent's, a sheet's is the row number. `cells` gives
-    a tab's cells when people have edited them. Options: `everything=True` shows invoices that the default filter hides;
-    `start` is the first day of the metrics (default 2020-01-01).
+    a tab's cells when people have edited them. Options: `everything=False` leaves out the invoices that the vendor's
+    default filter hides; `start` and `end` are the first and last day of the metrics (2020-01-01 and today).
     """
     if stream not in STREAMS.get(source, ()):
         raise KeyError(f"The company has no stream {source}.{stream}.")
@@ -67,12 +67,13 @@ def truth(company: Company, source: str, stream: str, at: int, *, cells: Cells |
         grid = cells(spreadsheet, tab) if cells else tab_cells(company, spreadsheet, tab, at)
         return dict(sheet_rows(grid))
     if stream in METRICS:
-        return dict(_metrics(company, stream, at, options.get("start", HISTORY_START)))
+        days = options.get("start", HISTORY_START), options.get("end", local_date(at))
+        return dict(_metrics(company, stream, at, *days))
     if source == "zendesk":
         return dict(_zendesk(company, stream, at))
     table = company.chartmogul.tables[stream]
     rows = table.live(at)
-    if stream == "invoices" and not options.get("everything"):
+    if stream == "invoices" and not options.get("everything", True):
         rows = (r for r in rows if is_valid(r) and is_enabled(r))
     return {row.key: table.body(row) for row in rows}
 
@@ -113,9 +114,9 @@ def _zendesk(company: Company, stream: str, at: int) -> Iterator[tuple[Key, byte
         yield row.key, ticket_body(table, row) if stream == "tickets" else table.body(row)
 
 
-def _metrics(company: Company, stream: str, at: int, start: date) -> Iterator[tuple[Key, bytes]]:
+def _metrics(company: Company, stream: str, at: int, start: date, end: date) -> Iterator[tuple[Key, bytes]]:
     metric = METRICS[stream]
-    found = metrics.points(company.chartmogul.tables["activities"], at, start, local_date(at), "month")
+    found = metrics.points(company.chartmogul.tables["activities"], at, start, end, "month")
     entries = metrics.entries(found, metric) if metric else metrics.all_entries(found)
     for entry in entries:
         yield (entry["date"],), msgspec.json.encode(entry)

@@ -237,7 +237,7 @@ def _rating(row: Row) -> Record:
         "group_id": GROUP_ID + ticket.agent % 3,
         "requester_id": user_id(ticket.requester),
         "ticket_id": ticket.id,
-        "score": f"{score['score']}_with_comment" if comment else score["score"],
+        "score": score["score"],
         "created_at": utc(ticket.offered),
         "updated_at": utc(at),
     }

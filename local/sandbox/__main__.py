@@ -1,4 +1,7 @@
-"""`python -m local.sandbox --port P`: serve the vendors. `python -m local.sandbox key --out FILE --token-uri URL`: a key."""
+"""Serve the vendors (`python -m local.sandbox --port P`), or make a service account's key.
+
+The key: `python -m local.sandbox key --out FILE --token-uri URL`.
+"""
 
 from __future__ import annotations
 

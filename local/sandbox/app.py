@@ -40,15 +40,18 @@ class Sandbox:
         self.faults = Faults()
         self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
         self.parallel = 0
-        self.reset()
+        self._start()
 
     def reset(self) -> None:
         """Back to the start: clock, limits, settings, faults, edits and log."""
-        self.settings = self.original
         self.faults.clear()
         self.log.clear()
         self.world.clock.reset()
         self.world.files.reset()
+        self._start()
+
+    def _start(self) -> None:
+        self.settings = self.original
         self.chartmogul = ChartMogulApi(self.world, self.credentials)
         self.zendesk = ZendeskApi(self.world, self.credentials)
         self.google = GoogleApi(self.world, self.credentials)

@@ -1,9 +1,9 @@
 """ChartMogul's API, read side: Basic key, cursor pages, activities, metrics.
 
-Behaviour after the vendor's reference and its official clients: `per_page` at most 200 (more is 200), the end of a list is
-`has_more: false`, 40 requests a second and then 429 without Retry-After, 503 beyond 20 at once. Bounds of activities are
-inclusive; one without an offset is in the account's time zone. `/metrics/*` answers for every interval asked for, zeros
-included, up to the current one.
+Behaviour after the vendor's reference and its official clients: `per_page` at most 200 (more is 200), the end of a list
+is `has_more: false`, 40 requests a second and then 429 without Retry-After, 503 beyond 20 at once. Bounds of activities
+are inclusive; one without an offset is in the account's time zone. `/metrics/*` answers for every interval asked for,
+zeros included, up to the current one.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ChartMogulApi:
         self.limit = RateLimit(1)
 
     def handle(self, request: Request, settings: Settings, now: float, parallel: int) -> Reply:
-        """One reply; `now` is a monotonic clock for the limits, `parallel` the requests being answered, this one too."""
+        """One reply; `now` is a monotonic clock for the limits, `parallel` the number of requests being answered."""
         if parallel > settings.chartmogul_parallel:
             return error(503, "Too many parallel connections.")
         if not self.limit.take(settings.chartmogul_per_second, now):
@@ -102,7 +102,7 @@ class ChartMogulApi:
         if name in LISTS:
             return self._list(request, settings, name, at)
         if match := OF_CUSTOMER.fullmatch(path):
-            return self._of_customer(request, settings, *match.groups(), at)
+            return self._of_customer(request, settings, match[1], match[2], at)
         if name.startswith("plan_groups/") and name.endswith("/plans"):
             group = name.split("/")[1]
             self._known("plan_groups", group, at)
@@ -268,7 +268,7 @@ def _moment(text: str, param: str, last: bool = False) -> int:
         if len(text) == 10:
             day = date.fromisoformat(text)
             return midnight(day + timedelta(days=1)) - 1 if last else midnight(day)
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
     except ValueError as reason:
         raise Refused(error(400, f'Parameter "{param}" is invalid', param)) from reason
     seconds = (moment if moment.tzinfo else moment.replace(tzinfo=ZONE)).timestamp()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,62 +16,74 @@ if TYPE_CHECKING:
     from local.sandbox.app import Sandbox
 
 
+Handler = Callable[["Sandbox", Request], Reply]
+
+
 def handle(sandbox: Sandbox, request: Request) -> Reply:
     """One reply of the control side. Mistakes come back as 400 with a sentence."""
+    name, *rest = request.path.strip("/").split("/")
     try:
-        return _route(sandbox, request)
+        if (request.method, name, len(rest)) == ("GET", "truth", 2):
+            return _lines(sandbox, request, *rest)
+        if not rest and (handler := ROUTES.get((request.method, name))):
+            return handler(sandbox, request)
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError, KeyError) as reason:
         return as_json({"error": f"{request.method} /_sandbox{request.path}: {reason}"}, 400)
-
-
-def _route(sandbox: Sandbox, request: Request) -> Reply:
-    match request.method, request.path.strip("/").split("/"):
-        case "GET", ["health"]:
-            return as_json({"ok": True})
-        case "GET", ["clock"]:
-            return _clock(sandbox)
-        case "POST", ["clock"]:
-            _set_clock(sandbox, request.json())
-            return _clock(sandbox)
-        case "GET", ["faults"]:
-            return as_json([{**msgspec.structs.asdict(a.rule), "seen": a.seen} for a in sandbox.faults.active])
-        case "POST", ["faults"]:
-            rules = msgspec.json.decode(request.body, type=list[Rule] | Rule)
-            for rule in rules if isinstance(rules, list) else [rules]:
-                sandbox.faults.add(rule)
-            return as_json({"faults": len(sandbox.faults.active)})
-        case "DELETE", ["faults"]:
-            sandbox.faults.clear()
-            return as_json({"faults": 0})
-        case "GET", ["requests"]:
-            return as_json(list(sandbox.log))
-        case "DELETE", ["requests"]:
-            sandbox.log.clear()
-            return as_json([])
-        case "GET", ["settings"]:
-            return as_json(sandbox.settings)
-        case "POST", ["settings"]:
-            sandbox.settings = sandbox.settings.changed(request.json())
-            return as_json(sandbox.settings)
-        case "POST", ["reset"]:
-            sandbox.reset()
-            return as_json({"ok": True})
-        case "GET", ["truth"]:
-            return as_json(_counts(sandbox, request))
-        case "GET", ["truth", source, stream]:
-            return _lines(sandbox, request, source, stream)
     return as_json({"error": f"There is no {request.method} /_sandbox{request.path}."}, 404)
 
 
-def _clock(sandbox: Sandbox) -> Reply:
+def _health(sandbox: Sandbox, request: Request) -> Reply:
+    return as_json({"ok": True})
+
+
+def _list_faults(sandbox: Sandbox, request: Request) -> Reply:
+    return as_json([{**msgspec.structs.asdict(a.rule), "seen": a.seen} for a in sandbox.faults.active])
+
+
+def _add_faults(sandbox: Sandbox, request: Request) -> Reply:
+    rules = msgspec.json.decode(request.body, type=list[Rule] | Rule)
+    for rule in rules if isinstance(rules, list) else [rules]:
+        sandbox.faults.add(rule)
+    return _list_faults(sandbox, request)
+
+
+def _clear_faults(sandbox: Sandbox, request: Request) -> Reply:
+    sandbox.faults.clear()
+    return as_json([])
+
+
+def _list_requests(sandbox: Sandbox, request: Request) -> Reply:
+    return as_json(list(sandbox.log))
+
+
+def _clear_requests(sandbox: Sandbox, request: Request) -> Reply:
+    sandbox.log.clear()
+    return as_json([])
+
+
+def _settings(sandbox: Sandbox, request: Request) -> Reply:
+    return as_json(sandbox.settings)
+
+
+def _change_settings(sandbox: Sandbox, request: Request) -> Reply:
+    sandbox.settings = sandbox.settings.changed(request.json())
+    return as_json(sandbox.settings)
+
+
+def _reset(sandbox: Sandbox, request: Request) -> Reply:
+    sandbox.reset()
+    return as_json({"ok": True})
+
+
+def _clock(sandbox: Sandbox, request: Request) -> Reply:
     clock = sandbox.world.clock
     now = clock.now()
-    shown = datetime.fromtimestamp(now).astimezone().isoformat()
-    return as_json({"now": now, "iso": shown, "running": clock.frozen is None})
+    return as_json({"now": now, "iso": datetime.fromtimestamp(now, UTC).isoformat(), "running": clock.frozen is None})
 
 
-def _set_clock(sandbox: Sandbox, body: dict[str, Any]) -> None:
+def _set_clock(sandbox: Sandbox, request: Request) -> Reply:
     """`{"now": unix or ISO, "running": bool}`, `{"advance": seconds}` or `{"real": true}`."""
+    body = request.json()
     clock = sandbox.world.clock
     if body.get("real"):
         clock.reset()
@@ -78,6 +91,7 @@ def _set_clock(sandbox: Sandbox, body: dict[str, Any]) -> None:
         clock.set(_moment(body["now"]), bool(body.get("running")))
     if "advance" in body:
         clock.advance(float(body["advance"]))
+    return _clock(sandbox, request)
 
 
 def _moment(value: float | str) -> float:
@@ -91,19 +105,21 @@ def _moment(value: float | str) -> float:
 
 def _truth(sandbox: Sandbox, request: Request, source: str, stream: str) -> dict[tuple[Any, ...], bytes]:
     at = request.param("at")
-    options: dict[str, Any] = {"everything": request.param("everything") == "true"}
-    if start := request.param("start"):
-        options["start"] = date.fromisoformat(start)
+    options: dict[str, Any] = {"everything": request.param("everything") != "false"}
+    for name in ("start", "end"):
+        if day := request.param(name):
+            options[name] = date.fromisoformat(day)
     moment = int(_moment(float(at) if at.isdigit() else at)) if at else sandbox.world.clock.now()
     cells = None if at else sandbox.world.files.cells
     return truth(sandbox.world.company, source, stream, moment, cells=cells, **options)
 
 
-def _counts(sandbox: Sandbox, request: Request) -> dict[str, dict[str, int]]:
-    return {
+def _counts(sandbox: Sandbox, request: Request) -> Reply:
+    counts = {
         source: {stream: len(_truth(sandbox, request, source, stream)) for stream in streams}
         for source, streams in STREAMS.items()
     }
+    return as_json(counts)
 
 
 def _lines(sandbox: Sandbox, request: Request, source: str, stream: str) -> Reply:
@@ -114,3 +130,19 @@ def _lines(sandbox: Sandbox, request: Request, source: str, stream: str) -> Repl
     else:
         lines = [body + b"\n" for body in found.values()]
     return Reply(200, b"".join(lines), content_type="application/x-ndjson")
+
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("GET", "health"): _health,
+    ("GET", "clock"): _clock,
+    ("POST", "clock"): _set_clock,
+    ("GET", "faults"): _list_faults,
+    ("POST", "faults"): _add_faults,
+    ("DELETE", "faults"): _clear_faults,
+    ("GET", "requests"): _list_requests,
+    ("DELETE", "requests"): _clear_requests,
+    ("GET", "settings"): _settings,
+    ("POST", "settings"): _change_settings,
+    ("POST", "reset"): _reset,
+    ("GET", "truth"): _counts,
+}

@@ -32,10 +32,6 @@ class File:
         self._edited = edited
         self._touched: int | None = None
 
-    @classmethod
-    def of(cls, file: Spreadsheet) -> File:
-        return cls(file.id, file.title, [Sheet(t.title, t.sheet_id, t.cells) for t in file.tabs], file.edited)
-
     def modified(self, at: int) -> int:
         """The moment of the last edit, by the teams or by a client."""
         return max(self._edited(at), self._touched or 0)
@@ -82,10 +78,15 @@ class Files:
         return self.get(id) if id in self._originals() else None
 
     def get(self, id: str) -> File:
-        original = self._originals()[id]
         if id not in self._open:
-            self._open[id] = File.of(original)
+            original = self._originals()[id]
+            sheets = [Sheet(t.title, t.sheet_id, self._teams(id, n)) for n, t in enumerate(original.tabs)]
+            self._open[id] = File(id, original.title, sheets, original.edited)
         return self._open[id]
+
+    def _teams(self, id: str, number: int) -> Callable[[int], Grid]:
+        """A tab's cells as the teams keep them, of the company as it is built then."""
+        return lambda at: self._originals()[id].tabs[number].cells(at)
 
     def cells(self, id: str, title: str) -> Grid:
         """A tab's cells now; none when the tab is gone."""

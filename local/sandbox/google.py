@@ -1,8 +1,8 @@
 """Google's side: the token endpoint, Sheets v4 and the part of Drive v3 that a reader of sheets needs.
 
-Behaviour after what gspread sends and expects: `values` is absent from an empty range, trailing empty cells and rows are
-left out, values come as text unless `valueRenderOption=UNFORMATTED_VALUE`. 60 reads and 60 writes a minute, then 429
-RESOURCE_EXHAUSTED without Retry-After; Drive has a quota of its own.
+Behaviour after what gspread sends and expects: `values` is absent from an empty range, trailing empty cells and rows
+are left out, values come as text unless `valueRenderOption=UNFORMATTED_VALUE`. 60 reads and 60 writes a minute, then
+429 RESOURCE_EXHAUSTED without Retry-After; Drive has a quota of its own.
 """
 
 from __future__ import annotations
@@ -133,19 +133,28 @@ class GoogleApi:
                 return as_json(self._metadata(file))
             case "POST", "", "batchUpdate":
                 return self._batch_update(file, request.json()["requests"])
-            case "GET", "values:batchGet", _:
+        if tail.startswith("values:"):
+            return self._many_ranges(file, request, tail)
+        if tail.startswith("values/"):
+            return self._one_range(file, request, tail.removeprefix("values/"))
+        return error(404, "Requested entity was not found.")
+
+    def _many_ranges(self, file: File, request: Request, tail: str) -> Reply:
+        match request.method, tail:
+            case "GET", "values:batchGet":
                 ranges = [self._values(file, text, request) for text in request.query.get("ranges", [])]
                 return as_json({"spreadsheetId": file.id, "valueRanges": ranges})
-            case "POST", "values:batchUpdate", _:
+            case "POST", "values:batchUpdate":
                 body = request.json()
                 done = [self._write(file, part["range"], part, body["valueInputOption"]) for part in body["data"]]
                 return as_json({"spreadsheetId": file.id, "responses": done, **_totals(done)})
-            case "POST", "values:batchClear", _:
+            case "POST", "values:batchClear":
                 cleared = [self._clear(file, text) for text in request.json()["ranges"]]
                 return as_json({"spreadsheetId": file.id, "clearedRanges": cleared})
-        if not tail.startswith("values/"):
-            return error(404, "Requested entity was not found.")
-        text, verb = _range_and_verb(tail.removeprefix("values/"))
+        return error(405, f"The sandbox does not support {request.method} here.")
+
+    def _one_range(self, file: File, request: Request, tail: str) -> Reply:
+        text, verb = _range_and_verb(tail)
         option = request.param("valueInputOption") or "RAW"
         match request.method, verb:
             case "GET", "":

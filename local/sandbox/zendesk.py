@@ -1,8 +1,8 @@
 """Zendesk Support's API, read side: incremental exports by cursor and by time, and lists.
 
-Behaviour after the vendor's reference: exports leave out the last minute and refuse a `start_time` in it; cursor exports
-go on exactly after the cursor; time exports have an inclusive bound, so that the rows of the border's second come
-twice, and get stuck when a page's rows all share one second. Lists page by `page[size]` or, without it, by number.
+Behaviour after the vendor's reference: exports leave out the last minute and refuse a `start_time` in it; cursor
+exports go on exactly after the cursor; time exports have an inclusive bound, so that the rows of the border's second
+come twice, and get stuck when a page's rows all share one second. Lists page by `page[size]` or, without it, by number.
 """
 
 from __future__ import annotations
@@ -211,9 +211,15 @@ class ZendeskApi:
         table = self._table(stream)
         rows, _ = table.page(at, len(table.rows) + 1, since=since, before=before)
         shown = rows[size * (number - 1) : size * number]
-        follows = number + 1 if size * number < len(rows) else None
-        link = {n: url(request.base, request.path, page=n, per_page=size) for n in (follows, number - 1) if n}
-        rest = {"next_page": link.get(follows), "previous_page": link.get(number - 1), "count": len(rows)}
+
+        def link(page: int) -> str:
+            return url(request.base, request.path, page=page, per_page=size)
+
+        rest = {
+            "count": len(rows),
+            "next_page": link(number + 1) if size * number < len(rows) else None,
+            "previous_page": link(number - 1) if number > 1 else None,
+        }
         return envelope(stream, self._bodies(request, stream, shown), rest)
 
 
