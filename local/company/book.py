@@ -123,7 +123,7 @@ def customers(seed: int, scale: float, until: int) -> list[Customer]:
         draw = dice(seed, "customer", index)
         created = base + draw.randrange(2 * DAY)
         if created < until:
-            book.append(_customer(draw, index, created, until))
+            book.append(_customer(seed, draw, index, created, until))
         index += 1
     _merge_and_delete(seed, book, until)
     return book
@@ -134,13 +134,13 @@ def _arrival(index: int, scale: float) -> int:
     return FOUNDED + int(GROWTH_DAYS * DAY * share ** (1 / GROWTH))
 
 
-def _customer(draw: Random, index: int, created: int, until: int) -> Customer:
+def _customer(seed: int, draw: Random, index: int, created: int, until: int) -> Customer:
     name = company_name(draw, index)
     place = draw.choice(PLACES)
     buys = draw.random() > 0.1
     start = created + draw.randrange(HOUR, 25 * DAY)
     changes = _life(draw, index, start, until) if buys else []
-    fixes = _fixes(draw, changes)
+    fixes = _fixes(dice(seed, "fixes", index), changes)
     return Customer(index, name, place, created, changes, fixes, _subs(changes))
 
 

@@ -258,7 +258,7 @@ class ChartMogul:
     def _activity(self, row: Row) -> Record:
         customer: Customer = row.data[0]
         step: Movement = row.data[1]
-        return {
+        record: Record = {
             "uuid": row.key[0],
             "description": f"{_VERBS[step.kind]} the {PLANS[step.plan].name} plan",
             "type": step.kind,
@@ -268,13 +268,15 @@ class ChartMogul:
             "date": with_offset(step.at),
             "currency": CURRENCY,
             "subscription-external-id": step.sub,
-            "subscription-set-external-id": None if customer.index % 2 else step.sub,
             "plan-external-id": PLANS[step.plan].external_id,
             "customer-name": customer.name,
             "customer-uuid": self.ids.id("cus", customer.index),
             "customer-external-id": customer.external_id,
             "billing-connector-uuid": self.ids.source(customer),
         }
+        if customer.index % 2:
+            record["subscription-set-external-id"] = step.sub
+        return record
 
     def _event_rows(self, book: list[Customer]) -> Iterator[Row]:
         events: list[tuple[int, Change, str, Customer]] = []

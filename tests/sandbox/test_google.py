@@ -1,0 +1,144 @@
+"""The sandbox's Google, read and written by the real gspread client with a real service account's token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gspread
+import pytest
+import requests
+from gspread.http_client import HTTPClient
+
+from local.company.sheets import PRODUCT, SALES, TARGETS_HEADER
+from local.company.truth import TABS, tab_cells
+from local.sandbox.keys import make_key
+from tests.sandbox.conftest import NOW, Server
+
+
+def client(server: Server, key: dict[str, Any] | None = None) -> gspread.Client:
+    """gspread with its hosts replaced by the sandbox's, and nothing else."""
+
+    class Local(HTTPClient):
+        def request(self, method: str, endpoint: str, *args: Any, **kwargs: Any) -> Any:
+            for host in ("https://sheets.googleapis.com", "https://www.googleapis.com"):
+                endpoint = endpoint.replace(host, f"{server.url}/google")
+            return super().request(method, endpoint, *args, **kwargs)
+
+    return gspread.service_account_from_dict(key or server.google_key, http_client=Local)
+
+
+@pytest.mark.parametrize("stream", TABS)
+def test_gspread_reads_every_tab_as_people_typed_it(server: Server, stream: str) -> None:
+    spreadsheet, tab = TABS[stream]
+    cells = client(server).open_by_key(spreadsheet).worksheet(tab).get_values()
+    wanted = tab_cells(server.company, spreadsheet, tab, NOW)
+    width = max(map(len, wanted))
+    assert cells == [[*row, *[""] * (width - len(row))] for row in wanted]
+
+
+def test_records_keep_their_leading_zeros(server: Server) -> None:
+    owners = client(server).open_by_key(SALES).worksheet("Owners").get_all_records(numericise_ignore=["all"])
+    assert owners[0]["account_code"] == "001"
+    assert owners[0]["account_id"] == "0000001"
+
+
+def test_several_tabs_come_in_one_request(server: Server) -> None:
+    ranges = client(server).open_by_key(SALES).values_batch_get(["Targets!A1:E1", "'Notes – bitte nicht löschen'"])
+    assert ranges["valueRanges"][0]["values"] == [TARGETS_HEADER]
+    assert ranges["valueRanges"][1]["values"] == [["Fragen? → #sales"], [], ["", "v2"]]
+
+
+def test_numbers_come_as_numbers_when_asked_for(server: Server) -> None:
+    sheet = client(server).open_by_key(SALES).worksheet("Targets")
+    assert sheet.acell("D2", value_render_option="UNFORMATTED_VALUE").value == 20_000 + 1_000
+    assert sheet.acell("D2").value == "21000"
+
+
+def test_the_teams_own_edits_move_the_file_s_time_and_its_cells(server: Server) -> None:
+    sheets = client(server)
+    before = sheets.get_file_drive_metadata(SALES)["modifiedTime"], sheets.open_by_key(SALES).worksheet("Targets").row_count
+    rows = len(sheets.open_by_key(SALES).worksheet("Targets").get_values())
+    server.control("POST", "/clock", {"advance": 40 * 86_400})
+    assert sheets.get_file_drive_metadata(SALES)["modifiedTime"] > before[0]
+    assert len(sheets.open_by_key(SALES).worksheet("Targets").get_values()) > rows
+
+
+def test_an_edit_by_hand_is_read_back_and_moves_the_file_s_time(server: Server) -> None:
+    sheets = client(server)
+    before = sheets.get_file_drive_metadata(PRODUCT)["modifiedTime"]
+    server.control("POST", "/clock", {"advance": 60})
+    tab = sheets.open_by_key(PRODUCT).worksheet("Features")
+    rows = len(tab.get_values())
+    tab.update([["SSO ✎", "small"]], "A2:B2")
+    tab.append_row(["New", "small", "007"])
+    tab.batch_update([{"range": "C2", "values": [["2026-11-24"]]}])
+    assert tab.row_values(2) == ["SSO ✎", "small", "2026-11-24"]
+    assert tab.row_values(rows + 1) == ["New", "small", "007"]
+    assert sheets.get_file_drive_metadata(PRODUCT)["modifiedTime"] > before
+    assert '"feature":"New"' in requests.get(f"{server.url}/_sandbox/truth/google_sheets/feature_flags_by_segment", timeout=10).text
+
+
+def test_cells_rows_and_tabs_can_be_removed(server: Server) -> None:
+    file = client(server).open_by_key(SALES)
+    tab = file.worksheet("Targets")
+    second = tab.row_values(3)
+    tab.delete_rows(2)
+    assert tab.row_values(2) == second
+    tab.batch_clear(["A2:B2"])
+    assert tab.row_values(2)[:2] == ["", ""]
+    tab.clear()
+    assert tab.get_values() in ([], [[]])
+    file.add_worksheet("Extra", 10, 5).update([["x"]])
+    file.worksheet("Extra").update_title("Other")
+    assert [s.title for s in file.worksheets()] == ["Targets", "Owners", "Notes – bitte nicht löschen", "Other"]
+    file.del_worksheet(file.worksheet("Other"))
+    assert len(file.worksheets()) == 3
+
+
+def test_an_empty_range_has_no_values_key(server: Server) -> None:
+    body = client(server).open_by_key(SALES).values_get("Targets!Z900:Z901")
+    assert "values" not in body
+
+
+def test_a_file_can_be_found_by_its_title(server: Server) -> None:
+    assert client(server).open("Product features").id == PRODUCT
+
+
+def test_a_file_that_is_not_shared_or_not_there_is_told_apart(server: Server) -> None:
+    server.settings(unshared=[SALES])
+    with pytest.raises(PermissionError):
+        client(server).open_by_key(SALES)
+    with pytest.raises(gspread.exceptions.SpreadsheetNotFound):
+        client(server).open_by_key("1Nobody")
+
+
+def test_an_unknown_tab_or_range_is_a_bad_request(server: Server) -> None:
+    with pytest.raises(gspread.exceptions.APIError) as caught:
+        client(server).open_by_key(SALES).values_get("Ghosts!A1")
+    assert caught.value.code == 400
+
+
+def test_the_61st_read_of_a_minute_is_refused_and_writes_are_counted_apart(server: Server) -> None:
+    server.settings(sheets_reads_per_minute=4, sheets_writes_per_minute=4)
+    file = client(server).open_by_key(SALES)
+    for _ in range(3):
+        file.values_get("Targets!A1")
+    with pytest.raises(gspread.exceptions.APIError) as caught:
+        file.values_get("Targets!A1")
+    assert caught.value.response.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+    assert "Retry-After" not in caught.value.response.headers
+    file.values_update("Targets!A1", body={"values": [["month"]]}, params={"valueInputOption": "RAW"})
+
+
+def test_a_key_of_somebody_else_gets_no_token(server: Server, tmp_path: Any) -> None:
+    make_key(tmp_path / "other.json", server.google_key["token_uri"])
+    other = gspread.utils  # keep the import local to the client below
+    assert other
+    key = {**server.google_key, "private_key": __import__("json").loads((tmp_path / "other.json").read_text())["private_key"]}
+    with pytest.raises(Exception, match="invalid_grant"):
+        client(server, key).open_by_key(SALES)
+
+
+def test_a_request_without_a_token_is_refused(server: Server) -> None:
+    reply = requests.get(f"{server.url}/google/v4/spreadsheets/{SALES}", timeout=10)
+    assert (reply.status_code, reply.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
