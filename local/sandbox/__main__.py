@@ -6,6 +6,7 @@ The key: `python -m local.sandbox key --out FILE --token-uri URL`.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ def _serve(arguments: list[str]) -> int:
         email,
         public,
     )
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.getMessage())
     sandbox = Sandbox(World(options.seed, options.scale, Clock()), credentials)
     uvicorn.run(
         sandbox,

@@ -93,7 +93,7 @@ class Sandbox:
             {
                 "method": request.method,
                 "path": mounted + query,
-                "status": delivery.reply.status if delivery.reply else 0,
+                "status": delivery.reply.status,
                 "fault": rule.kind if rule else None,
             }
         )
@@ -110,7 +110,7 @@ class Sandbox:
 def _instead(rule: Rule, vendor: str) -> Delivery:
     """The trouble that comes without asking the vendor."""
     if rule.kind == "timeout":
-        return Delivery(None, rule.seconds)
+        return Delivery(Reply(200, b" "), rule.seconds, cut=0)
     if rule.kind == "html_200":
         return Delivery(Reply(200, HTML, content_type="text/html; charset=utf-8"))
     status = {"retry_after": 429, "no_retry_after": 429}.get(rule.kind, rule.status)
@@ -152,10 +152,8 @@ async def _body(receive: Receive) -> bytes:
 
 
 async def _send(send: Send, request: Request, delivery: Delivery) -> None:
-    """Send a reply; none, or half of one, ends the connection (the server closes it when an answer is unfinished)."""
+    """Send a reply. Half of one ends the connection: the server closes it when an answer is unfinished."""
     reply = delivery.reply
-    if reply is None:
-        return
     body = reply.body
     headers = [(b"content-type", reply.content_type.encode()), *((n.encode(), v.encode()) for n, v in reply.headers)]
     if "gzip" in request.headers.get("accept-encoding", "") and len(body) >= GZIP_FROM and delivery.cut is None:

@@ -60,7 +60,7 @@ class Active:
 class Delivery:
     """How a reply goes out: after `delay` seconds; with `cut`, only that many bytes of the body and then the end."""
 
-    reply: Reply | None
+    reply: Reply
     delay: float = 0.0
     cut: int | None = None
 

@@ -65,7 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     clock = Clock()
     clock.set(NOW)
     sandbox = Sandbox(World(SEED, 1.0, clock), Credentials(KEY, EMAIL, TOKEN, *account(file)))
-    server = uvicorn.Server(uvicorn.Config(sandbox, lifespan="off", log_level="error", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(sandbox, lifespan="off", log_level="critical", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:

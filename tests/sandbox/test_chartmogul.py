@@ -73,7 +73,9 @@ def test_the_vendor_s_client_reads_what_the_records_say(server: Server) -> None:
 def test_the_vendor_s_client_reads_subscriptions_of_each_customer(server: Server) -> None:
     found = []
     for customer in expected(server, "customers"):
-        found += [s.uuid for s in chartmogul.Customer.subscriptions(config(server), uuid=customer["uuid"]).get().entries]
+        found += [
+            s.uuid for s in chartmogul.Customer.subscriptions(config(server), uuid=customer["uuid"]).get().entries
+        ]
     assert sorted(found) == sorted(s["uuid"] for s in expected(server, "subscriptions"))
 
 
@@ -90,7 +92,9 @@ def test_the_vendor_s_client_reads_account_and_data_sources(server: Server) -> N
     assert chartmogul.Ping.ping(config(server)).get().data == "pong!"
 
 
-@pytest.mark.parametrize("name", ["all", "mrr", "arr", "arpa", "asp", "customer_count", "customer_churn_rate", "mrr_churn_rate", "ltv"])
+@pytest.mark.parametrize(
+    "name", ["all", "mrr", "arr", "arpa", "asp", "customer_count", "customer_churn_rate", "mrr_churn_rate", "ltv"]
+)
 def test_the_vendor_s_client_reads_every_metric(server: Server, name: str) -> None:
     found = getattr(chartmogul.Metrics, name)(
         config(server), start_date="2020-01-01", end_date="2026-11-23", interval="month"

@@ -128,7 +128,9 @@ def test_the_metrics_follow_from_one_another() -> None:
 
 
 def test_an_invoice_s_subscription_line_is_worth_the_mrr_of_its_period() -> None:
-    months = {p["uuid"]: 12 if p["interval_unit"] == "year" else p["interval_count"] for p in records("chartmogul", "plans")}
+    months = {
+        p["uuid"]: 12 if p["interval_unit"] == "year" else p["interval_count"] for p in records("chartmogul", "plans")
+    }
     customers = {c.external_id: c for c in company().book}
     invoices = records("chartmogul", "invoices")
     for invoice in invoices:
@@ -175,7 +177,11 @@ def test_a_merged_customer_vanishes_and_lives_on_in_another_with_its_subscriptio
     assert loser.external_id in {c["external_id"] for c in before}
     assert loser.external_id not in {c["external_id"] for c in after}
     winner = next(c for c in after if loser.external_id in c["external_ids"])
-    listed = {s["customer_uuid"] for s in records("chartmogul", "subscriptions", loser.gone) if s["external_id"] == loser.subs[0].external_id}
+    listed = {
+        s["customer_uuid"]
+        for s in records("chartmogul", "subscriptions", loser.gone)
+        if s["external_id"] == loser.subs[0].external_id
+    }
     assert listed == {winner["uuid"]}
     assert records("chartmogul", "metrics_mrr", loser.gone)[-1]["mrr"] == sum(c["mrr"] for c in after)
 

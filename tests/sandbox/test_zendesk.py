@@ -117,7 +117,9 @@ def test_a_system_update_moves_the_generated_timestamp_only(server: Server) -> N
 
 def test_deleted_tickets_stay_in_the_export_unless_excluded(server: Server) -> None:
     assert "deleted" in Counter(t["status"] for t in export(server, "tickets", start_time=0)[0])
-    assert "deleted" not in Counter(t["status"] for t in export(server, "tickets", start_time=0, exclude_deleted="true")[0])
+    assert "deleted" not in Counter(
+        t["status"] for t in export(server, "tickets", start_time=0, exclude_deleted="true")[0]
+    )
 
 
 def test_comments_come_with_their_sideload_only(server: Server) -> None:
@@ -159,8 +161,12 @@ def test_lists_page_by_number_without_a_page_size(server: Server) -> None:
 def test_ratings_are_filtered_by_their_time(server: Server) -> None:
     wanted = expected(server, "satisfaction_ratings")
     times = [r["updated_at"] for r in wanted]
-    page = server.zendesk("/satisfaction_ratings", start_time=NOW - 90 * 86_400, end_time=NOW, **{"page[size]": 100}).json()
-    assert page["satisfaction_ratings"] == [r for r, t in zip(wanted, times, strict=True) if t >= "2026-08-25T09:30:00Z"]
+    page = server.zendesk(
+        "/satisfaction_ratings", start_time=NOW - 90 * 86_400, end_time=NOW, **{"page[size]": 100}
+    ).json()
+    assert page["satisfaction_ratings"] == [
+        r for r, t in zip(wanted, times, strict=True) if t >= "2026-08-25T09:30:00Z"
+    ]
 
 
 def test_metric_events_can_be_paged_by_cursor_too(server: Server) -> None:
