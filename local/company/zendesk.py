@@ -256,7 +256,6 @@ def _deleted_ticket(row: Row) -> Record:
     return {
         "id": ticket.id,
         "subject": ticket.subject,
-        "description": ticket.steps[0].comment,
         "actor": {"id": agent_id(ticket), "name": f"Agent {ticket.agent}"},
         "deleted_at": utc(ticket.deleted),
         "previous_state": ticket.at(ticket.deleted)[0].status,
