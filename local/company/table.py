@@ -46,6 +46,7 @@ class Table:
         self.render = render
         self.cached = 0
         self._parents: dict[str, Table] | None = None
+        self._keys: dict[str, list[Row]] | None = None
 
     def body(self, row: Row) -> bytes:
         """The record as the vendor sends it: JSON, UTF-8."""
@@ -92,6 +93,14 @@ class Table:
                     return found, True
                 found.append(row)
         return found, False
+
+    def find(self, key: str, at: int) -> Row | None:
+        """The row shown at a moment whose key ends with this text."""
+        if self._keys is None:
+            self._keys = {}
+            for row in self.rows:
+                self._keys.setdefault(str(row.key[-1]), []).append(row)
+        return next((row for row in self._keys.get(key, ()) if row.live(at)), None)
 
     def of(self, parent: str) -> Table:
         """The rows of one parent as a table of their own."""

@@ -6,6 +6,7 @@ The key: `python -m local.sandbox key --out FILE --token-uri URL`.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -56,6 +57,7 @@ def _serve(arguments: list[str]) -> int:
     )
     logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.getMessage())
     sandbox = Sandbox(World(options.seed, options.scale, Clock()), credentials)
+    gc.freeze()  # the company stays: no collection need look at it again
     uvicorn.run(
         sandbox,
         host=options.host,

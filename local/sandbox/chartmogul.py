@@ -117,7 +117,7 @@ class ChartMogulApi:
         return self.world.company.chartmogul.tables
 
     def _known(self, kind: str, uuid: str, at: int) -> Row:
-        row = next((r for r in self._tables[kind].live(at) if str(r.key[-1]) == uuid), None)
+        row = self._tables[kind].find(uuid, at)
         if row is None:
             raise Refused(error(404, f"{kind[:-1].replace('_', ' ').capitalize()} not found."))
         return row
@@ -146,11 +146,14 @@ class ChartMogulApi:
     def _of_customer(self, request: Request, settings: Settings, uuid: str, kind: str, at: int) -> Reply:
         self._known("customers", uuid, at)
         table = self._tables[kind]
+        if kind == "subscriptions" and request.path.startswith("/import"):
+            return self._page(request, settings, table.of(uuid), "subscriptions", at, reshape=_imported)
         if kind == "subscriptions":
-            records = "subscriptions" if request.path.startswith("/import") else "entries"
-            return self._page(request, settings, table.of(uuid), records, at)
-        field = "customer-uuid" if kind == "activities" else "customer_uuid"
-        accept = _matches(table, {field: uuid})
+            return self._page(request, settings, table.of(uuid), "entries", at)
+        if kind == "activities":
+            accept = _matches(table, {"customer-uuid": uuid})
+            return self._page(request, settings, table, "entries", at, accept=accept, reshape=_of_one_customer)
+        accept = _matches(table, {"customer_uuid": uuid})
         if kind == "invoices":
             accept = _invoice_filter(request, accept)
         return self._page(request, settings, table, LISTS[kind], at, accept=accept)
@@ -181,6 +184,7 @@ class ChartMogulApi:
         backwards: bool = False,
         paged: bool = False,
         extra: bool = False,
+        reshape: Callable[[bytes], bytes] | None = None,
     ) -> Reply:
         size = request.number("per_page", settings.chartmogul_page, settings.chartmogul_page)
         after = _position(request.param("cursor"), backwards)
@@ -195,7 +199,8 @@ class ChartMogulApi:
             rest |= {"per_page": size, "page": number, "current_page": number, "total_pages": -(-total // size)}
         if extra:
             rest["per_page"] = size
-        return envelope(records, [table.body(row) for row in rows], rest)
+        bodies = [table.body(row) for row in rows]
+        return envelope(records, [reshape(body) for body in bodies] if reshape else bodies, rest)
 
     # --- metrics ----------------------------------------------------------------------------------------------------
 
@@ -245,6 +250,21 @@ def _invoice_filter(request: Request, accept: Accept | None) -> Accept:
         return valid and (disabled or is_enabled(row)) and (accept is None or accept(row))
 
     return kept
+
+
+def _imported(body: bytes) -> bytes:
+    """A subscription as the deprecated import endpoint shows it."""
+    record = msgspec.json.decode(body)
+    kept = ("uuid", "external_id", "subscription_set_external_id", "plan_uuid", "data_source_uuid")
+    ended = record["end-date"]
+    return msgspec.json.encode({**{k: record[k] for k in kept}, "cancellation_dates": [ended] if ended else []})
+
+
+def _of_one_customer(body: bytes) -> bytes:
+    """An activity as a customer's own list shows it: with a number for an id and without a UUID."""
+    record = msgspec.json.decode(body)
+    number = int(record.pop("uuid")[:8], 16)
+    return msgspec.json.encode({"id": number, **record, "currency-sign": "€"})
 
 
 def _cursor(row: Row) -> str:

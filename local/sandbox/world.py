@@ -38,11 +38,11 @@ class World:
 
     def __init__(self, seed: int, scale: float, clock: Clock) -> None:
         self.clock = clock
-        self._company = Company.around(seed, scale, clock.now())
+        self._company = Company.around(seed, scale, clock.now()).built()
         self.files = Files(lambda: self.company.spreadsheets, clock.now)
 
     @property
     def company(self) -> Company:
         if self.clock.now() >= self._company.until:
-            self._company = Company.around(self._company.seed, self._company.scale, self.clock.now())
+            self._company = Company.around(self._company.seed, self._company.scale, self.clock.now()).built()
         return self._company

@@ -79,6 +79,18 @@ def test_the_vendor_s_client_reads_subscriptions_of_each_customer(server: Server
     assert sorted(found) == sorted(s["uuid"] for s in expected(server, "subscriptions"))
 
 
+def test_a_customer_s_own_lists_have_their_own_shapes(server: Server) -> None:
+    customer = next(c for c in expected(server, "customers") if c["status"] == "Cancelled")
+    mine = [a for a in expected(server, "activities") if a["customer-uuid"] == customer["uuid"]]
+    activities = server.chartmogul(f"/customers/{customer['uuid']}/activities").json()["entries"]
+    assert [a["date"] for a in activities] == [a["date"] for a in mine]
+    assert all(isinstance(a["id"], int) and "uuid" not in a for a in activities)
+    imported = server.chartmogul(f"/import/customers/{customer['uuid']}/subscriptions").json()["subscriptions"]
+    assert all(s["cancellation_dates"] for s in imported)
+    invoices = server.chartmogul(f"/import/customers/{customer['uuid']}/invoices").json()["invoices"]
+    assert {i["customer_uuid"] for i in invoices} == {customer["uuid"]}
+
+
 def test_the_vendor_s_client_reads_the_plans_of_each_group(server: Server) -> None:
     groups = [g.uuid for g in read_all(chartmogul.PlanGroup, server)]
     found = {(g, p.uuid) for g in groups for p in chartmogul.PlanGroup.all(config(server), uuid=g).get().plans}

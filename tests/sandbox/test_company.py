@@ -222,6 +222,16 @@ def test_tickets_go_through_every_kind_of_trouble() -> None:
     assert any(not u["active"] for u in records("zendesk", "users"))
 
 
+def test_a_ticket_s_metric_events_agree_with_its_metric_set_and_its_rating_with_the_list_of_ratings() -> None:
+    tickets = {t["id"]: t for t in records("zendesk", "tickets")}
+    names = {"reply_time": "reply_time_in_minutes", "requester_wait_time": "requester_wait_time_in_minutes"}
+    for event in records("zendesk", "ticket_metric_events"):
+        if event["type"] == "update_status":
+            assert event["status"] == tickets[event["ticket_id"]]["metric_set"][names[event["metric"]]]
+    ratings = records("zendesk", "satisfaction_ratings", NOW - MINUTE)
+    assert all(tickets[r["ticket_id"]]["satisfaction_rating"]["score"] == r["score"] for r in ratings)
+
+
 def test_event_ids_are_too_big_for_doubles() -> None:
     assert any(int(float(e["id"])) != e["id"] for e in records("zendesk", "ticket_metric_events"))
 
