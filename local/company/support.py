@@ -100,7 +100,7 @@ def _tickets(seed: int, customer: Customer, until: int) -> Iterator[Ticket]:
         requester = draw.choice([p for p in staff if p.created <= at and at < p.left] or staff[:1])
         yield _ticket(dice(seed, "ticket", customer.index, number), customer, number, requester, at)
         number += 1
-        at += HOUR + int(draw.expovariate(1 / (210 * DAY)))
+        at += HOUR + int(draw.expovariate(1 / (232 * DAY)))
 
 
 def _ticket(draw: Random, customer: Customer, number: int, requester: Person, at: int) -> Ticket:
