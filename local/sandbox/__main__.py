@@ -20,6 +20,7 @@ from local.sandbox.settings import Credentials
 from local.sandbox.world import Clock, World
 
 DEFAULTS = Credentials()
+GOOGLE_KEY = "var/secrets/google_service_account.json"
 
 
 def main(arguments: list[str]) -> int:
@@ -43,7 +44,8 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is about 300 customers and 800 tickets")
-    parser.add_argument("--google-key", type=Path, default=Path("var/secrets/google_service_account.json"))
+    google_key = Path(os.environ.get("CATCHMENT_SANDBOX_GOOGLE_KEY", GOOGLE_KEY))
+    parser.add_argument("--google-key", type=Path, default=google_key, help="made when it is not there")
     options = parser.parse_args(arguments)
     if not options.google_key.exists():
         make_key(options.google_key, f"http://{options.host}:{options.port}/google/token")
