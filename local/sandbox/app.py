@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
@@ -39,7 +39,7 @@ class Sandbox:
         self.original = settings or Settings()
         self.faults = Faults()
         self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
-        self.parallel = 0
+        self.parallel: Counter[str] = Counter()
         self._start()
 
     def reset(self) -> None:
@@ -71,15 +71,16 @@ class Sandbox:
             await _send(send, _request(scope, body, ""), Delivery(Reply(404, b'{"error":"No vendor lives here."}')))
             return
         request = _request(scope, body, mount)
-        self.parallel += 1
+        vendor = MOUNTS[mount]
+        self.parallel[vendor] += 1
         try:
             if self.settings.latency:
                 await asyncio.sleep(self.settings.latency)
-            delivery = self.answer(MOUNTS[mount], mount + request.path, request, time.monotonic())
+            delivery = self.answer(vendor, mount + request.path, request, time.monotonic())
             await asyncio.sleep(delivery.delay)
             await _send(send, request, delivery)
         finally:
-            self.parallel -= 1
+            self.parallel[vendor] -= 1
 
     def answer(self, vendor: str, mounted: str, request: Request, now: float) -> Delivery:
         """What goes out for one request of a vendor; it is logged."""
@@ -101,7 +102,7 @@ class Sandbox:
 
     def _reply(self, vendor: str, request: Request, now: float) -> Reply:
         if vendor == "chartmogul":
-            return self.chartmogul.handle(request, self.settings, now, self.parallel)
+            return self.chartmogul.handle(request, self.settings, now, self.parallel[vendor])
         if vendor == "zendesk":
             return self.zendesk.handle(request, self.settings, now)
         return self.google.handle(request, self.settings, now)

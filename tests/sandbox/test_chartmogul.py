@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from local.company.truth import truth
-from tests.sandbox.conftest import KEY, NOW, Server
+from tests.sandbox.server import KEY, NOW, Server
 
 LISTS = {
     "customers": chartmogul.Customer,

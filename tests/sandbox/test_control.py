@@ -19,7 +19,9 @@ import requests
 from local.company.truth import STREAMS, truth
 from local.sandbox.limits import RateLimit
 from local.sandbox.world import Clock, World
-from tests.sandbox.conftest import NOW, Server
+from tests.sandbox.server import NOW, Server
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_clock_stands_moves_and_runs(server: Server) -> None:
@@ -108,7 +110,7 @@ def test_it_starts_from_the_command_line_and_makes_its_key(tmp_path: Path) -> No
     key = tmp_path / "secrets" / "google.json"
     command = [sys.executable, "-m", "local.sandbox", "--port", str(port), "--scale", "0.05", "--google-key", str(key)]
     environment = {**os.environ, "CATCHMENT_SANDBOX_CHARTMOGUL_KEY": "from the environment"}
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
     try:
         url = f"http://127.0.0.1:{port}"
         assert _answers(f"{url}/_sandbox/health")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.conftest import KEY, Server
+from tests.sandbox.server import KEY, Server
 
 
 def fault(server: Server, match: str, kind: str, **more: Any) -> None:

@@ -16,7 +16,7 @@ from local.company.sheets import PRODUCT, SALES, TARGETS_HEADER
 from local.company.truth import TABS, tab_cells
 from local.sandbox.files import trimmed
 from local.sandbox.keys import make_key
-from tests.sandbox.conftest import NOW, Server
+from tests.sandbox.server import NOW, Server
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import requests
 
 from local.company.truth import truth
 from local.company.zendesk import BULK_EDIT
-from tests.sandbox.conftest import NOW, TOKEN, Server
+from tests.sandbox.server import NOW, TOKEN, Server
 
 LISTS = {
     "groups": "groups",

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.sandbox.conftest import Server
+from tests.sandbox.server import Server
 from tests.sandbox.zendesk_schemas import BY_CURSOR, CURSOR_EXPORT, EXCEPTIONS, NUMBERED, RECORDS, TIME_EXPORT, reply
 
 PATHS = {"sla_policies": "slas/policies"}
