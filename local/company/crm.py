@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import Any
+from typing import NamedTuple
 
 from local.company.book import Customer
-from local.company.dice import dice, uuid
+from local.company.dice import dice
+from local.company.dice import uuid as make_uuid
 from local.company.moments import DAY, FOREVER, local, local_date, utc_millis
 from local.company.names import sentence
 from local.company.table import Record, Row, Table, versions
@@ -17,12 +18,23 @@ REPS = ("alex@catchment.example", "bo@catchment.example", "çağla@catchment.exa
 CustomerUuid = Callable[[Customer, int], str]
 
 
+class Version(NamedTuple):
+    """One version of an entry: `stage` counts the steps it has taken, the last one at `updated`."""
+
+    customer: Customer
+    at: int
+    created: int
+    updated: int
+    stage: int
+    draw: Random
+
+
 def crm_tables(seed: int, book: list[Customer], customer_uuid: CustomerUuid) -> dict[str, Table]:
     """The tables of what hangs on a customer; it follows a merged customer and vanishes with a deleted one."""
 
-    def table(kind: str, prefix: str, share: float, render: Callable[[Row, Any], Record]) -> Table:
+    def table(kind: str, prefix: str, share: float, render: Callable[[str, Version, CustomerUuid], Record]) -> Table:
         rows = (row for customer in book for row in _rows(seed, customer, kind, prefix, share))
-        return Table(rows, lambda row: render(row, customer_uuid))
+        return Table(rows, lambda row: render(row.key[0], _version(seed, row), customer_uuid))
 
     return {
         "opportunities": table("opportunity", "opp", 0.35, _opportunity),
@@ -39,24 +51,24 @@ def _rows(seed: int, customer: Customer, kind: str, prefix: str, share: float) -
         created = customer.created + draw.randrange(400 * DAY)
         steps = sorted(created + draw.randrange(DAY, 90 * DAY) for _ in range(2))
         gone = customer.deleted if draw.random() > 0.05 else min(customer.deleted, steps[-1] + 30 * DAY)
-        key = (f"{prefix}_{uuid(seed, kind, customer.index, number)}",)
+        key = (f"{prefix}_{make_uuid(seed, kind, customer.index, number)}",)
         moments = sorted(m for m in {created, *steps, customer.gone} if created <= m < FOREVER)
         for since, until in versions(moments, gone):
             stage = sum(step <= since for step in steps)
-            data = (customer, since, created, steps[stage - 1] if stage else created, stage, number, seed)
+            data = (customer, since, created, steps[stage - 1] if stage else created, stage)
             yield Row((created, key[0], since), key, since, until, data)
 
 
-def _chance(row: Row) -> Random:
-    return dice(row.data[6], row.key[0])
+def _version(seed: int, row: Row) -> Version:
+    customer, at, created, updated, stage = row.data
+    return Version(customer, at, created, updated, stage, dice(seed, row.key[0]))
 
 
-def _opportunity(row: Row, customer_uuid: CustomerUuid) -> Record:
-    customer, at, created, updated, stage, *_ = row.data
-    draw = _chance(row)
+def _opportunity(uuid: str, version: Version, customer_uuid: CustomerUuid) -> Record:
+    customer, at, created, updated, stage, draw = version
     name, category, likelihood = STAGES[stage]
     return {
-        "uuid": row.key[0],
+        "uuid": uuid,
         "customer_uuid": customer_uuid(customer, at),
         "owner": draw.choice(REPS),
         "pipeline": "New business",
@@ -73,12 +85,11 @@ def _opportunity(row: Row, customer_uuid: CustomerUuid) -> Record:
     }
 
 
-def _note(row: Row, customer_uuid: CustomerUuid) -> Record:
-    customer, at, created, updated, stage, *_ = row.data
-    draw = _chance(row)
+def _note(uuid: str, version: Version, customer_uuid: CustomerUuid) -> Record:
+    customer, at, created, updated, stage, draw = version
     call = draw.random() < 0.4
     return {
-        "uuid": row.key[0],
+        "uuid": uuid,
         "customer_uuid": customer_uuid(customer, at),
         "type": "call" if call else "note",
         "text": f"{sentence(draw, 9)}\nedit {stage}",
@@ -89,11 +100,10 @@ def _note(row: Row, customer_uuid: CustomerUuid) -> Record:
     }
 
 
-def _task(row: Row, customer_uuid: CustomerUuid) -> Record:
-    customer, at, created, updated, stage, *_ = row.data
-    draw = _chance(row)
+def _task(uuid: str, version: Version, customer_uuid: CustomerUuid) -> Record:
+    customer, at, created, updated, stage, draw = version
     return {
-        "task_uuid": row.key[0],
+        "task_uuid": uuid,
         "customer_uuid": customer_uuid(customer, at),
         "assignee": draw.choice(REPS),
         "task_details": sentence(draw, 6),

@@ -33,7 +33,7 @@ LISTS = {
 def config(server: Server) -> chartmogul.Config:
     """The client's configuration with nothing changed but the base URL."""
 
-    class Local(chartmogul.Config):
+    class Local(chartmogul.Config):  # type: ignore[misc]
         uri = f"{server.url}/chartmogul/v1"
 
     return Local(KEY)
@@ -136,7 +136,8 @@ def test_the_deprecated_page_number_still_works(server: Server) -> None:
 
 def test_invoices_that_are_invalid_or_disabled_come_only_when_asked_for(server: Server) -> None:
     def count(**params: str) -> int:
-        found, cursor = 0, {}
+        found = 0
+        cursor: dict[str, str] = {}
         while True:
             page = server.chartmogul("/invoices", **params, **cursor).json()
             found += len(page["invoices"])
@@ -165,7 +166,8 @@ def test_a_bound_without_an_offset_is_in_the_account_s_time_zone(server: Server)
 
 
 def test_activities_come_newest_first_when_asked_to(server: Server) -> None:
-    pages, cursor = [], {}
+    pages: list[str] = []
+    cursor: dict[str, str] = {}
     for _ in range(3):
         page = server.chartmogul("/activities", order="-date", per_page=50, **cursor).json()
         pages += [a["uuid"] for a in page["entries"]]
