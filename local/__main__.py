@@ -15,7 +15,7 @@ from local.errors import LocalError
 from local.profile import Profile, Status
 from local.settings import Settings
 
-OUT = Console(highlight=False)
+OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> int:

@@ -6,14 +6,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from local import ports
+from local.airflow.api import AirflowApi
+from local.airflow.environment import airflow_environment
 from local.airflow.setup import ensure_database
 from local.credentials import Credentials, ensure_credentials, ensure_google_key, read_google_key, write_private
 from local.errors import LocalError
+from local.platform import ensure_platform, ensure_pools
 from local.services import postgres
 from local.services.catalogue import AIRFLOW, catalogue
 from local.services.health import is_healthy
@@ -64,9 +68,17 @@ class Profile:
         self._start_supervisor()
         for wave in sorted({service.wave for service in wanted}):
             if wave == AIRFLOW:
-                environment = next(service.environment for service in wanted if service.wave == AIRFLOW)
-                ensure_database(self.settings, self.credentials, {**os.environ, **environment}, say=say)
+                self._lay_ground(say)
             self._start_wave([service for service in wanted if service.wave == wave], say)
+            if wave == AIRFLOW:
+                ensure_pools(self.airflow_api())
+
+    def airflow_environment(self) -> dict[str, str]:
+        """The environment of the Airflow processes: configuration, connections."""
+        return airflow_environment(self.settings, self.credentials, read_google_key(self.settings))
+
+    def airflow_api(self) -> AirflowApi:
+        return AirflowApi(self.settings.url("airflow"))
 
     def stop(self, *, say: Say = print) -> None:
         """Stop everything, those that need others first. Nothing that was acknowledged is lost."""
@@ -88,6 +100,14 @@ class Profile:
 
     def log_file(self, name: str) -> Path:
         return self.settings.log / f"{name}.log"
+
+    def _lay_ground(self, say: Say) -> None:
+        """What Airflow's processes need to find: its database, and what the platform itself works on."""
+        environment = self.airflow_environment()
+        with ThreadPoolExecutor() as together:
+            platform = together.submit(ensure_platform, self.settings, self.credentials, environment)
+            ensure_database(self.settings, self.credentials, {**os.environ, **environment}, say=say)
+            platform.result()
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
