@@ -38,9 +38,9 @@ date_trunc('month', coalesce(
 {%- endmacro %}
 
 
-{#- A day: `2026-03-31` or `31/03/2026`. -#}
+{#- A day: `2026-03-31`, `31/03/2026` or `31.03.2026`. -#}
 {% macro day_as_typed(field) -%}
-{%- set typed = text_as_typed(field) -%}
+{%- set typed = "replace(" ~ text_as_typed(field) ~ ", '.', '/')" -%}
 coalesce(
         try_cast({{ typed }} as date),
         try_cast(

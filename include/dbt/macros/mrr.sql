@@ -11,9 +11,3 @@
 {% macro counts(prefix='') -%}
 not coalesce({{ prefix }}is_disabled, false) and coalesce({{ prefix }}errors::varchar, '{}') in ('{}', '[]')
 {%- endmacro %}
-
-
-{#- A list of names as SQL strings. -#}
-{% macro quoted(names) -%}
-'{{ names | join("', '") }}'
-{%- endmacro %}

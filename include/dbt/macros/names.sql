@@ -13,3 +13,9 @@
 {% macro query_comment(node) -%}
     {{ tojson({'app': 'dbt', 'project': project_name, 'node': node.unique_id if node else none, 'run': invocation_id}) }}
 {%- endmacro %}
+
+
+{#- A list of names as SQL strings. -#}
+{% macro quoted(names) -%}
+'{{ names | join("', '") }}'
+{%- endmacro %}

@@ -23,11 +23,7 @@ select
     accounts.mrr_cents,
     overrides.owner,
     min(overrides.segment) over (partition by coalesce(accounts.customer_uuid, accounts.account_id)) as segment_override,
-    case
-        when accounts.mrr_cents >= {{ var('segment_enterprise_from_cents') }} then 'enterprise'
-        when accounts.mrr_cents >= {{ var('segment_mid_market_from_cents') }} then 'mid_market'
-        else 'smb'
-    end as segment_by_mrr,
+    {{ segment_by_mrr('accounts.mrr_cents') }} as segment_by_mrr,
     coalesce(segment_override, segment_by_mrr) as segment
 from accounts
 left join overrides on accounts.account_id = overrides.account_id

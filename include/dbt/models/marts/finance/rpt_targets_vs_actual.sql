@@ -1,33 +1,41 @@
--- What teams planned beside what happened: one row per month, team and metric of the sales planning sheet. `actual` is
--- NULL where the metric's name is none that we count, or the month has not begun.
-with facts as (
+-- What sales planned beside what happened: one row per month, team and metric of the sales planning sheet. A team that is
+-- a region is measured by the movements of that region's customers, any other by those of all.
+with movements as (
+    select
+        movements.month,
+        movements.movement_type,
+        movements.mrr_movement_cents,
+        movements.customers_change,
+        coalesce(customers.region, 'unknown') as region
+    from {{ ref('fct_mrr_movements') }} as movements
+    left join {{ ref('dim_customers') }} as customers on movements.customer_uuid = customers.customer_uuid
+),
+
+months as (
+    {%- for region in ['region', "'all'"] %}
     select
         month,
-        {%- for part in ['mrr', 'new_business', 'expansion', 'churn', 'net_change', 'arr'] %}
-        {{ part }}_cents / 100 as {{ part }},
-        {%- endfor %}
-        customers,
-        new_customers
-    from {{ ref('fct_mrr_monthly') }}
-),
-
-support as (
-    select
-        created_month as month,
-        count_if(is_solved) as solved_tickets,
-        median(first_reply_minutes) as median_first_reply_minutes
-    from {{ ref('fct_tickets') }}
-    group by created_month
-),
-
-actuals as (
-    {%- for metric in ['mrr', 'new_business', 'expansion', 'churn', 'net_change', 'arr', 'customers', 'new_customers'] %}
-    select month, '{{ metric }}' as metric, {{ metric }}::number(38, 2) as actual from facts
-    union all
+        {{ region }} as region,
+        {{ mrr_parts() }},
+        count_if(movement_type = 'new_business') as new_customers
+    from movements
+    group by month, {{ region }}
+    {{ 'union all' if not loop.last }}
     {%- endfor %}
-    select month, 'solved_tickets' as metric, solved_tickets::number(38, 2) as actual from support
-    union all
-    select month, 'median_first_reply_minutes' as metric, median_first_reply_minutes::number(38, 2) as actual from support
+),
+
+-- Amounts are typed in units of the currency, not in cents.
+actuals as (
+    {%- for metric, value in [
+        ('new_mrr', 'new_business_cents / 100'),
+        ('expansion_mrr', 'expansion_cents / 100'),
+        ('churned_mrr', '-churn_cents / 100'),
+        ('net_new_mrr', 'net_change_cents / 100'),
+        ('new_customers', 'new_customers'),
+    ] %}
+    select month, region, '{{ metric }}' as metric, ({{ value }})::number(38, 2) as actual from months
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 )
 
 select
@@ -39,5 +47,9 @@ select
     actuals.actual,
     iff(targets.target > 0, round(100 * actuals.actual / targets.target, 1), null)::number(38, 1) as attained_percent
 from {{ ref('stg_google_sheets__team_targets') }} as targets
-left join actuals on targets.month = actuals.month and targets.metric = actuals.metric
+left join actuals
+    on
+        targets.month = actuals.month
+        and targets.metric = actuals.metric
+        and actuals.region = iff(targets.team in ('emea', 'americas', 'apac'), targets.team, 'all')
 where targets.month is not null
