@@ -109,7 +109,7 @@ def pinned(lock: str, package: str) -> str:
 
 
 def uv_environment(pip: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """uv's variables for what the user has told pip (`pip config list`): another index, a folder of wheels, a CA file."""
+    """uv's variables for what the user has told pip: another index, a folder of wheels, a CA file."""
     names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
     names |= {"cert": "SSL_CERT_FILE"}
     told = {names[key]: value for key, value in pip.items() if key in names and value}

@@ -56,15 +56,15 @@ class AirflowApi:
         if not dag["is_paused"]:
             return
         missed = dag["next_dagrun_logical_date"]
-        due = missed is not None and datetime.fromisoformat(dag["next_dagrun_run_after"]) <= datetime.now(UTC)
-        place = self._trigger(dag_id, logical_date=missed) if due else None
-        if place:
-            self._call("PATCH", f"/dags/{dag_id}/dagRuns/{place}", json={"state": "success"})
-        self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
-        while place and self._call("GET", f"/dags/{dag_id}/details")["next_dagrun_logical_date"] == missed:
-            time.sleep(0.3)
-        if place:
-            self._call("DELETE", f"/dags/{dag_id}/dagRuns/{place}", expect=(204,))
+        if missed is None or datetime.fromisoformat(dag["next_dagrun_run_after"]) > datetime.now(UTC):
+            self._set_paused(dag_id, False)
+            return
+        interval = {name: dag[f"next_dagrun_{name}"] for name in ("data_interval_start", "data_interval_end")}
+        place = self._trigger(dag_id, logical_date=missed, **interval)
+        self._call("PATCH", f"/dags/{dag_id}/dagRuns/{place}", json={"state": "success"})
+        self._set_paused(dag_id, False)
+        self._wait_for_next(dag_id, after=missed)
+        self._call("DELETE", f"/dags/{dag_id}/dagRuns/{place}", expect=(204,))
 
     def trigger(self, dag_id: str) -> str:
         """Start a manual run now; its id."""
@@ -100,16 +100,29 @@ class AirflowApi:
         found = self._call("GET", f"/dags/{dag_id}/assets/queuedEvents", expect=(200, 404))
         return int(found.get("total_entries", 0))
 
-    def _trigger(self, dag_id: str, *, logical_date: str) -> str:
-        run = self._call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": logical_date})
+    def _trigger(self, dag_id: str, **body: str) -> str:
+        run = self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)
         return str(run["dag_run_id"])
+
+    def _set_paused(self, dag_id: str, is_paused: bool) -> None:
+        self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": is_paused})
+
+    def _wait_for_next(self, dag_id: str, *, after: str, seconds: float = 30) -> None:
+        """Wait until the scheduler has passed the interval that begins at `after`."""
+        deadline = time.monotonic() + seconds
+        while self._call("GET", f"/dags/{dag_id}/details")["next_dagrun_logical_date"] == after:
+            if time.monotonic() > deadline:
+                raise LocalError(f"Airflow's scheduler did not go on with {dag_id} in {seconds:.0f} s. See: make logs")
+            time.sleep(0.3)
 
     def _call(self, method: str, path: str, *, expect: tuple[int, ...] = (200, 201), **request: Any) -> dict[str, Any]:
         url = f"{self._url}/api/v2{path}"
         try:
             reply = self._http.request(method, url, timeout=SECONDS, **request)
         except requests.RequestException as error:
-            raise LocalError(f"Airflow did not answer {method} {url}: {error}. See make status and make logs.") from error
+            raise LocalError(
+                f"Airflow did not answer {method} {url}: {error}. See make status and make logs."
+            ) from error
         if reply.status_code not in expect:
             raise LocalError(f"Airflow answered {method} {url} with {reply.status_code}: {reply.text[:300]}")
         answer: dict[str, Any] = reply.json() if reply.content else {}

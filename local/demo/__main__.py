@@ -1,0 +1,72 @@
+"""`python -m local.demo`: start, load every source, build the marts, compare, report. Leaves everything running."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from catchment.errors import CatchmentError
+from local.airflow.api import AirflowApi
+from local.demo import runs, screen
+from local.demo.figures import Figures, MrrRow, StreamRow
+from local.demo.runs import Run
+from local.errors import LocalError
+from local.profile import Profile
+from local.settings import Settings
+
+SOURCES = ("chartmogul", "zendesk", "google_sheets")
+MARTS = "customer_metrics"
+PARSE_SECONDS = 90
+
+
+def main() -> int:
+    began = time.monotonic()
+    streams: list[StreamRow] = []
+    mrr: list[MrrRow] = []
+    failed = True
+    try:
+        profile = Profile(Settings.load())
+        profile.start(say=screen.OUT.print)
+        since = datetime.now(UTC)
+        ended = run_everything(profile.airflow_api(), since)
+        failed = any(run.state != "success" for run in ended)
+        for text in screen.failure_lines(runs.failures(ended, profile.settings.log / "tasks")):
+            print(text, file=sys.stderr)
+        streams, mrr = report(profile, since, ended)
+    except (LocalError, CatchmentError) as error:
+        failed = True
+        print(f"demo failed: {error}", file=sys.stderr)
+    outcome = screen.summary(streams, mrr, failed=failed, seconds=time.monotonic() - began)
+    print(screen.as_line(outcome), flush=True)
+    return 0 if outcome["ok"] else 1
+
+
+def run_everything(api: AirflowApi, since: datetime) -> list[Run]:
+    """Load the sources side by side, then wait for the marts that their assets set off."""
+    for dag_id in (MARTS, *SOURCES):
+        api.wait_for_dag(dag_id, seconds=PARSE_SECONDS)
+        api.unpause(dag_id)
+    started = {dag_id: api.trigger(dag_id) for dag_id in SOURCES}
+    with screen.Progress() as progress:
+        ended = runs.wait(api, started, progress.show)
+        marts = runs.wait_for_asset_run(api, MARTS, since, lambda seen: progress.show([*ended, *seen]))
+    return [*ended, marts] if marts else ended
+
+
+def report(profile: Profile, since: datetime, ended: Sequence[Run]) -> tuple[list[StreamRow], list[MrrRow]]:
+    """Show the tables and where to look further."""
+    figures = Figures(profile.airflow_environment())
+    streams = figures.streams(since, ended)
+    screen.OUT.print(screen.streams_table(streams))
+    mrr = figures.mrr()
+    screen.OUT.print(screen.mrr_table(mrr))
+    for service in profile.services():
+        if service.url:
+            screen.OUT.print(f"{service.name:20} {service.url}", soft_wrap=True)
+    return streams, mrr
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""What the demo counts: rows per stream at each station, and MRR here and at the vendor."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from catchment.connection import Connection
+from catchment.landing import read_manifest
+from catchment.platform import LANDING_BUCKET, Platform
+from catchment.sources import SOURCES
+from catchment.warehouse import session
+from local.demo.runs import Run
+
+HISTORY_START = date(2020, 1, 1)
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """One stream: what this demo brought (`extracted`, `landed`, `rejected`), and what stands there now."""
+
+    source: str
+    stream: str
+    outcome: str
+    extracted: int
+    landed: int
+    rejected: int
+    raw: int
+    staging: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MrrRow:
+    """MRR at the end of a month in cents; None where one side does not know the month."""
+
+    month: str
+    ours: int | None
+    vendor: int | None
+
+    @property
+    def equal(self) -> bool:
+        return self.ours == self.vendor
+
+
+class Figures:
+    """Reads the warehouse, the landing and the vendor through the platform's own connections."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._platform = Platform.from_connections(self._connection, bucket=LANDING_BUCKET)
+
+    def streams(self, since: datetime, runs: Sequence[Run]) -> list[StreamRow]:
+        """A row for each stream of every source; `since` is when the demo's runs were started."""
+        ledger = self._ledger(since)
+        raw = self._counts("RAW.{source}.{stream}")
+        staging = self._counts("ANALYTICS.STAGING.STG_{source}__{stream}")
+        return [
+            StreamRow(
+                source=source,
+                stream=stream,
+                outcome=outcome(source, stream, runs),
+                extracted=ledger.get((source, stream), NO_BATCH).extracted,
+                landed=self._landed(ledger.get((source, stream), NO_BATCH).manifests),
+                rejected=ledger.get((source, stream), NO_BATCH).rejected,
+                raw=raw[(source, stream)] or 0,
+                staging=staging[(source, stream)],
+                seconds=seconds(source, stream, runs),
+            )
+            for source, stream in _streams()
+        ]
+
+    def mrr(self) -> list[MrrRow]:
+        """Every month that either side knows."""
+        ours = {month.strftime("%Y-%m"): int(cents) for month, cents in self._query(MRR)}
+        return side_by_side(ours, self._vendor_mrr())
+
+    def _connection(self, conn_id: str) -> Connection:
+        return Connection.from_env(conn_id, self._environment)
+
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Any]:
+        opened = session.connect(self._connection("snowflake_default"), query_tag="demo")
+        try:
+            cursor = opened.cursor()
+            cursor.execute(sql, tuple(parameters))
+            rows: Sequence[Any] = cursor.fetchall()
+            return rows
+        finally:
+            opened.close()
+
+    def _ledger(self, since: datetime) -> dict[tuple[str, str], Batches]:
+        rows = self._query(LEDGER, [since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")])
+        found: dict[tuple[str, str], Batches] = {}
+        for source, stream, manifest, extracted, rejected in rows:
+            before = found.get((source, stream), NO_BATCH)
+            found[(source, stream)] = before.plus(manifest, int(extracted), int(rejected))
+        return found
+
+    def _counts(self, table: str) -> dict[tuple[str, str], int | None]:
+        """Rows per stream of the tables named by the pattern; None where there is no such table."""
+        database = table.partition(".")[0]
+        names = {key: table.format(source=key[0].upper(), stream=key[1].upper()) for key in _streams()}
+        there = {
+            f"{database}.{schema}.{name}"
+            for schema, name in self._query(f"SELECT TABLE_SCHEMA, TABLE_NAME FROM {database}{TABLES}")  # noqa: S608 - names of our own
+        }
+        counted = [
+            f"SELECT '{source}' AS SOURCE, '{stream}' AS STREAM, COUNT(*) AS N FROM {name}"  # noqa: S608 - names of our own
+            for (source, stream), name in names.items()
+            if name in there
+        ]
+        rows = self._query(" UNION ALL ".join(counted)) if counted else ()
+        return dict.fromkeys(names) | {(source, stream): int(n) for source, stream, n in rows}
+
+    def _landed(self, manifests: Iterable[str]) -> int:
+        """Rows in the files that the manifests name."""
+        return sum(file.rows for key in manifests for file in read_manifest(self._platform.store, key).files)
+
+    def _vendor_mrr(self) -> dict[str, int]:
+        connection = self._connection("chartmogul")
+        today = datetime.now(UTC).date()
+        query = f"start-date={HISTORY_START}&end-date={today}&interval=month"
+        key = base64.b64encode(f"{connection.login or connection.password}:".encode()).decode()
+        request = urllib.request.Request(  # noqa: S310 - the connection's own address
+            f"{connection.host}/metrics/mrr?{query}", headers={"Authorization": f"Basic {key}"}
+        )
+        with DIRECT.open(request, timeout=60) as reply:
+            return {entry["date"][:7]: int(entry["mrr"]) for entry in json.load(reply)["entries"]}
+
+
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the local vendor is never behind a proxy
+MRR = "SELECT MONTH, MRR_CENTS FROM ANALYTICS.MARTS.FCT_MRR_MONTHLY ORDER BY MONTH"
+LEDGER = (
+    "SELECT SOURCE, STREAM, MANIFEST, ROWS_EXTRACTED, ROWS_REJECTED FROM RAW.CATCHMENT.LEDGER WHERE LOADED_AT >= %s"
+)
+TABLES = ".INFORMATION_SCHEMA.TABLES"
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What the ledger says of one stream's batches, summed."""
+
+    manifests: tuple[str, ...] = ()
+    extracted: int = 0
+    rejected: int = 0
+
+    def plus(self, manifest: str, extracted: int, rejected: int) -> Batches:
+        return Batches((*self.manifests, manifest), self.extracted + extracted, self.rejected + rejected)
+
+
+NO_BATCH = Batches()
+
+
+def side_by_side(ours: Mapping[str, int], vendor: Mapping[str, int]) -> list[MrrRow]:
+    """Both by month (`2026-11`), from the first month that has any MRR on either side."""
+    months = sorted(ours.keys() | vendor.keys())
+    rows = [MrrRow(month, ours.get(month), vendor.get(month)) for month in months]
+    first = next((index for index, row in enumerate(rows) if row.ours or row.vendor), len(rows))
+    return rows[first:]
+
+
+def outcome(source: str, stream: str, runs: Sequence[Run]) -> str:
+    """How it went: loaded, unchanged or not in the plan (both skipped by `extract`), or failed."""
+    states = {task["task_id"]: task["state"] for run in runs if run.dag_id == source for task in run.tasks}
+    extract, load = states.get(f"{stream}.extract"), states.get(f"{stream}.load")
+    if load == "success":
+        return "loaded"
+    if extract == "skipped":
+        return "skipped"
+    return "failed" if extract or load else "not run"
+
+
+def seconds(source: str, stream: str, runs: Sequence[Run]) -> float:
+    """From the stream's first task's start to its last one's end."""
+    moments = [
+        datetime.fromisoformat(task[edge])
+        for run in runs
+        if run.dag_id == source
+        for task in run.tasks
+        if task["task_id"] in (f"{stream}.extract", f"{stream}.load") and task["state"] != "skipped"
+        for edge in ("start_date", "end_date")
+        if task[edge]
+    ]
+    return (max(moments) - min(moments)).total_seconds() if moments else 0.0
+
+
+def _streams() -> list[tuple[str, str]]:
+    return [(spec.name, stream.name) for spec in SOURCES.values() for stream in spec.streams]
