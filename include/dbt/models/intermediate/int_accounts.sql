@@ -9,7 +9,7 @@ with customer_ids as (
         ids.value::varchar as account_id
     from {{ ref('stg_chartmogul__customers') }} as customers,
         lateral flatten(input => customers.external_ids) as ids
-    union
+    union distinct
     select customer_uuid, customer_name, status, mrr_cents, external_id as account_id
     from {{ ref('stg_chartmogul__customers') }}
 ),
@@ -21,7 +21,7 @@ customers as (
     where account_id is not null
     qualify row_number() over (
         partition by account_id
-        order by iff(status = 'Active', 0, 1), mrr_cents desc nulls last, customer_uuid
+        order by iff(status = 'Active', 0, 1) asc, mrr_cents desc nulls last, customer_uuid asc
     ) = 1
 ),
 

@@ -4,7 +4,7 @@ with users as (
     select email, user_id, last_login_at
     from {{ ref('stg_zendesk__users') }}
     where email is not null and not is_deleted
-    qualify row_number() over (partition by email order by updated_at desc, user_id) = 1
+    qualify row_number() over (partition by email order by updated_at desc, user_id asc) = 1
 )
 
 select
