@@ -61,9 +61,7 @@ class _GoogleTokens:
                 f'The connection "{connection.conn_id}" has no service-account key: put it into `keyfile_dict` of its '
                 "extra (docs/runbooks/credentials.md)."
             )
-        self._credentials = service_account.Credentials.from_service_account_info(
-            info, scopes=scopes
-        )
+        self._credentials = service_account.Credentials.from_service_account_info(info, scopes=scopes)
         self._conn_id = connection.conn_id
         self._lock = Lock()
 

@@ -6,7 +6,6 @@ the path keeps the vendor's own bytes.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -18,6 +17,8 @@ from catchment.errors import NeedsPerson
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+_encode = msgspec.json.Encoder().encode
 _DROP = object()
 Rule = Callable[[bytes], Any]
 
@@ -26,7 +27,7 @@ def hashed(value: str, key: bytes) -> str:
     """`hmac-sha256:` and 64 hex digits. Case, outer spaces and Unicode composition don't count, so that one e-mail
     address has one hash at every vendor."""
     plain = unicodedata.normalize("NFC", value).strip().casefold()
-    return "hmac-sha256:" + hmac.new(key, plain.encode("utf-8"), hashlib.sha256).hexdigest()
+    return "hmac-sha256:" + hmac.digest(key, plain.encode("utf-8"), "sha256").hex()
 
 
 class Privacy:
@@ -59,12 +60,10 @@ class Privacy:
 
     def _walk(self, data: Any, rules: dict[str, Any]) -> bytes:
         """The value with `rules` applied to its fields, or to those of each of its elements where it is a list."""
-        first = bytes(data).lstrip()[:1]
-        if first == b"[":
-            return msgspec.json.encode([msgspec.Raw(self._walk(item, rules)) for item in _LIST.decode(data)])
-        if first != b"{":
-            return bytes(data)
-        value: dict[str, Any] = dict(_OBJECT.decode(data))
+        try:
+            value: dict[str, Any] = _OBJECT.decode(data)
+        except msgspec.ValidationError:
+            return self._walk_list(data, rules)
         for name, rule in rules.items():
             if name not in value:
                 continue
@@ -76,14 +75,21 @@ class Privacy:
                 del value[name]
             else:
                 value[name] = replaced
-        return msgspec.json.encode(value)
+        return _encode(value)
+
+    def _walk_list(self, data: Any, rules: dict[str, Any]) -> bytes:
+        try:
+            items = _LIST.decode(data)
+        except msgspec.ValidationError:
+            return bytes(data)  # neither an object nor a list: there is no such field in it
+        return _encode([msgspec.Raw(self._walk(item, rules)) for item in items])
 
     def _hash(self, data: Any) -> Any:
         """A string's hash; each leaf's hash in a list or object; null and "" stay, for they name nobody."""
         raw = bytes(data).strip()
         match raw[:1]:
             case b'"':
-                text = msgspec.json.decode(raw, type=str)
+                text = _TEXT.decode(raw)
                 return hashed(text, self._key) if text else text
             case b"[":
                 return [self._hash(item) for item in _LIST.decode(raw)]

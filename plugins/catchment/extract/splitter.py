@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,18 +43,23 @@ class Page:
 
 
 class Splitter:
-    """Cuts replies of one stream. `records` is the dotted path of the list, "" where the reply is the one record."""
+    """Cuts replies of one stream. `records` is the dotted path of the list, "" where the reply is the one record.
+
+    Whether a record is UTF-8 is left to the warehouse, which refuses the one line that isn't: a scan of every page
+    would cost as much as splitting it.
+    """
 
     def __init__(self, records: str, key: tuple[str, ...], fields: Iterable[str] = ()) -> None:
         self._path = tuple(records.split(".")) if records else ()
         self._key_names = key
-        self._fields = tuple(fields)
         struct: Any = _key_struct(key)
         self._key = msgspec.json.Decoder(struct)
         if self._path:
-            wanted: dict[tuple[str, ...], Any] = {tuple(path.split(".")): Any for path in self._fields}
-            self._keys = msgspec.json.Decoder(_nested({self._path: list[struct]}))
-            self._page = msgspec.json.Decoder(_nested({**wanted, self._path: list[msgspec.Raw]}))
+            wanted: dict[tuple[str, ...], Any] = {tuple(path.split(".")): Any for path in fields}
+            page, keys = _nested({**wanted, self._path: list[msgspec.Raw]}), _nested({self._path: list[struct]})
+            self._page, self._keys = msgspec.json.Decoder(page), msgspec.json.Decoder(keys)
+            self._records_in, self._keys_in = _getter(page, self._path), _getter(keys, self._path)
+            self._fields = {".".join(path): _getter(page, path) for path in wanted}
 
     def split(self, body: bytes) -> Page:
         """The page of a reply. A reply that is no JSON, or holds no list, raises `VendorUnavailable`."""
@@ -62,24 +67,24 @@ class Splitter:
             return self._single(body)
         try:
             page = self._page.decode(body)
-            raws = [*_at(page, self._path)]
-        except (msgspec.DecodeError, TypeError) as error:
+        except msgspec.DecodeError as error:
             return self._tolerant(body, error)
-        fields = {path: _at(page, tuple(path.split("."))) for path in self._fields}
-        if not _is_utf8(body):
-            return self._sort_out(raws, fields)
+        raws = self._records_in(page)
+        if raws is None:
+            raise self._no_list(body)
+        fields = {path: field_in(page) for path, field_in in self._fields.items()}
         try:
-            keys = _at(self._keys.decode(body), self._path)
+            keys = self._keys_in(self._keys.decode(body))
         except msgspec.DecodeError:
             return self._sort_out(raws, fields)
-        return Page(records=_one_line_each(raws), keys=keys, fields=fields)
+        return Page(records=raws if b"\n" not in body else _one_line_each(raws), keys=keys, fields=fields)
 
     def _single(self, body: bytes) -> Page:
         try:
             key = self._key.decode(body)
         except msgspec.DecodeError as error:
             raise VendorUnavailable(f"the reply is not the record it should be ({error}): {_glimpse(body)}") from error
-        return Page(records=_one_line_each([msgspec.Raw(body.strip())]), keys=[key], fields={})
+        return Page(records=_one_line_each([body.strip()]), keys=[key], fields={})
 
     def _sort_out(self, raws: Iterable[bytes | msgspec.Raw], fields: dict[str, Any]) -> Page:
         """The slow way, for a page with a bad record: keep the good ones, reject the others with their reason."""
@@ -109,12 +114,14 @@ class Splitter:
         except (ValueError, RecursionError):
             raise VendorUnavailable(f"the reply is not JSON ({error}): {_glimpse(body)}") from error
         if not isinstance(_dig(reply, self._path), list):
-            raise VendorUnavailable(
-                f'the reply has no list "{".".join(self._path)}" where the records should be: {_glimpse(body)}'
-            ) from error
+            raise self._no_list(body) from error
         raws = [part.encode("utf-8", "surrogateescape") for part in _slices(text, self._path)]
         fields = {path: _dig(reply, tuple(path.split("."))) for path in self._fields}
         return self._sort_out(raws, fields)
+
+    def _no_list(self, body: bytes) -> VendorUnavailable:
+        path = ".".join(self._path)
+        return VendorUnavailable(f'the reply has no list "{path}" where the records should be: {_glimpse(body)}')
 
 
 def _nested(leaves: dict[tuple[str, ...], Any]) -> Any:
@@ -137,13 +144,20 @@ def _struct(tree: dict[str, Any]) -> Any:
     return msgspec.defstruct("Reply", fields, rename=names, gc=False)
 
 
-def _at(value: Any, path: tuple[str, ...]) -> Any:
+def _getter(struct: Any, path: tuple[str, ...]) -> Callable[[Any], Any]:
+    """A function from a decoded reply to the value at `path`; None where the path is absent."""
+    aliases = []
     for name in path:
-        if value is None:
-            return None
-        alias = next(field.name for field in msgspec.structs.fields(value) if field.encode_name == name)
-        value = getattr(value, alias)
-    return value
+        field = next(field for field in msgspec.structs.fields(struct) if field.encode_name == name)
+        aliases.append(field.name)
+        struct = next((kind for kind in getattr(field.type, "__args__", ()) if kind is not type(None)), None)
+
+    def get(value: Any) -> Any:
+        for alias in aliases:
+            value = getattr(value, alias, None)
+        return value
+
+    return get
 
 
 def _key_struct(key: tuple[str, ...]) -> Any:
@@ -191,8 +205,6 @@ def _skip(text: str, at: int) -> int:
 
 
 def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
     try:
         str(data, "utf-8")
     except UnicodeDecodeError:
@@ -202,8 +214,6 @@ def _is_utf8(data: bytes) -> bool:
 
 def _one_line_each(records: list[Any]) -> list[bytes]:
     """Records without line breaks: JSON has them between tokens only, where a space means the same."""
-    if b"\n".join(records).count(b"\n") == max(0, len(records) - 1):
-        return records
     return [bytes(record).replace(b"\r\n", b" ").replace(b"\n", b" ") for record in records]
 
 
