@@ -1,0 +1,63 @@
+"""Raw → staging → intermediate → marts, by dbt, each time all sources have news, and at six in any case.
+
+Cosmos renders the models as task groups from a manifest that is made ahead (`make manifest`); nothing runs dbt when
+this file is parsed. One `dbt build` does the work and every task watches its own model (WATCHER). Set
+`CATCHMENT_DBT_EXECUTION_MODE=local` for one dbt call per task: slower, each model can be cleared by itself.
+Owner: data. If a model is red, see docs/runbooks/dbt_failed.md.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
+from cosmos import DbtTaskGroup, ExecutionConfig, ProjectConfig, RenderConfig
+from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+
+from catchment.dbt_project import MANIFEST
+from catchment.hooks.dbt_profile import profile_config
+from catchment.operators.ingest import source_asset
+from catchment.sources import SOURCES
+
+PROJECT = Path(__file__).parents[2] / "include" / "dbt"
+MODE = ExecutionMode(os.environ.get("CATCHMENT_DBT_EXECUTION_MODE", ExecutionMode.WATCHER.value))
+
+with DAG(
+    dag_id="customer_metrics",
+    dag_display_name="raw → customer metrics",
+    description="dbt: staging, intermediate, marts",
+    doc_md=__doc__,
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"),
+        assets=[source_asset(name) for name in SOURCES],
+    ),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    tags=["transform", "dbt", "owner:data"],
+    default_args={
+        "owner": "data",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(hours=1),
+    },
+) as dag:
+    DbtTaskGroup(
+        group_id="dbt",
+        project_config=ProjectConfig(
+            dbt_project_path=PROJECT,
+            manifest_path=PROJECT / MANIFEST,
+            project_name="catchment",
+            install_dbt_deps=False,
+        ),
+        profile_config=profile_config(),
+        execution_config=ExecutionConfig(execution_mode=MODE),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            exclude=["resource_type:exposure"],
+            test_behavior=TestBehavior.BUILD,
+            group_nodes_by_folder=True,
+            emit_datasets=False,
+        ),
+        operator_args={"install_deps": False, "pool": "warehouse", "poke_interval": 3},
+    )

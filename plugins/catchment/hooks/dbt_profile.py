@@ -1,0 +1,69 @@
+"""dbt's profile, from the Airflow connection that everything else uses."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from cosmos import ProfileConfig
+from cosmos.profiles.snowflake.base import SnowflakeBaseProfileMapping
+
+
+class WarehouseProfile(SnowflakeBaseProfileMapping):
+    """Like Cosmos's own Snowflake mappings, for password and key pair alike, and with host, port and protocol.
+
+    Cosmos (1.15) has one mapping for each way to sign in, and none passes `protocol`. Secrets go to dbt by environment
+    variables; the connection is read when a task runs, never when a DAG is parsed.
+    """
+
+    required_fields: ClassVar[list[str]] = ["account", "user"]
+    secret_fields: ClassVar[list[str]] = ["password", "private_key", "private_key_passphrase"]
+    airflow_param_mapping: ClassVar[dict[str, Any]] = {
+        "account": "extra.account",
+        "user": "login",
+        "host": "extra.host",
+        "port": "extra.port",
+        "protocol": "extra.protocol",
+        "insecure_mode": "extra.insecure_mode",
+        "private_key_path": "extra.private_key_file",
+        "private_key": "extra.private_key_content",
+        "private_key_passphrase": "password",
+        "password": "password",
+    }
+
+    @property
+    def profile(self) -> dict[str, Any | None]:
+        profile = super().profile
+        if profile.get("private_key_path") or profile.get("private_key"):
+            profile.pop("password", None)
+            secret = "private_key_passphrase"
+        else:
+            profile.pop("private_key_passphrase", None)
+            secret = "password"
+        for name in (secret, "private_key"):
+            if profile.get(name):
+                profile[name] = self.get_env_var_format(name)
+        return profile
+
+    def transform_private_key(self, private_key: str) -> str:
+        return self._decode_private_key_content(private_key)
+
+
+def profile_config(conn_id: str = "snowflake_default") -> ProfileConfig:
+    """The project's profile: dbt writes ANALYTICS as TRANSFORMER on its own warehouse."""
+    return ProfileConfig(
+        profile_name="catchment",
+        target_name="production",
+        profile_mapping=WarehouseProfile(
+            conn_id=conn_id,
+            profile_args={
+                "database": "ANALYTICS",
+                "schema": "MARTS",
+                "role": "TRANSFORMER",
+                "warehouse": "TRANSFORMING",
+                "threads": 4,
+                "connect_retries": 3,
+                "connect_timeout": 30,
+                "reuse_connections": True,
+            },
+        ),
+    )
