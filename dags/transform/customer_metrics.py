@@ -55,7 +55,7 @@ with DAG(
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             exclude=["resource_type:exposure"],
-            test_behavior=TestBehavior.BUILD,
+            test_behavior=TestBehavior.BUILD if MODE is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
             group_nodes_by_folder=True,
             emit_datasets=False,
         ),
