@@ -67,7 +67,7 @@ class Splitter:
             return self._single(body)
         try:
             page = self._page.decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             return self._tolerant(body, error)
         raws = self._records_in(page)
         if raws is None:
@@ -82,7 +82,7 @@ class Splitter:
     def _single(self, body: bytes) -> Page:
         try:
             key = self._key.decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise VendorUnavailable(f"the reply is not the record it should be ({error}): {_glimpse(body)}") from error
         return Page(records=_one_line_each([body.strip()]), keys=[key], fields={})
 
