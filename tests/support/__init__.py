@@ -1,0 +1,1 @@
+"""What several suites share: a scripted vendor, a store in memory, small factories."""

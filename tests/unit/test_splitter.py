@@ -1,0 +1,160 @@
+"""Pages are cut, not parsed: a record keeps the vendor's own bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catchment.errors import VendorUnavailable
+from catchment.extract.splitter import Splitter
+
+SPACES = st.text(" \t\r\n", max_size=3)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**80), 2**80),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abc.-é", max_size=3), inner)),
+    max_leaves=6,
+)
+KEYS = st.one_of(st.integers(-(2**70), 2**70), st.text(st.characters(exclude_categories=["Cs"]), max_size=6))
+
+
+@st.composite
+def spelled(draw: st.DrawFn, value: Any) -> str:
+    """A JSON text of `value` as some vendor may write it: any space between tokens, any characters escaped."""
+    ascii_only = draw(st.booleans())
+
+    def write(item: Any) -> str:
+        gap = draw(SPACES)
+        if isinstance(item, dict):
+            pairs = [f"{gap}{write(name)}{draw(SPACES)}:{draw(SPACES)}{write(inner)}" for name, inner in item.items()]
+            return "{" + ",".join(pairs) + gap + "}"
+        if isinstance(item, list):
+            return "[" + ",".join(f"{gap}{write(inner)}{draw(SPACES)}" for inner in item) + gap + "]"
+        return json.dumps(item, ensure_ascii=ascii_only)
+
+    return write(value)
+
+
+@st.composite
+def record_texts(draw: st.DrawFn) -> tuple[Any, str]:
+    """A record with the key `id` among other fields: the key, and the record's text."""
+    key = draw(KEYS)
+    fields = draw(st.dictionaries(st.text("xyz_ é😀", min_size=1, max_size=3), VALUES, max_size=4))
+    names = draw(st.permutations([*fields, "id"]))
+    return key, draw(spelled({name: key if name == "id" else fields[name] for name in names}))
+
+
+def one_line(text: str) -> bytes:
+    return text.encode().replace(b"\r\n", b" ").replace(b"\n", b" ")
+
+
+@given(records=st.lists(record_texts(), max_size=5), gap=SPACES, cursor=st.text("abc", max_size=3), more=st.booleans())
+def test_records_keep_their_exact_bytes_and_their_keys(
+    records: list[tuple[Any, str]], gap: str, cursor: str, more: bool
+) -> None:
+    listed = ("," + gap).join(text for _, text in records)
+    body = (
+        f'{gap}{{"meta":{{"cursor":{json.dumps(cursor)}}},{gap}"list":{gap}[{listed}]{gap},"more":{json.dumps(more)}}}'
+    )
+    page = Splitter("list", ("id",), ("meta.cursor", "more")).split(body.encode())
+    assert [bytes(record) for record in page.records] == [one_line(text) for _, text in records]
+    assert [key.f0 for key in page.keys] == [key for key, _ in records]
+    assert page.fields == {"meta.cursor": cursor, "more": more}
+    assert page.rejects == ()
+
+
+@given(records=st.lists(record_texts(), max_size=4), where=st.integers(0, 4), surrogates=st.booleans())
+def test_a_record_that_is_wrong_is_rejected_and_its_siblings_stay(
+    records: list[tuple[Any, str]], where: int, surrogates: bool
+) -> None:
+    wrong = r'{"id": 1, "name": "half a pair \ud83d"}' if surrogates else '{"no key": true}'
+    texts = [text for _, text in records]
+    texts.insert(min(where, len(texts)), wrong)
+    page = Splitter("list", ("id",)).split(f'{{"list":[{",".join(texts)}]}}'.encode())
+    assert [bytes(record) for record in page.records] == [one_line(text) for _, text in records]
+    assert [key.f0 for key in page.keys] == [key for key, _ in records]
+    assert [reject.record for reject in page.rejects] == [wrong]
+
+
+@given(records=st.lists(record_texts(), max_size=3))
+def test_a_list_may_lie_deep_in_the_reply(records: list[tuple[Any, str]]) -> None:
+    body = f'{{"data":{{"other":[1],"list":[{",".join(text for _, text in records)}]}}}}'
+    page = Splitter("data.list", ("id",)).split(body.encode())
+    assert [bytes(record) for record in page.records] == [one_line(text) for _, text in records]
+
+
+def test_numbers_beyond_53_bits_emoji_and_escaped_nuls_stay_as_they_are() -> None:
+    record = r'{"id":9007199254740993,"n":1e400,"e":"😀 \ud83d\ude00","z":"a\u0000b","f":1.10}'
+    page = Splitter("list", ("id",)).split(f'{{"list":[{record}]}}'.encode())
+    assert bytes(page.records[0]) == record.encode()
+    assert page.keys[0].f0 == 9007199254740993
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ('{"name":"no id"}', "missing required field"),
+        ('{"id":null}', "key id: Expected"),
+        ('{"id":{"a":1}}', "key id: Expected"),
+        ('"a string where an object was"', "Expected `object`, got `str`"),
+        ("null", "Expected `object`, got `null`"),
+        (r'{"id":"\ud800"}', "surrogate"),
+    ],
+)
+def test_a_reject_says_what_is_wrong_with_it(record: str, reason: str) -> None:
+    page = Splitter("list", ("id",)).split(f'{{"list":[{record},{{"id":1}}]}}'.encode())
+    assert len(page.records) == 1
+    assert reason in page.rejects[0].reason
+    assert page.rejects[0].record == record
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><body>Down for maintenance</body></html>",
+        b'{"list":[{"id":1},{"id":',
+        b'{"list":[{"id":1}]} trailing',
+        b'{"list":"no list"}',
+        b'{"list":{"id":1}}',
+        b'{"list":null}',
+        b'{"others":[]}',
+        b'["list"]',
+        b'"list"',
+        b'{"list":[{"id":1,"raw":"a\nb"}]}',
+        b'{"list":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
+    ],
+)
+def test_a_reply_that_is_no_page_is_the_vendors_trouble_which_may_pass(body: bytes) -> None:
+    with pytest.raises(VendorUnavailable):
+        Splitter("list", ("id",)).split(body)
+
+
+def test_an_error_shows_html_and_never_json_which_may_hold_personal_data() -> None:
+    with pytest.raises(VendorUnavailable, match="Down for maintenance"):
+        Splitter("list", ("id",)).split(b"<html>Down for maintenance</html>")
+    with pytest.raises(VendorUnavailable) as raised:
+        Splitter("list", ("id",)).split(b'{"list":[{"email":"ann@example.com"}')
+    assert "ann@" not in str(raised.value)
+
+
+def test_a_reply_may_be_the_one_record() -> None:
+    page = Splitter("", ("id",)).split(b' {"id":"acct_1",\n"n":1} ')
+    assert [bytes(record) for record in page.records] == [b'{"id":"acct_1", "n":1}']
+    assert page.keys[0].f0 == "acct_1"
+
+
+@pytest.mark.parametrize("body", [b'{"name":"no id"}', b"[]", b"<html>", b""])
+def test_a_reply_that_is_not_the_one_record_is_the_vendors_trouble(body: bytes) -> None:
+    with pytest.raises(VendorUnavailable):
+        Splitter("", ("id",)).split(body)
