@@ -14,6 +14,9 @@ from pathlib import Path
 
 from catchment.errors import NeedsPerson
 
+DBT = Path(sys.executable).with_name("dbt")
+"""dbt's command, of the environment that runs this."""
+
 TARGET = "production"
 """The target whose schemas have no prefix; Airflow runs dbt with it."""
 
@@ -26,8 +29,8 @@ def write_manifest(project: Path) -> Path:
 
     Raises NeedsPerson with dbt's own words when the project can't be parsed.
     """
-    done = subprocess.run(  # noqa: S603 - no user writes these arguments
-        [sys.executable, "-m", "dbt.cli.main", "--quiet", "parse", "--no-partial-parse", "--target", TARGET],
+    done = subprocess.run(
+        [str(DBT), "--quiet", "--no-use-colors", "parse", "--no-partial-parse", "--target", TARGET],
         cwd=project,
         env=environment(project, os.environ),
         capture_output=True,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from catchment.spec import SourceSpec, Stream
 
@@ -73,7 +73,7 @@ def _path(source: str) -> Path:
 
 
 def _text(origin: str, source: Mapping[str, Any]) -> str:
-    body = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True, width=110)
+    body: str = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True, width=110)
     return HEADER.format(origin=origin) + body
 
 
@@ -111,7 +111,7 @@ def _freshness(spec: SourceSpec, stream: Stream) -> dict[str, Any]:
         return {"freshness": None}
     return {
         "loaded_at_query": (
-            f"select max(loaded_at) from {RAW_DATABASE}.CATCHMENT.LEDGER"
+            f"select max(loaded_at) from {RAW_DATABASE}.CATCHMENT.LEDGER"  # noqa: S608 - names of the spec
             f" where source = '{spec.name}' and stream = '{stream.name}'"
         ),
         "freshness": {"warn_after": _period(stream.fresh_within), "error_after": _period(2 * stream.fresh_within)},

@@ -1,0 +1,96 @@
+"""dbt's sources and staging models are what the specs say: no stream is forgotten, no key is another one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from catchment import dbt_sources
+from catchment.sources import SOURCES
+from catchment.spec import SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
+from tests.dbt.project import PROJECT
+
+STREAMS = [
+    pytest.param(spec, stream, id=f"{spec.name}.{stream.name}") for spec in SOURCES.values() for stream in spec.streams
+]
+CALL = re.compile(r"\{\{ (current_snapshot|current_window|newest_version)\('(\w+)', '(\w+)', (.*)\) \}\}")
+
+
+def model(spec: SourceSpec, stream: Stream) -> str:
+    path = PROJECT / "models/staging" / spec.name / f"stg_{spec.name}__{stream.name}.sql"
+    return path.read_text(encoding="utf-8")
+
+
+def arguments(spec: SourceSpec, stream: Stream) -> tuple[str, dict[str, str]]:
+    (macro, source, name, rest) = CALL.findall(model(spec, stream))[0]
+    assert (source, name) == (spec.name, stream.name)
+    return macro, dict(re.findall(r"(\w+)=(\[[^\]]*\]|'[^']*'|\w+)", rest))
+
+
+def test_the_committed_sources_are_what_the_specs_say() -> None:
+    assert dbt_sources.differences(SOURCES.values(), PROJECT) == ()
+
+
+def test_a_changed_spec_makes_a_difference_and_writing_removes_it(tmp_path: Path) -> None:
+    spec = next(iter(SOURCES.values()))
+    dbt_sources.write([spec], tmp_path)
+    changed = replace(spec, streams=tuple(replace(s, fresh_within=timedelta(minutes=90)) for s in spec.streams))
+    assert dbt_sources.differences([spec], tmp_path) == ()
+    (sentence,) = dbt_sources.differences([changed], tmp_path)
+    assert "differs from the specs" in sentence
+    assert len(dbt_sources.write([changed], tmp_path)) == 1
+    assert dbt_sources.differences([changed], tmp_path) == ()
+    assert dbt_sources.write([changed], tmp_path) == ()
+
+
+def test_freshness_is_what_the_spec_promises_and_asks_the_ledger() -> None:
+    spec = SOURCES["zendesk"]
+    (text,) = (text for path, text in dbt_sources.render([spec]).items() if "zendesk" in path.name)
+    tables = {table["name"]: table["config"] for table in yaml.safe_load(text)["sources"][0]["tables"]}
+    assert tables["tickets"]["freshness"]["warn_after"] == {"count": 26, "period": "hour"}
+    assert "LEDGER where source = 'zendesk' and stream = 'tickets'" in tables["tickets"]["loaded_at_query"]
+    assert tables["ticket_forms"]["freshness"] is None
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_a_staging_model_reads_its_stream_as_the_spec_says(spec: SourceSpec, stream: Stream) -> None:
+    macro, given = arguments(spec, stream)
+    match stream.read:
+        case Snapshot(start=start):
+            assert macro == "current_snapshot"
+            assert ("dated" in given) == (start is not None)
+        case SheetTab():
+            assert macro == "current_snapshot"
+        case Window(at=at):
+            assert macro == "current_window"
+            assert given["at"] == f"'{at}'"
+            assert given.get("version") == (f"'{stream.version}'" if stream.version else None)
+        case SavedCursor() | TimeExport():
+            assert macro == "newest_version"
+            assert given["version"] == f"'{stream.version}'"
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_a_staging_model_has_the_key_of_its_stream(spec: SourceSpec, stream: Stream) -> None:
+    """A child stream's key may begin with its parent's."""
+    _, given = arguments(spec, stream)
+    key = re.findall(r"'([^']+)'", given["key"])
+    assert tuple(field for field in key if not field.startswith("parent.")) == stream.key
+    assert all(stream.parent and field == f"parent.{stream.parent.param}" for field in key[: -len(stream.key)])
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_deletions_that_a_stream_tells_are_marked(spec: SourceSpec, stream: Stream) -> None:
+    if stream.deleted:
+        lines = [line for line in model(spec, stream).splitlines() if "as is_deleted" in line]
+        assert any(f"'{stream.deleted.field}'" in line for line in lines)
+
+
+def test_no_staging_model_is_left_of_a_stream_that_is_gone() -> None:
+    expected = {f"stg_{spec.name}__{stream.name}" for spec in SOURCES.values() for stream in spec.streams}
+    assert {path.stem for path in (PROJECT / "models/staging").rglob("*.sql")} == expected

@@ -1,0 +1,50 @@
+"""All SQL of the project is Snowflake's: every compiled model, test and fixture parses in that dialect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlglot
+import yaml
+from sqlglot import exp
+
+from tests.dbt.project import PROJECT, Dbt
+
+
+@pytest.fixture(scope="module")
+def compiled(offline: Dbt) -> list[Path]:
+    """Every model and data test, compiled without a warehouse."""
+    done = offline.run("--quiet", "compile", "--no-introspect", "--no-populate-cache", "--exclude", "test_type:unit")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted((offline.target / "compiled").rglob("*.sql"))
+
+
+def test_every_model_and_test_parses_as_snowflake(
+    compiled: list[Path], manifest: dict[str, dict[str, dict[str, str]]]
+) -> None:
+    nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "test")]
+    assert len(compiled) == len(nodes)
+    for path in compiled:
+        (query,) = sqlglot.parse(path.read_text(encoding="utf-8"), dialect="snowflake")
+        assert isinstance(query, exp.Query), path.name
+
+
+def test_money_is_never_a_float(compiled: list[Path]) -> None:
+    floats = {exp.DataType.Type.FLOAT, exp.DataType.Type.DOUBLE}
+    for path in compiled:
+        query = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect="snowflake")
+        assert not [t for t in query.find_all(exp.DataType) if t.this in floats], path.name
+
+
+def test_fixtures_of_unit_tests_parse_as_snowflake() -> None:
+    fixtures = [
+        given["rows"]
+        for path in PROJECT.rglob("_*unit_tests.yml")
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["unit_tests"]
+        for given in test["given"]
+        if given.get("format") == "sql"
+    ]
+    assert fixtures
+    for rows in fixtures:
+        assert isinstance(sqlglot.parse_one(rows, dialect="snowflake"), exp.Query)
