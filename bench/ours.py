@@ -66,9 +66,7 @@ def main() -> None:
     store = S3Store(s3_client(aws), args.bucket)
     batch = Batch(source="bench", stream="records", start=EPOCH, end=EPOCH + timedelta(seconds=args.rows))
     began = time.perf_counter()
-    vendor = Vendor(
-        source, Connection(conn_id="bench", host=f"http://127.0.0.1:{args.vendor}/v1", login="key")
-    )
+    vendor = Vendor(source, Connection(conn_id="bench", host=f"http://127.0.0.1:{args.vendor}/v1", login="key"))
     manifest = Extraction(source, vendor, store, pii_key=b"key").run(batch, Progress())
     assert manifest is not None
     result = {"rows": manifest.rows, "seconds": time.perf_counter() - began, "prefix": batch.prefix}

@@ -2,7 +2,7 @@
 
 `python -m bench.vendor --port P --rows N [--delay-ms D] [--repeat R]` serves
 `GET /v1/records?start-date=…&end-date=…&cursor=…`, 1,000 rows a page, ChartMogul's manner: `entries`, `cursor`,
-`has_more`. Row i is dated i seconds after `EPOCH`; a window is made of whole pages. With `--repeat` the same pages stand
+`GET /v1/records?start-date=…&end-date=…&cursor=…`, 1,000 rows a page, in ChartMogul's manner: `entries`, `cursor`,
 for R times as many rows, so that a run ten times as long needs no ten times larger server.
 """
 

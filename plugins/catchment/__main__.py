@@ -16,7 +16,7 @@ from pathlib import Path
 from catchment.batch import Batch, Kind, Mode
 from catchment.connection import Connection
 from catchment.errors import CatchmentError
-from catchment.platform import LANDING_BUCKET, Platform
+from catchment.platform import Platform
 from catchment.sources import SOURCES, source
 
 DBT_PROJECT = Path(__file__).parents[2] / "include" / "dbt"
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--to", dest="end", type=datetime.fromisoformat, required=True, help="with a zone")
         command.add_argument("--backfill", action="store_true", help="read only this window; the cursor stays")
         command.add_argument("--full", action="store_true", help="read all of history again")
-        command.add_argument("--bucket", default=os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET))
+        command.add_argument("--bucket", help="default: CATCHMENT_LANDING_BUCKET, or catchment-landing")
 
     apply = commands.add_parser("snowflake-apply", help="make databases, roles, stages and tables; any number of times")
     apply.set_defaults(run=_snowflake_apply)

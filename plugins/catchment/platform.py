@@ -5,6 +5,7 @@ Operators, the command line and tests all go through here, so that a batch is ex
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from catchment.spec import SourceSpec
 from catchment.warehouse import ledger, session
 from catchment.warehouse.load import Loaded, load
 
-LANDING_BUCKET = "catchment-landing"
+LANDING_BUCKET = "catchment-landing"  # unless CATCHMENT_LANDING_BUCKET names another
 LookUp = Callable[[str], Connection]
 
 
@@ -39,11 +40,18 @@ class Platform:
 
     @classmethod
     def from_connections(
-        cls, look_up: LookUp, *, bucket: str, aws: str = "aws_default", warehouse: str = "snowflake_default"
+        cls,
+        look_up: LookUp,
+        *,
+        bucket: str | None = None,
+        aws: str = "aws_default",
+        warehouse: str = "snowflake_default",
     ) -> Platform:
         """The platform on these connections; nothing is opened before it is needed."""
         return cls(
-            store=S3Store(s3_client(look_up(aws)), bucket),
+            store=S3Store(
+                s3_client(look_up(aws)), bucket or os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET)
+            ),
             open_session=lambda tag: session.connect(look_up(warehouse), query_tag=tag),
             look_up=look_up,
         )

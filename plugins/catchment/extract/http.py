@@ -103,7 +103,7 @@ class Vendor:
             if not isinstance(failure, _Failure):
                 return failure
             asked = failure.asked
-            verdict = decide(self._retry, tried=tried, asked=asked, chance=random.random())
+            verdict = decide(self._retry, tried=tried, asked=asked, chance=random.random())  # noqa: S311 - it hides nothing
             if isinstance(verdict, GiveUp):
                 raise self._give_up(path, failure, tried, verdict)
             self.tally.count(retries=1, waited=verdict.seconds)

@@ -1,11 +1,13 @@
 """Secret fields are dropped and personal ones hashed, before anything is written.
 
 Only the named fields are touched: along a field's path a record is opened one level at a time, and everything beside
-the path keeps the vendor's own bytes.
+the path keeps the vendor's own bytes. The rules hold for rejects, too; one that can't be read well enough to apply them
+is withheld.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -14,6 +16,7 @@ from typing import Any
 import msgspec
 
 from catchment.errors import NeedsPerson
+from catchment.extract.splitter import UNREADABLE, Reject
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -21,6 +24,11 @@ _TEXT = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
 _DROP = object()
 Rule = Callable[[bytes], Any]
+
+
+def _withheld(reason: str, record: bytes) -> Reject:
+    digest = hashlib.sha256(record).hexdigest()[:16]
+    return Reject(reason, f"withheld, since it may hold personal fields: {len(record)} bytes, sha256 {digest}…")
 
 
 def hashed(value: str, key: bytes) -> str:
@@ -46,10 +54,30 @@ class Privacy:
         for path in personal:
             self._add(path, self._hash)
 
-    def apply(self, records: list[bytes]) -> list[bytes]:
+    def apply(self, records: list[bytes], rejects: tuple[Reject, ...] = ()) -> tuple[list[bytes], tuple[Reject, ...]]:
+        """Records and rejects with the rules applied. A record that can't be opened joins the rejects."""
         if not self._rules:
-            return records
-        return [self._walk(record, self._rules) for record in records]
+            return records, rejects
+        rejects = tuple(self._hide(reject) for reject in rejects)
+        try:
+            return [self._walk(record, self._rules) for record in records], rejects
+        except UNREADABLE:
+            return self._sort_out(records, rejects)
+
+    def _sort_out(self, records: list[bytes], rejects: tuple[Reject, ...]) -> tuple[list[bytes], tuple[Reject, ...]]:
+        readable, withheld = [], []
+        for record in records:
+            try:
+                readable.append(self._walk(record, self._rules))
+            except UNREADABLE:
+                withheld.append(_withheld("a personal or secret field of it can't be read", bytes(record)))
+        return readable, (*rejects, *withheld)
+
+    def _hide(self, reject: Reject) -> Reject:
+        try:
+            return Reject(reject.reason, self._walk(reject.record.encode(), self._rules).decode())
+        except UNREADABLE:
+            return _withheld(reject.reason, reject.record.encode())
 
     def _add(self, path: str, rule: Rule) -> None:
         *above, last = path.split(".")

@@ -64,12 +64,12 @@ def _cursor_pages(
         params[pages.param] = cursor
 
 
-def span_pages(vendor: Vendor, stream: Stream, read: Window | Snapshot, span: Span, **where: Any) -> Iterator[Page]:
+def span_pages(vendor: Vendor, stream: Stream, read: Window | Snapshot, span: Span) -> Iterator[Page]:
     """All pages of a list between two moments; without bounds where the list takes none."""
     params: dict[str, Any] = {}
     if read.start and read.end:
         params = {read.start: spelled(span.start, read.format), read.end: spelled(span.end, read.format)}
-    return list_pages(vendor, stream, params=params, **where)
+    return list_pages(vendor, stream, params=params)
 
 
 def saved_cursor_pages(

@@ -19,11 +19,11 @@ from catchment.extract.loops import BorderFilter
 from catchment.extract.pipeline import Chain, in_order
 from catchment.extract.plan import Plan, Progress, ReadAll, ReadOn, ReadSpan, Span, plan
 from catchment.extract.privacy import Privacy
-from catchment.extract.readers import Reached, saved_cursor_pages, span_pages, time_export_pages
+from catchment.extract.readers import Reached, list_pages, saved_cursor_pages, span_pages, time_export_pages
 from catchment.extract.sheets import TabRead, TabState, read_tab
 from catchment.extract.splitter import Page, Reject
 from catchment.landing import MANIFEST, Manifest, Parts, Store, read_lines, read_manifest, write_manifest
-from catchment.spec import SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
+from catchment.spec import Parent, SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
 
 Report = Callable[[int], None]
 
@@ -133,7 +133,7 @@ class Extraction:
         planned = plan(self._source, stream, batch, progress)
         privacy = Privacy(secret=stream.secret, personal=stream.personal, key=self._pii_key)
         if stream.parent:
-            return Reading(self._children(stream, batch, planned, privacy), Reached())
+            return Reading(self._children(stream, stream.parent, batch, privacy), Reached())
         reached = Reached()
         chains = (partial(_chunks, pages, privacy, None) for pages in self._chains(stream, planned, reached))
         match planned:
@@ -155,21 +155,16 @@ class Extraction:
             case TimeExport() as read, ReadOn():
                 yield partial(time_export_pages, self._vendor, stream, read, planned, reached, now=self._now)
 
-    def _children(self, stream: Stream, batch: Batch, planned: Plan, privacy: Privacy) -> Iterator[Chain[Chunk]]:
+    def _children(self, stream: Stream, parent: Parent, batch: Batch, privacy: Privacy) -> Iterator[Chain[Chunk]]:
         """One chain for each record of the parent's batch of the same interval."""
-        assert stream.parent and isinstance(stream.read, Snapshot) and isinstance(planned, ReadAll)
-        of_parent = Batch(
-            source=batch.source, stream=stream.parent.stream, start=batch.start, end=batch.end, kind=batch.kind
-        )
+        of_parent = Batch(source=batch.source, stream=parent.stream, start=batch.start, end=batch.end, kind=batch.kind)
         manifest = read_manifest(self._store, of_parent.prefix + MANIFEST)
-        field = msgspec.json.Decoder(dict[str, Any])
+        record = msgspec.json.Decoder(dict[str, Any])
         for file in manifest.files:
             for line in read_lines(self._store, of_parent.prefix, file):
-                value = field.decode(line)[stream.parent.field]
-                path = stream.path.format(**{stream.parent.param: value})
-                pages = partial(span_pages, self._vendor, stream, stream.read, planned.span, path=path)
-                parent = msgspec.json.encode({stream.parent.param: value})
-                yield partial(_chunks, partial(_unless_gone, pages), privacy, parent)
+                key = {parent.param: record.decode(line)[parent.field]}
+                pages = partial(list_pages, self._vendor, stream, path=stream.path.format(**key))
+                yield partial(_chunks, partial(_unless_gone, pages), privacy, msgspec.json.encode(key))
 
     def _tab_reading(self, stream: Stream, tab: SheetTab, batch: Batch, progress: Progress) -> Reading | None:
         before = None if batch.mode is Mode.FULL else TabState.parse(progress.cursor)
@@ -184,8 +179,8 @@ class Extraction:
 def _chunks(pages: Chain[Page], privacy: Privacy, parent: bytes | None) -> Iterator[Chunk]:
     borders = BorderFilter()
     for page in pages():
-        records = privacy.apply(borders.fresh(page))
-        yield Chunk(_lines(records, parent), len(records), page.rejects)
+        records, rejects = privacy.apply(borders.fresh(page), page.rejects)
+        yield Chunk(_lines(records, parent), len(records), rejects)
 
 
 def _lines(records: list[bytes], parent: bytes | None) -> bytes:
@@ -208,7 +203,7 @@ def _unless_gone(pages: Chain[Page]) -> Iterator[Page]:
 
 
 def _tab_chunk(read: TabRead, privacy: Privacy) -> Iterator[Chunk]:
-    lines = (_lines(privacy.apply([row.record]), row.parent) for row in read.rows)
+    lines = (_lines(privacy.apply([row.record])[0], row.parent) for row in read.rows)
     yield Chunk(b"".join(lines), len(read.rows))
 
 

@@ -18,6 +18,7 @@ import msgspec
 from catchment.errors import VendorUnavailable
 
 KeyValue = str | int
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -67,7 +68,7 @@ class Splitter:
             return self._single(body)
         try:
             page = self._page.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return self._tolerant(body, error)
         raws = self._records_in(page)
         if raws is None:
@@ -75,14 +76,14 @@ class Splitter:
         fields = {path: field_in(page) for path, field_in in self._fields.items()}
         try:
             keys = self._keys_in(self._keys.decode(body))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return self._sort_out(raws, fields)
         return Page(records=raws if b"\n" not in body else _one_line_each(raws), keys=keys, fields=fields)
 
     def _single(self, body: bytes) -> Page:
         try:
             key = self._key.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VendorUnavailable(f"the reply is not the record it should be ({error}): {_glimpse(body)}") from error
         return Page(records=_one_line_each([body.strip()]), keys=[key], fields={})
 
@@ -98,7 +99,7 @@ class Splitter:
                 except msgspec.ValidationError as error:
                     reason = f"key {'+'.join(self._key_names)}: {error}"
                 except msgspec.DecodeError:
-                    reason = "is not valid JSON: it holds a surrogate escape without its other half"
+                    reason = "is not valid JSON: it holds half a surrogate pair, or a number such as NaN"
             if reason is None:
                 records.append(data)
                 keys.append(key)

@@ -6,15 +6,15 @@ Both are usable by hand in any DAG. They read connections when they run, never b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseHook, BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from catchment.batch import Batch, Kind, Mode
 from catchment.connection import Connection
-from catchment.errors import RateLimited
+from catchment.errors import NeedsPerson, RateLimited
 from catchment.runs import Run, batch_of, selected
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from catchment.platform import Platform
     from catchment.warehouse.session import Session
 
-DEFAULT_BUCKET = "catchment-landing"
-
 
 def look_up(conn_id: str) -> Connection:
     """An Airflow connection, from whichever secrets back end holds it."""
-    return Connection.like(BaseHook.get_connection(conn_id))
+    try:
+        return Connection.like(BaseHook.get_connection(conn_id))
+    except AirflowNotFoundException as error:
+        raise NeedsPerson(f'There is no connection "{conn_id}": make it (docs/production.md).') from error
 
 
 def run_of(context: Context) -> Run:
@@ -88,7 +89,7 @@ class ApiToS3Operator(BaseOperator):
         interval_end: str | None = None,
         backfill: bool = False,
         mode: str = Mode.INCREMENTAL,
-        bucket: str = DEFAULT_BUCKET,
+        bucket: str | None = None,
         aws_conn_id: str = "aws_default",
         snowflake_conn_id: str = "snowflake_default",
         **kwargs: Any,
@@ -121,7 +122,7 @@ class ApiToS3Operator(BaseOperator):
         except RateLimited as error:
             if error.after is None:
                 raise
-            self._wait_elsewhere(error)
+            self._wait_elsewhere(error, error.after)
         except Cancelled as error:
             raise RuntimeError(f"{batch}: stopped on request. Nothing was loaded.") from error
         if key is None:
@@ -166,12 +167,11 @@ class ApiToS3Operator(BaseOperator):
     def _opened(self, vendor: Vendor) -> None:
         self._vendor = vendor
 
-    def _wait_elsewhere(self, error: RateLimited) -> None:
+    def _wait_elsewhere(self, error: RateLimited, after: timedelta) -> None:
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
-        assert error.after is not None
-        self.log.warning("%s Waiting %s without a slot.", error, error.after)
-        self.defer(trigger=TimeDeltaTrigger(error.after), method_name="resume")
+        self.log.warning("%s Waiting %s without a slot.", error, after)
+        self.defer(trigger=TimeDeltaTrigger(after), method_name="resume")
 
 
 class S3ToSnowflakeOperator(BaseOperator):
@@ -190,7 +190,7 @@ class S3ToSnowflakeOperator(BaseOperator):
         source: str,
         stream: str,
         manifest_key: str,
-        bucket: str = DEFAULT_BUCKET,
+        bucket: str | None = None,
         aws_conn_id: str = "aws_default",
         snowflake_conn_id: str = "snowflake_default",
         **kwargs: Any,

@@ -23,7 +23,7 @@ SELECT
         ORDER BY INTERVAL_END DESC, EXTRACTED_AT DESC
         LIMIT 1
     ) AS CURSOR_BEFORE
-"""  # noqa: S608 - a constant table name
+"""
 
 _INSERT = f"""
 INSERT INTO {LEDGER} (
@@ -35,7 +35,7 @@ SELECT
     %(window_from)s::TIMESTAMP_NTZ, %(window_to)s::TIMESTAMP_NTZ, %(cursor_from)s, %(cursor_to)s,
     %(manifest)s, %(files)s, %(extracted)s, %(loaded)s, %(rejected)s, %(bytes)s, %(spec_version)s,
     %(extracted_at)s::TIMESTAMP_NTZ, %(loaded_at)s::TIMESTAMP_NTZ, %(query_tag)s
-"""  # noqa: S608 - a constant table name
+"""
 
 
 def progress(cursor: Cursor, batch: Batch) -> Progress:

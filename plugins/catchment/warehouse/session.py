@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from catchment.errors import CatchmentError, NeedsPerson, WarehouseUnavailable
 
 # Snowflake's own numbers for trouble that passes: lock waits, aborted transactions, a warehouse that is resuming.
 _PASSING = frozenset({604, 606, 612, 625, 1102, 90030, 90106, 250001, 250003, 251001})
-_CREDENTIALS = frozenset({250001, 390100, 390101, 390144, 394300})
+_CREDENTIALS = frozenset({390100, 390101, 390144, 394300})
+_LOGIN_FAILED = 250001  # wrong credentials and an unreachable host alike
 
 
 class Cursor(Protocol):
@@ -57,8 +59,8 @@ def arguments(connection: Connection, *, query_tag: str, database: str | None) -
         "port": extra.get("port"),
         "protocol": extra.get("protocol"),
         "private_key_file": extra.get("private_key_file"),
-        "private_key": extra.get("private_key_content"),
-        "private_key_file_pwd": connection.password if _has_key(extra) and connection.password else None,
+        "private_key": _private_key(connection),
+        "private_key_file_pwd": connection.password if extra.get("private_key_file") else None,
     }
     return {name: value for name, value in given.items() if value not in (None, "")} | {
         "autocommit": True,
@@ -80,6 +82,27 @@ def cancel(session: Session, connection: Connection) -> None:
             beside.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({int(session.session_id)})")
     finally:
         beside.close()
+
+
+def _private_key(connection: Connection) -> bytes | None:
+    """The DER bytes of `private_key_content` (PEM, or PEM in base64, as Airflow's own form has it)."""
+    content = connection.extra.get("private_key_content")
+    if not content:
+        return None
+    from cryptography.hazmat.primitives import serialization
+
+    text = str(content)
+    try:
+        pem = text.encode() if "-----BEGIN" in text else base64.b64decode(text)
+        key = serialization.load_pem_private_key(pem, connection.password.encode() or None)
+    except (ValueError, TypeError) as error:
+        raise NeedsPerson(
+            f'`private_key_content` in the connection "{connection.conn_id}" is no PEM key that its password opens: '
+            "see docs/production.md."
+        ) from error
+    return key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _has_key(extra: Mapping[str, Any]) -> bool:
@@ -134,10 +157,10 @@ def explain(error: Any, doing: str) -> CatchmentError:
 
     number = getattr(error, "errno", None)
     text = str(getattr(error, "msg", None) or error).splitlines()[0][:300]
-    if isinstance(error, errors.DatabaseError) and number in _CREDENTIALS and "ncorrect" in text:
+    if number in _CREDENTIALS or (number == _LOGIN_FAILED and "ncorrect" in text):
         return NeedsPerson(
-            f'The warehouse refused the credentials to {doing} ({text}): renew them in the connection "snowflake_default" '
-            "(docs/runbooks/credentials.md)."
+            f"The warehouse refused the credentials to {doing} ({text}): renew them in the connection "
+            '"snowflake_default" (docs/runbooks/credentials.md).'
         )
     lost = (errors.OperationalError, errors.InterfaceError, errors.InternalServerError, errors.ServiceUnavailableError)
     if isinstance(error, lost) or number in _PASSING:
