@@ -1,7 +1,7 @@
 """ChartMogul → S3 → raw, every night.
 
-Customers, subscriptions, invoices, MRR movements and the Metrics API. Lists are read whole each night; activities are
-re-read 90 days deep, because ChartMogul recomputes its history. Owner: data. If it is late or red, see
+Customers, subscriptions, invoices, MRR movements and the Metrics API, all read whole each night, because ChartMogul
+recomputes its history. Owner: data. If it is late or red, see
 docs/runbooks/source_late.md.
 """
 

@@ -54,7 +54,7 @@ with DAG(
         execution_config=ExecutionConfig(execution_mode=MODE),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
-            exclude=["resource_type:exposure"],
+            exclude=["resource_type:exposure", "resource_type:unit_test"],
             test_behavior=TestBehavior.BUILD if MODE is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
             group_nodes_by_folder=True,
             emit_datasets=False,

@@ -117,6 +117,8 @@ class Snapshot:
 class Window:
     """Records whose `at` lies in [from, to): the window is re-read `lookback` deep, and replaces what it covers.
 
+    Without a `lookback` it is all of history each time.
+
     The vendor may recompute history, so a record that is gone from a re-read window is deleted. Windows longer than
     `slice` are read as independent slices, side by side within the source's limits.
     """
@@ -125,7 +127,7 @@ class Window:
     start: str
     end: str
     format: TimeFormat = TimeFormat.ISO
-    lookback: timedelta = timedelta(0)
+    lookback: timedelta | None = None
     slice: timedelta | None = None
     full_each_month: bool = False
 

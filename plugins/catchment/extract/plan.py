@@ -85,7 +85,7 @@ def plan(source: SourceSpec, stream: Stream, batch: Batch, progress: Progress) -
 def _span(source: SourceSpec, window: Window, batch: Batch, cursor: str | None) -> Span:
     if batch.kind is Kind.BACKFILL:
         return Span(batch.start, batch.end)
-    if cursor is None or (window.full_each_month and _first_of_month(cursor, batch.end)):
+    if cursor is None or window.lookback is None or (window.full_each_month and _first_of_month(cursor, batch.end)):
         return Span(source.history_start, batch.end)
     start = min(datetime.fromisoformat(cursor), batch.end) - window.lookback
     return Span(max(start, source.history_start), batch.end)

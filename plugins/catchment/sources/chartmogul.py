@@ -2,8 +2,9 @@
 
 Why it is read this way: nothing but activities has a date filter, so lists are read whole and deletions (merged or
 removed customers) show as absences. Activities and metrics are derived: ChartMogul recomputes them when invoices,
-merges or settings change, ids included. So activities are re-read 90 days deep and each month from the start, a window
-replacing what it covers, and metrics from the start every time, which costs one request each. Lists end when
+merges or settings change, ids included, and a merge or a deletion rewrites a customer's whole past. So both are read
+from the start every time: metrics for one request each, activities for one per 200 movements, in slices side by side;
+a backfill re-reads, and replaces, its own window of them. Lists end when
 `has_more` is false; a cursor comes with the last page too. 429 has no Retry-After; more than 20 connections at a time
 earn 503. Source: ChartMogul API reference, "Rate Limits", "Pagination", "Metrics".
 """
@@ -123,9 +124,7 @@ CHARTMOGUL = SourceSpec(
             path="activities",
             records="entries",
             key=("uuid",),
-            read=Window(
-                at="date", start="start-date", end="end-date", lookback=days(90), slice=days(60), full_each_month=True
-            ),
+            read=Window(at="date", start="start-date", end="end-date", slice=days(60)),
             pages=LIST,
             fresh_within=DAILY,
             description="MRR movements: new business, expansion, contraction, churn, reactivation.",

@@ -142,7 +142,7 @@ ZENDESK = SourceSpec(
             records="satisfaction_ratings",
             key=("id",),
             read=Window(
-                at="created_at",
+                at="updated_at",
                 start="start_time",
                 end="end_time",
                 format=TimeFormat.UNIX,
@@ -153,7 +153,7 @@ ZENDESK = SourceSpec(
             version="updated_at",
             plan_gated=True,
             personal=("comment",),
-            description="Satisfaction ratings by the time of the rating; a requester may change one later.",
+            description="Satisfaction ratings by the time of their last change.",
         ),
         _list("groups", description="Groups of agents."),
         _list("group_memberships", description="Which agent is in which group."),
