@@ -25,20 +25,28 @@ class _End:
 
 
 class _Lane(Generic[Item]):
-    """One chain being read by a thread into a short queue."""
+    """One chain being read by a thread into a short queue.
 
-    def __init__(self, chain: Chain[Item], ahead: int, stop: Event) -> None:
+    `stop` ends chains under way. `broken` only keeps later ones from being begun: earlier ones still have to be drained
+    before its error is raised.
+    """
+
+    def __init__(self, chain: Chain[Item], ahead: int, stop: Event, broken: Event) -> None:
         self._chain = chain
         self._queue: Queue[Item | _End] = Queue(ahead)
         self._stop = stop
+        self._broken = broken
 
     def fill(self) -> None:
+        if self._stop.is_set() or self._broken.is_set():
+            return
         try:
             for item in self._chain():
                 if not self._put(item):
                     return
             self._put(_End())
         except BaseException as error:
+            self._broken.set()
             self._put(_End(error))
 
     def drain(self) -> Iterator[Item]:
@@ -65,14 +73,14 @@ def in_order(chains: Iterable[Chain[Item]], *, parallel: int, ahead: int = 4) ->
 
     The first error ends it: chains under way are told to stop, none is begun, and the error is raised.
     """
-    stop = Event()
+    stop, broken = Event(), Event()
     rest = iter(chains)
     lanes: deque[_Lane[Item]] = deque()
     with ThreadPoolExecutor(parallel, thread_name_prefix="pages") as pool:
 
         def begin() -> None:
             for chain in rest:
-                lane = _Lane(chain, ahead, stop)
+                lane = _Lane(chain, ahead, stop, broken)
                 lanes.append(lane)
                 pool.submit(lane.fill)
                 return
