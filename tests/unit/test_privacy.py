@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from catchment.errors import NeedsPerson
 from catchment.extract.privacy import Privacy, hashed
+from catchment.extract.splitter import Reject
 from tests.unit.test_splitter import VALUES, one_line, spelled
 
 KEY = b"a key"
@@ -23,7 +24,7 @@ def privacy(secret: tuple[str, ...] = (), personal: tuple[str, ...] = ()) -> Pri
 
 
 def applied(record: Any, **rules: Any) -> Any:
-    return json.loads(privacy(**rules).apply([json.dumps(record).encode()])[0])
+    return json.loads(privacy(**rules).apply([json.dumps(record).encode()])[0][0])
 
 
 @st.composite
@@ -35,14 +36,14 @@ def records(draw: st.DrawFn) -> bytes:
 @given(record=records())
 def test_only_the_named_fields_change_and_all_others_keep_their_bytes(record: bytes) -> None:
     before = OBJECT.decode(record)
-    after = OBJECT.decode(privacy(secret=("token",), personal=("email",)).apply([record])[0])
+    after = OBJECT.decode(privacy(secret=("token",), personal=("email",)).apply([record])[0][0])
     assert list(after) == [name for name in before if name != "token"]
     assert all(bytes(after[name]) == bytes(before[name]) for name in after if name != "email")
 
 
 @given(record=records())
 def test_without_rules_a_record_passes_untouched(record: bytes) -> None:
-    assert privacy().apply([record]) == [record]
+    assert privacy().apply([record]) == ([record], ())
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -84,3 +85,30 @@ def test_a_path_that_a_record_does_not_have_changes_nothing(record: Any) -> None
 def test_personal_fields_without_a_key_need_a_person() -> None:
     with pytest.raises(NeedsPerson, match="catchment_pii"):
         Privacy(secret=(), personal=("email",), key=b"")
+
+
+def test_a_reject_is_hidden_as_a_record_is() -> None:
+    reject = Reject("no id", '{"email":"ann@example.com","token":"t","n":1}')
+    _, hidden = privacy(secret=("token",), personal=("email",)).apply([], (reject,))
+    assert hidden[0].reason == "no id"
+    assert json.loads(hidden[0].record) == {"email": hashed("ann@example.com", KEY), "n": 1}
+
+
+@pytest.mark.parametrize(
+    "text", [r'{"email":"ann@example.com","x":"\ud800"}', "ann@example.com {", r'{"email":"ann\udc00"}']
+)
+def test_a_reject_that_cannot_be_read_is_withheld(text: str) -> None:
+    _, hidden = privacy(personal=("email",)).apply([], (Reject("no JSON", text),))
+    assert "ann" not in hidden[0].record
+    assert "withheld" in hidden[0].record
+    assert hidden[0].reason == "no JSON"
+
+
+def test_without_rules_a_reject_is_shown_as_it_came() -> None:
+    assert privacy().apply([], (Reject("no JSON", "ann {"),)) == ([], (Reject("no JSON", "ann {"),))
+
+
+def test_a_record_whose_personal_field_cannot_be_read_is_rejected_and_its_siblings_stay() -> None:
+    records, rejects = privacy(personal=("email",)).apply([b'{"id":1,"email":"\xff"}', b'{"id":2}'])
+    assert records == [b'{"id":2}']
+    assert [reject.record.split(":")[0] for reject in rejects] == ["withheld, since it may hold personal fields"]

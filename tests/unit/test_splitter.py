@@ -109,6 +109,8 @@ def test_numbers_beyond_53_bits_emoji_and_escaped_nuls_stay_as_they_are() -> Non
         ('"a string where an object was"', "Expected `object`, got `str`"),
         ("null", "Expected `object`, got `null`"),
         (r'{"id":"\ud800"}', "surrogate"),
+        (r'{"id":2,"name":"\udc00"}', "surrogate"),
+        ('{"id":2,"rate":NaN}', "NaN"),
     ],
 )
 def test_a_reject_says_what_is_wrong_with_it(record: str, reason: str) -> None:
@@ -158,3 +160,9 @@ def test_a_reply_may_be_the_one_record() -> None:
 def test_a_reply_that_is_not_the_one_record_is_the_vendors_trouble(body: bytes) -> None:
     with pytest.raises(VendorUnavailable):
         Splitter("", ("id",)).split(body)
+
+
+def test_a_key_that_is_not_utf8_is_rejected_and_its_siblings_stay() -> None:
+    page = Splitter("list", ("id",)).split(b'{"list":[{"id":"\xff"},{"id":1}]}')
+    assert [bytes(record) for record in page.records] == [b'{"id":1}']
+    assert page.rejects[0].reason == "is not valid UTF-8"
