@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 from local.errors import LocalError
@@ -65,8 +66,21 @@ class Settings:
         return self.var / "settings.json"
 
     def remember(self) -> None:
+        """Keep the settings for later commands, and at the first start, when that was."""
         self.var.mkdir(parents=True, exist_ok=True)
         self.file.write_text(json.dumps(self.as_environment(), indent=1))
+        if not self._first_start_file.exists():
+            self._first_start_file.write_text(datetime.now(UTC).isoformat())
+
+    @property
+    def first_start(self) -> str:
+        """When this profile was first started (ISO 8601); now, when it never was."""
+        file = self._first_start_file
+        return file.read_text() if file.exists() else datetime.now(UTC).isoformat()
+
+    @property
+    def _first_start_file(self) -> Path:
+        return self.var / "first_start"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

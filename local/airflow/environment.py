@@ -5,13 +5,17 @@ The intervals and counts are tuned for two cores; `docs/local_profile.md` has wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from local.airflow.connections import as_environment, connections
 from local.credentials import Credentials
 from local.services import postgres
 from local.settings import ROOT, Settings
+
+SITE = Path(__file__).parent / "site"
 
 NO_TELEMETRY = {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -38,7 +42,8 @@ def airflow_environment(settings: Settings, credentials: Credentials, google_key
     }
     return {
         "AIRFLOW_HOME": str(settings.var / "airflow"),
-        "PYTHONPATH": str(ROOT / "plugins"),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "plugins"), str(SITE))),
+        "CATCHMENT_FIRST_START": settings.first_start,
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         **NO_TELEMETRY,

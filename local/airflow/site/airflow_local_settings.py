@@ -1,0 +1,45 @@
+"""Airflow reads this when any of its processes starts (it is on their PYTHONPATH): what is special about one machine.
+
+Two things. Schedules begin with the first whole interval after the profile's first start: Airflow 3.3 would otherwise
+run the newest interval before it as soon as a DAG is unpaused, even with `catchup=False`, in front of a person's first
+run. And the scheduler imports what tasks need before it forks its workers: they share it, and a task does not spend its
+first seconds on imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from datetime import datetime
+from typing import Any
+
+# Other people's packages only: our own are read anew by each task, so that an edit counts at once.
+USED_BY_TASKS = (
+    "airflow.providers.snowflake.hooks.snowflake",
+    "airflow.providers.standard.triggers.temporal",
+    "boto3",
+    "cosmos",
+    "cosmos.operators.watcher",
+    "dbt.adapters.snowflake",
+    "dbt.cli.main",
+    "google.auth.transport.requests",
+    "google.oauth2.service_account",
+    "msgspec",
+    "snowflake.connector",
+    "urllib3",
+    "zstandard",
+)
+
+
+def dag_policy(dag: Any) -> None:
+    """Let no schedule begin before the profile's first start."""
+    first_start = datetime.fromisoformat(os.environ["CATCHMENT_FIRST_START"])
+    for scheduled in (dag, *dag.tasks):
+        if scheduled.start_date is not None:
+            scheduled.start_date = max(scheduled.start_date, first_start)
+
+
+if "scheduler" in sys.argv:
+    for module in USED_BY_TASKS:
+        importlib.import_module(module)
