@@ -29,7 +29,9 @@ seconds = time.perf_counter() - began
 assert not bag.import_errors, bag.import_errors
 print(len(bag.dags), seconds)
 """
-PEER = "from datetime import datetime\nfrom airflow.sdk import DAG\ndag = DAG('peer', start_date=datetime(2026, 1, 1))\n"
+PEER = (
+    "from datetime import datetime\nfrom airflow.sdk import DAG\ndag = DAG('peer', start_date=datetime(2026, 1, 1))\n"
+)
 
 
 def parse(file: Path, home: Path) -> tuple[int, float]:
@@ -71,9 +73,7 @@ def main() -> None:
             beyond.append(max(0.0, statistics.median(seconds for _, seconds in parsed) - base))
             print(f"{beyond[-1]:8.3f} s  {file.relative_to(ROOT)}", flush=True)
     print(
-        json.dumps(
-            {"dags": dags, "worst_file_seconds": round(max(beyond), 3), "total_seconds": round(sum(beyond), 3)}
-        )
+        json.dumps({"dags": dags, "worst_file_seconds": round(max(beyond), 3), "total_seconds": round(sum(beyond), 3)})
     )
 
 

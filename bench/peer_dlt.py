@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from datetime import timedelta
+from itertools import pairwise
 
 import dlt
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
@@ -47,7 +48,7 @@ def source(port: int, rows: int, *, tuned: bool):  # type: ignore[no-untyped-def
                 ),
             },
         }
-        for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False))
+        for number, (start, end) in enumerate(pairwise(bounds))
     ]
     return rest_api_source(
         {"client": {"base_url": f"http://127.0.0.1:{port}/v1/"}, "resources": resources},  # type: ignore[typeddict-item]

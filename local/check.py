@@ -1,4 +1,4 @@
-"""`python -m local.check lint|test`: every check of the repository, one after the other; all run, then any failure counts."""
+"""`python -m local.check lint|test`: every check of the repository; all are run, then any failure counts."""
 
 from __future__ import annotations
 
