@@ -136,6 +136,11 @@ def write_manifest(store: Store, batch: Batch, manifest: Manifest) -> str:
     return key
 
 
+def withdraw_manifest(store: Store, batch: Batch) -> None:
+    """Unmake a landed batch before its parts are replaced: an old manifest must never name new parts."""
+    store.delete([batch.prefix + MANIFEST])
+
+
 def read_manifest(store: Store, key: str) -> Manifest:
     data = store.get(key)
     if data is None:

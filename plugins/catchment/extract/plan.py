@@ -12,10 +12,16 @@ from catchment.spec import SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stream stood before a batch, from the ledger: the cursor, and whether it ever loaded anything."""
+    """Where a stream stood before a batch, from the ledger: the cursor, and whether it ever loaded anything.
+
+    `reached` is the cursor that this very batch reached when it was loaded before, `reached_at` when that was: later
+    batches went on from there, so that reading it again must get at least as far.
+    """
 
     cursor: str | None = None
     loaded: bool = False
+    reached: str | None = None
+    reached_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,16 @@ class ReadSpan:
 
 @dataclass(frozen=True)
 class ReadOn:
-    """Go on from `cursor`, or where that is None from `start`, until the records reach `until` or the export ends."""
+    """Go on from `cursor`, or where that is None from `start`, until the records reach `until` or the export ends.
+
+    With `reached`, not before that cursor was met, or the records reach `reached_at`.
+    """
 
     cursor: str | None
     start: datetime
     until: datetime
+    reached: str | None = None
+    reached_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,9 @@ def plan(source: SourceSpec, stream: Stream, batch: Batch, progress: Progress) -
         case Window() as window:
             return ReadSpan(_span(source, window, batch, cursor))
         case SavedCursor() | TimeExport():
-            return ReadOn(cursor, batch.start if backfill else source.history_start, batch.end)
+            if backfill:
+                return ReadOn(None, batch.start, batch.end)
+            return ReadOn(cursor, source.history_start, batch.end, progress.reached, progress.reached_at)
         case SheetTab():
             return ReadTab(cursor)
 

@@ -50,8 +50,11 @@ def _cursor_pages(
 
     def accept(body: bytes) -> Page:
         page = splitter.split(body)
-        if page.fields[pages.more]:
-            _require_next(page.fields[pages.field], asked=params.get(pages.param), name=pages.field)
+        more, cursor = page.fields[pages.more], page.fields[pages.field]
+        if more:
+            _require_next(cursor, asked=params.get(pages.param), name=pages.field)
+        elif more is None and (cursor or len(page.records) >= pages.size):
+            raise VendorUnavailable(f'it does not say by "{pages.more}" whether there is more')
         return page
 
     while True:
@@ -78,11 +81,14 @@ def saved_cursor_pages(
     """Pages of an export from the plan's cursor on.
 
     The export ends where the vendor says so, or after the page whose last record is at or past `until`: whole pages
-    only, so that the cursor that is saved belongs to exactly the records that were landed.
+    only, so that the cursor that is saved belongs to exactly the records that were landed. Records that have changed
+    since move to the export's end, which shifts the borders of pages: a batch that is read again must therefore get
+    past what it reached before, or records between the two borders would be in no batch.
     """
     splitter = Splitter(stream.records, stream.key, (read.field, read.done))
     guard = LoopGuard()
     reached.cursor = plan.cursor
+    again = plan.reached is not None
 
     def accept(body: bytes) -> Page:
         page = splitter.split(body)
@@ -98,7 +104,9 @@ def saved_cursor_pages(
         yield page
         if page.fields[read.field]:
             reached.cursor = str(page.fields[read.field])
-        if page.fields[read.done] or _passed(stream, page, plan.until):
+        if again and (reached.cursor == plan.reached or _passed(stream, page, plan.reached_at)):
+            again = False
+        if page.fields[read.done] or (not again and _passed(stream, page, plan.until)):
             return
         guard.step(str(reached.cursor))
 
@@ -114,6 +122,7 @@ def time_export_pages(
     """
     splitter = Splitter(stream.records, stream.key, (read.next, read.done))
     start = int(plan.cursor) if plan.cursor else int(plan.start.timestamp())
+    until = max(plan.until.timestamp(), int(plan.reached or 0))
     reached.cursor = str(start)
 
     def accept(body: bytes) -> Page:
@@ -137,7 +146,7 @@ def time_export_pages(
         yield page
         start = end
         reached.cursor = str(start)
-        if start >= plan.until.timestamp():
+        if start >= until:
             return
 
 
@@ -170,7 +179,7 @@ def _version(stream: Stream, record: bytes) -> datetime | None:
     return moment_of(msgspec.json.decode(record, type=dict[str, Any]).get(stream.version))
 
 
-def _passed(stream: Stream, page: Page, until: datetime) -> bool:
+def _passed(stream: Stream, page: Page, until: datetime | None) -> bool:
     """Whether a page's last record is at or past `until`, by the stream's version field."""
-    moment = _version(stream, page.records[-1]) if page.records else None
-    return moment is not None and moment >= until
+    moment = _version(stream, page.records[-1]) if page.records and until else None
+    return moment is not None and until is not None and moment >= until

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,7 +23,7 @@ from catchment.extract.privacy import Privacy
 from catchment.extract.readers import Reached, list_pages, saved_cursor_pages, span_pages, time_export_pages
 from catchment.extract.sheets import TabRead, TabState, read_tab
 from catchment.extract.splitter import Page, Reject
-from catchment.landing import MANIFEST, Manifest, Parts, Store, read_lines, read_manifest, write_manifest
+from catchment.landing import MANIFEST, Manifest, Parts, Store, read_lines, read_manifest, withdraw_manifest, write_manifest
 from catchment.spec import Parent, SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
 
 Report = Callable[[int], None]
@@ -77,7 +78,7 @@ class Extraction:
     def run(self, batch: Batch, progress: Progress) -> Manifest | None:
         """Land `batch`, replacing what an earlier attempt landed. None: the stream is unchanged, nothing was landed.
 
-        Raises the errors of `catchment.errors`, each with the batch named.
+        Raises the errors of `catchment.errors`; nothing is a batch then, and the caller says which one failed.
         """
         stream = self._source.stream(batch.stream)
         began, extracted_at = time.monotonic(), self._now()
@@ -88,7 +89,7 @@ class Extraction:
             Parts(self._store, batch.prefix) as parts,
             Parts(self._store, batch.prefix, "rejects") as rejects,
         ):
-            self._write(reading, parts, rejects)
+            self._write(batch, reading, parts, rejects)
         _refuse_bad_batch(batch, parts.rows, rejects.rows)
         tally = self._vendor.tally
         manifest = Manifest(
@@ -118,8 +119,10 @@ class Extraction:
         write_manifest(self._store, batch, manifest)
         return manifest
 
-    def _write(self, reading: Reading, parts: Parts, rejects: Parts) -> None:
-        for chunk in in_order(reading.chains, parallel=self._source.parallel):
+    def _write(self, batch: Batch, reading: Reading, parts: Parts, rejects: Parts) -> None:
+        for number, chunk in enumerate(in_order(reading.chains, parallel=self._source.parallel)):
+            if number == 0:
+                withdraw_manifest(self._store, batch)
             if chunk.rows:
                 parts.add(chunk.lines, chunk.rows)
             for reject in chunk.rejects:
@@ -163,7 +166,8 @@ class Extraction:
         for file in manifest.files:
             for line in read_lines(self._store, of_parent.prefix, file):
                 key = {parent.param: record.decode(line)[parent.field]}
-                pages = partial(list_pages, self._vendor, stream, path=stream.path.format(**key))
+                path = stream.path.format(**{parent.param: quote(str(key[parent.param]), safe="")})
+                pages = partial(list_pages, self._vendor, stream, path=path)
                 yield partial(_chunks, partial(_unless_gone, pages), privacy, msgspec.json.encode(key))
 
     def _tab_reading(self, stream: Stream, tab: SheetTab, batch: Batch, progress: Progress) -> Reading | None:
@@ -210,7 +214,6 @@ def _tab_chunk(read: TabRead, privacy: Privacy) -> Iterator[Chunk]:
 def _refuse_bad_batch(batch: Batch, rows: int, rejected: int) -> None:
     if rejected > rows:
         raise ContractBroken(
-            f"{batch}: {rejected} of {rows + rejected} records are not what the spec says. The vendor seems to have "
-            f"changed its API: compare the stream's spec. The records are in {batch.prefix}rejects-*; nothing was "
-            "loaded, the cursor stays"
+            f"{rejected} of {rows + rejected} records are not what the spec says. The vendor seems to have changed its "
+            f"API: compare the stream's spec. The records are in {batch.prefix}rejects-*"
         )
