@@ -18,8 +18,8 @@ from pathlib import Path
 
 import boto3
 import google.auth.transport.requests
-import google.oauth2.service_account
-import snowflake.connector  # noqa: F401 - imported before the forks, once for all workers
+import google.oauth2.service_account  # noqa: F401 - before the forks, once for all workers
+import snowflake.connector  # noqa: F401 - this one too
 
 from bench.chaos.campaign import BORDERS, STREAMS, Campaign, parents_first
 from bench.chaos.judge import Verdict, judge, read_batches, read_rows
@@ -36,16 +36,19 @@ def main() -> int:
     args = _arguments()
     began = time.monotonic()
     boto3.client("s3", region_name=CREDENTIALS["AWS_DEFAULT_REGION"])  # loads what its client is made from
-    with tempfile.TemporaryDirectory(prefix="catchment-chaos-") as folder:
-        with running(Path(folder), seed=args.seed, scale=args.scale, first_port=args.first_port) as stack:
-            _say(f"servers are up after {time.monotonic() - began:.0f} s; seed {args.seed}, {args.points} kill points")
-            campaign = Campaign(stack, Workers(stack.connections), random.Random(args.seed), args.points, report=_say)
-            streams = parents_first(args.streams)
-            campaign.run(streams, BORDERS[-1 - args.intervals :])
-            verdict = compare(stack, campaign, streams)
+    dice = random.Random(args.seed)
+    streams = parents_first(args.streams)
+    with (
+        tempfile.TemporaryDirectory(prefix="catchment-chaos-") as folder,
+        running(Path(folder), seed=args.seed, scale=args.scale, first_port=args.first_port) as stack,
+    ):
+        _say(f"The servers are up after {time.monotonic() - began:.0f} s; seed {args.seed}, {args.points} kill points")
+        campaign = Campaign(stack, Workers(stack.connections), dice, args.points, report=_say)
+        campaign.run(streams, BORDERS[-1 - args.intervals :])
+        verdict = compare(stack, campaign, streams)
     fired = sum(campaign.fired.values())
     _say(" · ".join(f"{site} {campaign.fired[site]}" for site in Site))
-    _say(f"{time.monotonic() - began:.0f} s")
+    _say(f"{campaign.orphans_met} retries met a killed load's open transaction; {time.monotonic() - began:.0f} s")
     print(
         json.dumps(
             {
@@ -82,7 +85,8 @@ def _of_stream(stack: Stack, campaign: Campaign, opened: Session, name: str) -> 
     vendors = stack.truth(of, short)
     hidden, _ = privacy.apply(list(vendors.values()))
     truth = {key: json.loads(record) for key, record in zip(vendors, hidden, strict=True)}
-    batches, rows = read_batches(opened, of, short), read_rows(opened, of, stream)
+    batches = read_batches(opened, of, short)
+    rows = read_rows(opened, of, stream, key_length=len(next(iter(truth), ())))
     unannounced = [batch for batch in batches if not campaign.assets[batch.id]]
     verdict = judge(stream, batches, rows, truth) + Verdict(lost=sum(batch.rows for batch in unannounced))
     _say(

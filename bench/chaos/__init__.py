@@ -1,1 +1,1 @@
-"""Kill the real path at seeded points, let it go on as Airflow's retries would, compare the warehouse with the truth."""
+"""Kill the real path at seeded points, resume it as Airflow's retries would, compare the warehouse with the truth."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from bench.chaos.points import EXTRACT, LOAD, Deck, Point, Site
 from bench.chaos.stack import Stack
@@ -31,9 +32,13 @@ TRIES = 8
 class Campaign:
     """Runs batches with `points` kills spread over them.
 
-    While the vendors' time stands still a batch is read; it moves on after a kill that makes the batch be read again, so
-    that a retry finds another world than the attempt before. In the last interval it stands at the interval's end, which
-    is the moment of the truth to compare with.
+    The vendors' time stands still while a batch is read, and moves on after a kill that makes the batch be read again,
+    so that a retry finds another world than the attempt before. In the last interval it stands at the interval's end,
+    which is the moment of the truth to compare with.
+
+    A killed load leaves its transaction open in the warehouse, which ends it when it notices that the client is gone:
+    Snowflake after hours. Where a retry meets such a transaction (`orphans_met`) and says that it is to be tried again,
+    the campaign plays that time-out.
     """
 
     stack: Stack
@@ -44,13 +49,15 @@ class Campaign:
     dealt: int = 0
     fired: Counter[Site] = field(default_factory=Counter)
     assets: Counter[str] = field(default_factory=Counter)
+    orphans_met: int = 0
+    _orphans: list[str] = field(default_factory=list)
     _deck: Deck = field(init=False)
 
     def __post_init__(self) -> None:
         self._deck = Deck(self.dice)
 
     def run(self, streams: Sequence[str] = STREAMS, borders: Sequence[datetime] = BORDERS) -> None:
-        intervals = list(zip(borders, borders[1:], strict=False))
+        intervals = list(pairwise(borders))
         left = len(intervals) * len(streams)
         for start, end in intervals:
             last = end == borders[-1]
@@ -102,11 +109,18 @@ class Campaign:
     def _count(self, point: Point, ended: Ended) -> None:
         if ended.killed:
             self.fired[point.site] += 1
+            self._orphans += [ended.session] if ended.session else []
         else:
             self.report(f"did not fire: {point}")
 
+    def _time_out_orphans(self) -> None:
+        self.orphans_met += bool(self._orphans)
+        for token in self._orphans:
+            self.stack.end_session(token)
+        self._orphans.clear()
+
     def _trying(self, run: Callable[[], Ended], what: str) -> Ended:
-        """Run a worker again while it says that it is worth it: the killed one's transaction may still be open."""
+        """Run a worker again while it says that it is worth it."""
         for tried in range(1, TRIES + 1):
             ended = run()
             if ended.killed or ended.outcome is None or not ended.outcome.error:
@@ -114,6 +128,7 @@ class Campaign:
             self.report(f"{what}: {ended.outcome.error}")
             if not ended.outcome.again:
                 break
+            self._time_out_orphans()
             time.sleep(0.2 * tried)
         raise RuntimeError(f"{what} does not get through.")
 

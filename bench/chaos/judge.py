@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,10 @@ from catchment.warehouse.names import LEDGER, raw_table
 from catchment.warehouse.session import Session
 
 Key = tuple[Any, ...]
+_BATCHES = f"""
+SELECT BATCH_ID, EXTRACTED_AT, ROWS_LOADED, WINDOW_FROM, WINDOW_TO FROM {LEDGER}
+WHERE SOURCE = %(source)s AND STREAM = %(stream)s
+"""  # noqa: S608 - a constant table name
 
 
 @dataclass(frozen=True)
@@ -130,19 +134,20 @@ def _winner(batches: Iterable[BatchRow], value: object) -> str | None:
 
 def read_batches(session: Session, source: str, stream: str) -> list[BatchRow]:
     """A stream's rows of the ledger."""
-    found = _all(
-        session,
-        f"SELECT BATCH_ID, EXTRACTED_AT, ROWS_LOADED, WINDOW_FROM, WINDOW_TO FROM {LEDGER} "
-        "WHERE SOURCE = %(source)s AND STREAM = %(stream)s",
-        {"source": source, "stream": stream},
-    )
+    found = _all(session, _BATCHES, {"source": source, "stream": stream})
     return [BatchRow(id, _utc(at), int(rows), _utc(start), _utc(end)) for id, at, rows, start, end in found]
 
 
-def read_rows(session: Session, source: str, stream: Stream) -> list[RawRow]:
-    """All rows of a stream's raw table. A child's key begins with its parent's, a tab's is the row number."""
-    found = _all(session, f"SELECT BATCH_ID, RECORD_CONTENT, RECORD_METADATA FROM {raw_table(source, stream.name)}")
-    return [_raw_row(stream, batch, json.loads(content), json.loads(about)) for batch, content, about in found]
+def read_rows(session: Session, source: str, stream: Stream, *, key_length: int | None = None) -> list[RawRow]:
+    """All rows of a stream's raw table.
+
+    A tab's key is the row number; a child's begins with its parent's, unless `key_length` says that the truth does
+    without, because the child's own key is enough.
+    """
+    table = raw_table(source, stream.name)
+    found = _all(session, f"SELECT BATCH_ID, RECORD_CONTENT, RECORD_METADATA FROM {table}")  # noqa: S608 - a plain name
+    rows = [_raw_row(stream, batch, json.loads(content), json.loads(about)) for batch, content, about in found]
+    return [replace(row, key=row.key[-key_length:]) for row in rows] if key_length else rows
 
 
 def _raw_row(stream: Stream, batch: str, record: Mapping[str, Any], about: Mapping[str, Any]) -> RawRow:

@@ -52,6 +52,13 @@ class Stack:
 
     connections: Mapping[str, Connection]
     sandbox: str
+    warehouse: str
+
+    def end_session(self, token: str) -> None:
+        """End a session of the warehouse, and with it its transaction."""
+        headers = {"Authorization": f'Snowflake Token="{token}"', "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.warehouse}/session?delete=true", b"{}", headers)  # noqa: S310
+        DIRECT.open(request, timeout=60).close()
 
     def set_clock(self, at: float) -> None:
         """Let the vendors' time stand at a Unix time."""
@@ -88,7 +95,7 @@ def running(folder: Path, *, seed: int, scale: float, first_port: int) -> Iterat
             url = f"http://127.0.0.1:{port}{health}"
             servers.enter_context(_server(command, environment, folder / f"{module}.log", url))
         by_id = _connections(s3, warehouse, sandbox, json.loads(google_key.read_text()))
-        stack = Stack(by_id, f"http://127.0.0.1:{sandbox}")
+        stack = Stack(by_id, f"http://127.0.0.1:{sandbox}", f"http://127.0.0.1:{warehouse}")
         stack._post("settings", SETTINGS)
         _make_bucket(by_id["aws_default"])
         _provision(warehouse)

@@ -42,7 +42,7 @@ _STATEMENTS = (
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a worker handed over before it ended. `key` is None when the stream was unchanged."""
+    """What a worker handed over; `key` is None when the stream was unchanged. With `session`: a session was opened."""
 
     key: str | None = None
     files: int = 0
@@ -50,14 +50,16 @@ class Outcome(msgspec.Struct, frozen=True):
     passes: dict[str, int] = {}
     error: str = ""
     again: bool = False
+    session: str = ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker ended: its outcome if it got as far, and whether it was killed."""
+    """How a worker ended: its outcome if it got as far, whether it was killed, its session's token if it loaded."""
 
     outcome: Outcome | None
     killed: bool
+    session: str = ""
 
 
 class Trap:
@@ -176,7 +178,9 @@ class Workers:
                 platform.store.put(batch.prefix + name, b"not a part of this batch")
             store = TrappedStore(RehearsalStore(platform.store), trap)
             key = replace(platform, store=store).extract(batch, opened=trapped_vendor(trap))
-            more = {Site.HAND_OVER: 1} | ({} if key is None else {Site.LEFTOVER: len(LEFTOVERS)})
+            more: dict[str, int] = (
+                {Site.HAND_OVER: 1} if key is None else {Site.HAND_OVER: 1, Site.LEFTOVER: len(LEFTOVERS)}
+            )
             return Outcome(key=key, passes={**trap.passes, **more})
 
         return _in_child(functools.partial(self._run, task, None, None))
@@ -191,11 +195,19 @@ class Workers:
         return _in_child(functools.partial(self._run, task, point, Site.HAND_OVER))
 
     def load(self, key: str, point: Point | None) -> Ended:
-        def task(platform: Platform, trap: Trap) -> Outcome:
-            trapped = replace(platform, open_session=lambda tag: TrappedSession(platform.open_session(tag), trap))
-            return Outcome(key=key, rows=trapped.load(key).rows)
+        def run(hand_over: Callable[[Outcome], None]) -> None:
+            def open_session(platform: Platform, trap: Trap, tag: str) -> TrappedSession:
+                session: Any = platform.open_session(tag)
+                hand_over(Outcome(session=session.rest.token))
+                return TrappedSession(session, trap)
 
-        return _in_child(functools.partial(self._run, task, point, Site.ASSET))
+            def task(platform: Platform, trap: Trap) -> Outcome:
+                trapped = replace(platform, open_session=functools.partial(open_session, platform, trap))
+                return Outcome(key=key, rows=trapped.load(key).rows)
+
+            self._run(task, point, Site.ASSET, hand_over)
+
+        return _in_child(run)
 
     def _run(
         self,
@@ -204,7 +216,7 @@ class Workers:
         last: Site | None,
         hand_over: Callable[[Outcome], None],
     ) -> None:
-        catchment.extract.run.Parts = functools.partial(Parts, part_bytes=PART_BYTES)  # type: ignore[assignment, misc]
+        vars(catchment.extract.run)["Parts"] = functools.partial(Parts, part_bytes=PART_BYTES)
         trap = Trap(point)
         platform = Platform.from_connections(self.connections.__getitem__)
         try:
@@ -251,9 +263,11 @@ def _in_child(run: Callable[[Callable[[Outcome], None]], None]) -> Ended:
     with os.fdopen(reader, "rb") as pipe:
         data = pipe.read()
     _, waited = os.waitpid(pid, 0)
-    outcome = msgspec.json.decode(data, type=Outcome) if data else None
-    return Ended(outcome, killed=os.waitstatus_to_exitcode(waited) == -signal.SIGKILL)
+    said = [msgspec.json.decode(line, type=Outcome) for line in data.splitlines()]
+    outcome = next((outcome for outcome in said if not outcome.session), None)
+    session = next((outcome.session for outcome in said if outcome.session), "")
+    return Ended(outcome, os.waitstatus_to_exitcode(waited) == -signal.SIGKILL, session)
 
 
 def _send(writer: int, outcome: Outcome) -> None:
-    os.write(writer, msgspec.json.encode(outcome))
+    os.write(writer, msgspec.json.encode(outcome) + b"\n")
