@@ -20,10 +20,11 @@ from catchment.connection import Connection
 from catchment.errors import NeedsPerson, RateLimited, Refused, VendorUnavailable
 from catchment.extract.auth import authorizer
 from catchment.extract.budget import Budget, budget_path
-from catchment.extract.retry import RETRIED_STATUSES, GiveUp, RetryRule, decide, retry_after
+from catchment.extract.retry import RETRIED_STATUSES, GiveUp, RetryRule, decide, is_limit, retry_after
 from catchment.spec import RateLimit, SourceSpec
 
 T = TypeVar("T")
+_HEADERS = {"User-Agent": f"catchment/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _TIMEOUT = urllib3.Timeout(connect=10, read=90)
 
 
@@ -65,15 +66,13 @@ class Vendor:
         self.tally = Tally()
         self._source = source
         self._base = connection.base_url(source.base_url)
-        self._retry = retry or RetryRule(**connection.extra.get("retry", {}))
+        self._retry = retry or retry_rule(connection)
         self._cancelled = Event()
         self._sleep = sleep or self._cancelled.wait
         self._limits: Mapping[str, int] = connection.extra.get("rate_limits", {})
         self._account = hashlib.sha256(f"{self._base} {connection.key}".encode()).hexdigest()[:12]
         self._budgets: dict[str, Budget] = {}
-        self._pool = urllib3.PoolManager(
-            maxsize=max(2, source.parallel), block=True, retries=False, timeout=_TIMEOUT, headers=self._headers()
-        )
+        self._pool = urllib3.PoolManager(maxsize=max(2, source.parallel), block=True, retries=False, timeout=_TIMEOUT)
         self._authorize = authorizer(source, connection)
 
     def cancel(self) -> None:
@@ -117,13 +116,14 @@ class Vendor:
                 budget.wait()
         self.tally.count(requests=1)
         try:
-            reply = self._pool.request("GET", url, headers=self._authorize())
+            reply = self._pool.request("GET", url, headers={**_HEADERS, **self._authorize()})
             body = reply.data
         except urllib3.exceptions.HTTPError as error:
             return _Failure(f"{type(error).__name__}: {_without_address(error)}")
-        if reply.status in RETRIED_STATUSES:
+        limited = is_limit(reply.status, body)
+        if limited or reply.status in RETRIED_STATUSES:
             asked = retry_after(reply.headers, datetime.now(UTC))
-            return _Failure(f"HTTP {reply.status}{_message(body)}", asked=asked, limited=reply.status == 429)
+            return _Failure(f"HTTP {reply.status}{_message(body)}", asked=asked, limited=limited)
         if reply.status >= 300:
             raise self._refused(path, reply.status, body)
         try:
@@ -176,8 +176,16 @@ class Vendor:
         self.tally.count(waited=seconds)
         time.sleep(seconds) if seconds < 0.05 else self._sleep(seconds)
 
-    def _headers(self) -> dict[str, str]:
-        return {"User-Agent": f"catchment/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
+
+def retry_rule(connection: Connection) -> RetryRule:
+    """The rule in the connection's extra `retry`; what it does not set is as ever."""
+    try:
+        return RetryRule(**connection.extra.get("retry", {}))
+    except TypeError as error:
+        known = ", ".join(RetryRule.__dataclass_fields__)
+        raise NeedsPerson(
+            f'`retry` in the extra of the connection "{connection.conn_id}" is not right: it may set {known}.'
+        ) from error
 
 
 @dataclass(frozen=True)

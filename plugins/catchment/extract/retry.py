@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_GOOGLE_LIMIT = re.compile(rb'"domain"\s*:\s*"usageLimits"')
+LONGEST_WISH = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,26 @@ class GiveUp:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds of a Retry-After header, which is a number or an HTTP date (RFC 9110, 10.2.3); None without one."""
+    """Seconds of a Retry-After header, which is a number or an HTTP date (RFC 9110, 10.2.3); None without one.
+
+    At most a week: what is longer is a mistake, and too long for a clock.
+    """
     text = headers.get("Retry-After", "").strip()
-    if not text:
-        return None
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        seconds = float(text) if _NUMBER.fullmatch(text) else (_http_date(text) - now).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, seconds), LONGEST_WISH)
+
+
+def _http_date(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def is_limit(status: int, body: bytes) -> bool:
+    """Whether a reply says that there were too many requests: 429, or what Google's Drive says instead with a 403."""
+    return status == 429 or (status == 403 and _GOOGLE_LIMIT.search(body) is not None)
 
 
 def decide(rule: RetryRule, *, tried: int, asked: float | None, chance: float) -> Wait | GiveUp:
