@@ -23,7 +23,16 @@ from catchment.extract.privacy import Privacy
 from catchment.extract.readers import Reached, list_pages, saved_cursor_pages, span_pages, time_export_pages
 from catchment.extract.sheets import TabRead, TabState, read_tab
 from catchment.extract.splitter import Page, Reject
-from catchment.landing import MANIFEST, Manifest, Parts, Store, read_lines, read_manifest, withdraw_manifest, write_manifest
+from catchment.landing import (
+    MANIFEST,
+    Manifest,
+    Parts,
+    Store,
+    read_lines,
+    read_manifest,
+    withdraw_manifest,
+    write_manifest,
+)
 from catchment.spec import Parent, SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
 
 Report = Callable[[int], None]
