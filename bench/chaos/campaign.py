@@ -72,7 +72,7 @@ class Campaign:
     def _sync(self, batch: Batch, *, kills: int, moves: bool) -> None:
         """One batch, extracted and loaded, with some kills on the way."""
         began, before = time.monotonic(), self.dealt
-        reading = self.dice.randint(kills // 2, kills) if kills % 2 else kills // 2
+        reading = (kills + self.dice.randint(0, kills % 2)) // 2
         landed = self._extract(batch, reading, moves=moves)
         rows = self._load(batch, landed, kills - reading) if landed.key else None
         self.report(
