@@ -63,15 +63,17 @@ class Connection:
         text = env.get(name)
         if text is None:
             raise NeedsPerson(f'There is no connection "{conn_id}": set {name} (see docs/production.md).')
-        return cls._from_json(conn_id, name, text) if text.lstrip().startswith("{") else cls._from_uri(conn_id, text)
+        read = cls._from_json if text.lstrip().startswith("{") else cls._from_uri
+        return read(conn_id, name, text)
 
     @classmethod
     def _from_json(cls, conn_id: str, name: str, text: str) -> Connection:
         try:
             fields = json.loads(text)
             extra = fields.get("extra") or {}
-            extra = json.loads(extra) if isinstance(extra, str) else extra
-        except (json.JSONDecodeError, AttributeError) as error:
+            extra = dict(json.loads(extra) if isinstance(extra, str) else extra)
+            port = int(fields["port"]) if fields.get("port") else None
+        except (ValueError, AttributeError, TypeError) as error:
             raise NeedsPerson(f"{name} is not a JSON object: mend it (see docs/production.md).") from error
         return cls(
             conn_id=conn_id,
@@ -79,22 +81,27 @@ class Connection:
             login=fields.get("login") or "",
             password=fields.get("password") or "",
             schema=fields.get("schema") or "",
-            port=int(fields["port"]) if fields.get("port") else None,
-            extra=MappingProxyType(dict(extra)),
+            port=port,
+            extra=MappingProxyType(extra),
         )
 
     @classmethod
-    def _from_uri(cls, conn_id: str, text: str) -> Connection:
-        parts = urlsplit(text)
-        query = dict(parse_qsl(parts.query))
-        extra = json.loads(query.pop("__extra__", "{}")) | query
+    def _from_uri(cls, conn_id: str, name: str, text: str) -> Connection:
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            extra = json.loads(query.pop("__extra__", "{}")) | query
+        except (ValueError, TypeError) as error:
+            raise NeedsPerson(f"{name} is not a connection URI: mend it (see docs/production.md).") from error
+        host = parts.netloc.rpartition("@")[2]
         return cls(
             conn_id=conn_id,
-            host=unquote(parts.hostname or ""),
+            host=unquote(host.removesuffix(f":{port}")),
             login=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
             schema=unquote(parts.path.lstrip("/")),
-            port=parts.port,
+            port=port,
             extra=MappingProxyType(extra),
         )
 

@@ -30,13 +30,15 @@ def batch_of(source: str, stream: str, run: Run) -> Batch:
     the trigger. With `from` and `to` in the form, and in Airflow's own backfills, it is a backfill: that window alone,
     and the cursor stays.
     """
-    mode = Mode(run.params.get("mode") or Mode.INCREMENTAL)
+    mode = _mode(run.params.get("mode"))
     start, end = (_moment(run.params.get(name), name) for name in ("from", "to"))
     if (start is None) != (end is None):
         raise NeedsPerson("The form has only one of `from` and `to`: give both for a backfill, or neither.")
     if start and end:
         if mode is Mode.FULL:
             raise NeedsPerson("The form asks for all of history and for a window: leave `from` and `to` empty.")
+        if start >= end:
+            raise NeedsPerson("The form's `from` is not before its `to`: swap them, or widen the window.")
         return Batch(source=source, stream=stream, start=start, end=end, kind=Kind.BACKFILL)
     if run.run_type == "backfill":
         return Batch(source=source, stream=stream, start=run.interval_start, end=run.interval_end, kind=Kind.BACKFILL)
@@ -51,10 +53,20 @@ def selected(spec: SourceSpec, stream: str, chosen: Collection[str]) -> bool:
     return not wanted or stream in wanted | parents
 
 
+def _mode(value: Any) -> Mode:
+    try:
+        return Mode(value or Mode.INCREMENTAL)
+    except ValueError as error:
+        raise NeedsPerson(f"`mode` is {value!r}: it may be {' or '.join(Mode)}.") from error
+
+
 def _moment(value: Any, name: str) -> datetime | None:
     if not value:
         return None
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise NeedsPerson(f"`{name}` is {value!r}, no moment: write it like 2026-11-22T00:00:00Z.") from error
     if moment.tzinfo is None:
         raise NeedsPerson(f"`{name}` is {value!r}, without a time zone: write it like 2026-11-22T00:00:00Z.")
     return moment
