@@ -1,0 +1,176 @@
+"""Parts and the manifest: what was landed is a batch when, and only when, the manifest says so."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catchment.errors import ContractBroken, LandingUnavailable, NeedsPerson
+from catchment.landing import MANIFEST, LandedFile, Manifest, Parts, S3Store, read_lines, read_manifest, write_manifest
+from tests.support.make import batch
+from tests.support.store import MemoryStore
+
+PREFIX = batch().prefix
+PAGES = st.lists(st.lists(st.binary(max_size=40).map(lambda data: data.replace(b"\n", b" ")), max_size=6), max_size=12)
+
+
+def land(store: MemoryStore, pages: list[list[bytes]], part_bytes: int = 1) -> list[LandedFile]:
+    with Parts(store, PREFIX, part_bytes=part_bytes) as parts:
+        for lines in pages:
+            parts.add(b"".join(line + b"\n" for line in lines), len(lines))
+    return parts.files
+
+
+def noise(pages: int) -> list[list[bytes]]:
+    """Pages of a thousand lines that no compression makes smaller than a part."""
+    lines = [hashlib.sha512(str(number).encode()).hexdigest().encode() for number in range(pages * 1000)]
+    return [lines[at : at + 1000] for at in range(0, len(lines), 1000)]
+
+
+def manifest(files: list[LandedFile], **fields: Any) -> Manifest:
+    now = datetime(2026, 3, 2, 2, tzinfo=UTC)
+    whole = {"batch_id": batch().id, "source": "vendor", "stream": "things", "kind": "scheduled", "mode": "incremental"}
+    times = {"interval_start": now, "interval_end": now, "extracted_at": now}
+    return Manifest(**whole, **times, files=tuple(files), **fields)
+
+
+@given(pages=PAGES, part_bytes=st.sampled_from([1, 30, 10_000]))
+def test_lines_come_back_in_order_and_every_part_is_what_its_entry_says(
+    pages: list[list[bytes]], part_bytes: int
+) -> None:
+    store = MemoryStore()
+    files = land(store, pages, part_bytes)
+    assert store.lines(PREFIX, files) == [line for lines in pages for line in lines]
+    assert [file.name for file in files] == [f"part-{number}.jsonl.zst" for number in range(len(files))]
+    for file in files:
+        data = store.objects[PREFIX + file.name]
+        assert file.bytes == len(data)
+        assert file.sha256 == hashlib.sha256(data).hexdigest()
+        assert file.rows == len(store.lines(PREFIX, [file])) > 0
+
+
+def test_a_part_ends_when_it_is_large_enough() -> None:
+    store = MemoryStore()
+    pages = noise(30)
+    files = land(store, pages, part_bytes=300_000)
+    assert len(files) > 3
+    assert all(file.bytes >= 300_000 for file in files[:-1])
+    assert store.lines(PREFIX, files) == [line for lines in pages for line in lines]
+
+
+def test_nothing_to_land_is_no_part() -> None:
+    store = MemoryStore()
+    assert land(store, [[], []]) == []
+    assert store.objects == {}
+
+
+def test_a_manifest_comes_back_as_it_was_written() -> None:
+    store = MemoryStore()
+    written = manifest(land(store, [[b"1"], [b"2"]]), rows=2, cursor_to="c", window_to=datetime(2026, 3, 2, tzinfo=UTC))
+    key = write_manifest(store, batch(), written)
+    assert key == PREFIX + MANIFEST
+    assert read_manifest(store, key) == written
+
+
+def test_parts_of_an_earlier_attempt_are_removed_and_other_batches_stay() -> None:
+    store = MemoryStore()
+    write_manifest(store, batch(), manifest(land(store, noise(12), part_bytes=100_000)))
+    other = batch(day=2).prefix + "part-0.jsonl.zst"
+    store.put(other, b"another batch")
+    files = land(store, [[b"4"]])
+    write_manifest(store, batch(), manifest(files))
+    assert sorted(store.objects) == sorted([PREFIX + files[0].name, PREFIX + MANIFEST, other])
+
+
+def test_leftovers_are_removed_only_when_the_manifest_is_there() -> None:
+    store = MemoryStore()
+    store.put(PREFIX + "part-9.jsonl.zst", b"left")
+    write_manifest(store, batch(), manifest(land(store, [[b"1"]])))
+    verbs = [verb for verb, key in store.log if key.endswith((MANIFEST, "part-9.jsonl.zst"))]
+    assert verbs == ["put", "put", "delete"]
+
+
+def test_an_outage_while_a_part_is_on_its_way_ends_the_batch() -> None:
+    store = MemoryStore(fails=lambda verb, key: key.endswith("part-1.jsonl.zst"))
+    with pytest.raises(LandingUnavailable):
+        land(store, noise(12), part_bytes=100_000)
+
+
+def test_an_outage_of_the_last_part_is_not_overlooked() -> None:
+    store = MemoryStore(fails=lambda verb, key: True)
+    with pytest.raises(LandingUnavailable):
+        land(store, [[b"1"]], part_bytes=1_000_000)
+
+
+def test_a_file_that_somebody_changed_is_not_read() -> None:
+    store = MemoryStore()
+    (file,) = land(store, [[b"1"]])
+    store.objects[PREFIX + file.name] += b"x"
+    with pytest.raises(ContractBroken, match="is not what its manifest says"):
+        list(read_lines(store, PREFIX, file))
+    del store.objects[PREFIX + file.name]
+    with pytest.raises(ContractBroken, match="is not what its manifest says"):
+        list(read_lines(store, PREFIX, file))
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"batch_id": 1}'])
+def test_what_is_no_manifest_is_said_to_be_none(data: bytes) -> None:
+    store = MemoryStore()
+    store.put("manifest", data)
+    with pytest.raises(ContractBroken, match="is not a manifest"):
+        read_manifest(store, "manifest")
+
+
+def test_a_batch_that_is_not_there_is_to_be_extracted_first() -> None:
+    with pytest.raises(ContractBroken, match="extract it first"):
+        read_manifest(MemoryStore(), "manifest")
+
+
+def test_a_manifest_holds_no_secret_field() -> None:
+    names = {field.name for field in msgspec.structs.fields(Manifest)}
+    assert not {name for name in names if "password" in name or "token" in name or "key" in name}
+
+
+class Client:
+    """A boto3 S3 client that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def put_object(self, **_: Any) -> None:
+        raise self._error
+
+    get_object = put_object
+
+
+def refused(code: str, status: int) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (refused("AccessDenied", 403), NeedsPerson, 'the rights of the connection "aws_default"'),
+        (refused("NoSuchBucket", 404), NeedsPerson, "check the bucket"),
+        (refused("SlowDown", 503), LandingUnavailable, "tried again later"),
+        (refused("InternalError", 500), LandingUnavailable, "tried again later"),
+        (refused("RequestTimeout", 408), LandingUnavailable, "tried again later"),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), LandingUnavailable, "tried again later"),
+        (ConnectionResetError("cut"), LandingUnavailable, "tried again later"),
+    ],
+)
+def test_an_s3_error_says_what_to_do(error: Exception, kind: type[Exception], says: str) -> None:
+    with pytest.raises(kind, match=says) as raised:
+        S3Store(Client(error), "bucket").put("a/key", b"")
+    assert "s3://bucket/a/key" in str(raised.value)
+
+
+def test_an_object_that_is_not_there_is_none() -> None:
+    assert S3Store(Client(refused("NoSuchKey", 404)), "bucket").get("a/key") is None

@@ -1,0 +1,290 @@
+"""Lists: every record once and in order, whatever the page size; parents, children, windows, rejects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catchment.batch import Batch
+from catchment.errors import ContractBroken, LandingUnavailable, Refused, VendorUnavailable
+from catchment.extract.http import Vendor
+from catchment.extract.plan import Progress
+from catchment.extract.run import Extraction
+from catchment.landing import MANIFEST, Manifest, read_manifest
+from catchment.spec import CursorPages, OnePage, Parent, SourceSpec, Window, days
+from tests.support.make import batch, moment, source, stream
+from tests.support.store import MemoryStore
+from tests.support.vendor import InProcess
+
+Replies = Callable[[str, Mapping[str, Any]], Any]
+
+
+def extract(
+    replies: Replies,
+    spec: SourceSpec | None = None,
+    of: Batch | None = None,
+    *,
+    store: MemoryStore | None = None,
+    progress: Progress | None = None,
+    **more: Any,
+) -> tuple[list[Any], Manifest, MemoryStore]:
+    """Extract a batch (of the one list of the one source, unless said otherwise): its rows, manifest and landing."""
+    of, store = of or batch(), store or MemoryStore()
+    extraction = Extraction(spec or source(), cast(Vendor, InProcess(replies)), store, **more)
+    manifest = extraction.run(of, progress or Progress())
+    assert manifest is not None
+    return [json.loads(line) for line in store.rows(of.prefix, manifest)], manifest, store
+
+
+def listing(records: list[Any], size: int, repeat: int = 0) -> Replies:
+    """A list by cursor; each page after the first begins with the last `repeat` records of the one before."""
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        at = int(params.get("cursor") or 0)
+        end = at + size
+        return {"entries": records[max(0, at - repeat) : end], "cursor": str(end), "has_more": end < len(records)}
+
+    return reply
+
+
+def records(count: int) -> list[dict[str, int]]:
+    return [{"id": number} for number in range(count)]
+
+
+@settings(deadline=None)
+@given(count=st.integers(0, 30), size=st.integers(1, 7), data=st.data())
+def test_every_record_of_a_list_comes_once_and_in_order(count: int, size: int, data: st.DataObject) -> None:
+    repeat = data.draw(st.integers(0, size))
+    rows, manifest, _ = extract(listing(records(count), size, repeat))
+    assert rows == records(count)
+    assert manifest.rows == count
+    assert manifest.rejected == 0
+
+
+@settings(deadline=None)
+@given(start=st.integers(1, 20), size=st.integers(2, 5), changes=st.lists(st.sampled_from(["+", "-", "="]), max_size=8))
+def test_a_list_that_shifts_while_it_is_read_loses_nothing_that_stays(
+    start: int, size: int, changes: list[str]
+) -> None:
+    """Keyset cursors: a record is added at the end, or one already read goes, between two pages."""
+    living = list(range(start))
+    gone: set[int] = set()
+    script = iter(changes)
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        after = int(params.get("cursor") or -1)
+        match next(script, "="):
+            case "+":
+                living.append(len(living) + len(gone))
+            case "-" if after >= 0 and after in living:
+                living.remove(after)
+                gone.add(after)
+        rest = [number for number in living if number > after]
+        page = rest[:size]
+        cursor = str(page[-1]) if page else params.get("cursor")
+        return {"entries": [{"id": n} for n in page], "cursor": cursor, "has_more": len(rest) > size}
+
+    rows, _, _ = extract(reply)
+    keys = [row["id"] for row in rows]
+    assert keys == sorted(set(keys))
+    assert set(range(start)) <= set(keys) | gone
+
+
+def test_a_changed_version_at_a_border_is_kept_beside_the_old_one() -> None:
+    pages = {None: ([{"id": 1}, {"id": 2}], "a", True), "a": ([{"id": 2, "new": True}, {"id": 3}], "b", False)}
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        entries, cursor, more = pages[params.get("cursor")]
+        return {"entries": entries, "cursor": cursor, "has_more": more}
+
+    assert extract(reply)[0] == [{"id": 1}, {"id": 2}, {"id": 2, "new": True}, {"id": 3}]
+
+
+def page(entries: list[Any], **fields: Any) -> Replies:
+    return lambda path, params: {"entries": entries, **fields}
+
+
+@pytest.mark.parametrize(
+    ("replies", "says"),
+    [
+        (page(records(3), has_more=True), '"cursor" is empty'),
+        (page(records(3), cursor="", has_more=True), '"cursor" is empty'),
+        (page(records(3), cursor="same", has_more=True), "the page before came again"),
+        (page(records(3)), 'does not say by "has_more"'),
+        (page(records(1), cursor="next"), 'does not say by "has_more"'),
+        (lambda path, params: page([], cursor=str(len(str(params))), has_more=True)(path, params), "circle|came again"),
+    ],
+)
+def test_a_list_that_does_not_lead_on_is_the_vendors_trouble(replies: Replies, says: str) -> None:
+    with pytest.raises(VendorUnavailable, match=says):
+        extract(replies)
+
+
+def test_a_short_page_without_a_cursor_is_a_whole_list() -> None:
+    assert extract(page(records(2)))[0] == records(2)
+
+
+def test_a_cursor_circle_ends_with_an_error_and_no_batch() -> None:
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        at = int(params.get("cursor") or 0)
+        return {"entries": [{"id": at}], "cursor": str((at + 1) % 5), "has_more": True}
+
+    store = MemoryStore()
+    with pytest.raises(VendorUnavailable, match="circle"):
+        extract(reply, store=store)
+    assert batch().prefix + MANIFEST not in store.objects
+
+
+def test_the_page_size_is_asked_for_in_the_vendors_words() -> None:
+    spec = source(stream(pages=CursorPages(size_param="page[size]", size=100)))
+    vendor = InProcess(listing(records(1), 3))
+    Extraction(spec, cast(Vendor, vendor), MemoryStore()).run(batch(), Progress())
+    assert vendor.asked == [{"page[size]": 100}]
+
+
+# --- rejects and personal data ---
+
+
+def test_a_record_without_its_key_is_rejected_and_counted_and_its_siblings_land() -> None:
+    rows, manifest, store = extract(page([{"id": 1}, {"name": "no id"}, {"id": 2}], has_more=False))
+    assert rows == [{"id": 1}, {"id": 2}]
+    assert (manifest.rows, manifest.rejected) == (2, 1)
+    (reject,) = (json.loads(line) for line in store.lines(batch().prefix, manifest.rejects))
+    assert json.loads(reject["record"]) == {"name": "no id"}
+    assert "missing required field" in reject["reason"]
+
+
+def test_a_vendor_that_changed_its_api_is_no_batch() -> None:
+    store = MemoryStore()
+    with pytest.raises(ContractBroken, match="2 of 3 records are not what the spec says"):
+        extract(page([{"uuid": 1}, {"uuid": 2}, {"id": 3}], has_more=False), store=store)
+    assert batch().prefix + MANIFEST not in store.objects
+
+
+def test_no_personal_or_secret_value_is_written_not_even_in_a_reject() -> None:
+    spec = source(stream(personal=("email",), secret=("token",)))
+    private = {"email": "ann@example.com", "token": "s3cret"}
+    entries = [{"id": 1, **private}, private, {"id": 2}]
+    _, manifest, store = extract(page(entries, has_more=False), spec, pii_key=b"key")
+    landed = b"\n".join(store.lines(batch().prefix, (*manifest.files, *manifest.rejects)))
+    assert manifest.rejected == 1
+    assert b"ann@" not in landed
+    assert b"s3cret" not in landed
+
+
+# --- children ---
+
+FAMILY = source(
+    stream("parents"),
+    stream("children", path="parents/{parent_id}/children", parent=Parent("parents", "id", "parent_id")),
+)
+
+
+def family(path: str, params: Mapping[str, Any]) -> Any:
+    if path == "parents":
+        return {"entries": [{"id": "a/b"}, {"id": "c"}, {"id": "gone"}], "has_more": False}
+    if "gone" in path:
+        raise Refused("404 from GET", status=404)
+    return {"entries": [{"id": path}], "has_more": False}
+
+
+def test_children_are_read_once_for_each_parent_and_carry_its_key() -> None:
+    store = MemoryStore()
+    extract(family, FAMILY, batch("parents"), store=store)
+    rows, _, _ = extract(family, FAMILY, batch("children"), store=store)
+    assert rows == [
+        {"parent": {"parent_id": "a/b"}, "record": {"id": "parents/a%2Fb/children"}},
+        {"parent": {"parent_id": "c"}, "record": {"id": "parents/c/children"}},
+    ]
+
+
+def test_children_wait_for_their_parents() -> None:
+    with pytest.raises(ContractBroken, match="extract it first"):
+        extract(family, FAMILY, batch("children"))
+
+
+# --- windows ---
+
+SLICED = source(
+    stream("moves", Window(at="at", start="from", end="to", slice=days(10)), pages=OnePage()),
+    parallel=3,
+    history_start=moment(1, month=1),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(at=st.lists(st.integers(0, 58 * 24), unique=True, max_size=40))
+def test_slices_of_a_window_hold_every_record_once_and_in_order(at: list[int]) -> None:
+    start = moment(1, month=1)
+    moves = [(start.timestamp() + 3600 * hours, hours) for hours in sorted(at)]
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        low, high = (moment_of(str(params[name])) for name in ("from", "to"))
+        return {"entries": [{"id": number} for at, number in moves if low <= at < high]}
+
+    rows, manifest, _ = extract(reply, SLICED, batch("moves"))
+    assert [row["id"] for row in rows] == sorted(at)
+    assert (manifest.window_from, manifest.window_to) == (start, moment(2))
+    assert manifest.cursor_to == moment(2).isoformat()
+
+
+def moment_of(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+# --- batches ---
+
+
+def test_a_batch_that_is_read_again_is_the_same_batch() -> None:
+    store = MemoryStore()
+    extract(listing(records(10), 3), store=store)
+    first = {key: data for key, data in store.objects.items() if not key.endswith(MANIFEST)}
+    extract(listing(records(10), 3), store=store)
+    assert {key: data for key, data in store.objects.items() if not key.endswith(MANIFEST)} == first
+
+
+def test_an_old_manifest_never_names_new_parts() -> None:
+    """Killed at any call of the landing: the batch is whole, as it was or as it is, or it is none."""
+    for step in range(20):
+        store = MemoryStore()
+        extract(listing(records(4), 2), store=store)
+        calls = iter(range(1000))
+        store.fails = lambda verb, key, calls=calls, step=step: next(calls) == step  # type: ignore[misc]
+        with suppress(LandingUnavailable):
+            extract(listing(records(9)[5:], 2), store=store)
+        store.fails = lambda verb, key: False
+        if store.get(batch().prefix + MANIFEST) is not None:
+            manifest = read_manifest(store, batch().prefix + MANIFEST)
+            rows = [json.loads(line)["id"] for line in store.rows(batch().prefix, manifest)]
+            assert rows in ([0, 1, 2, 3], [5, 6, 7, 8])
+
+
+def test_a_vendor_that_refuses_leaves_the_landed_batch_as_it_was() -> None:
+    def refuse(path: str, params: Mapping[str, Any]) -> Any:
+        raise Refused("401 from GET", status=401)
+
+    store = MemoryStore()
+    extract(listing(records(2), 2), store=store)
+    before = dict(store.objects)
+    with pytest.raises(Refused):
+        extract(refuse, store=store)
+    assert store.objects == before
+
+
+def test_progress_is_told_page_by_page() -> None:
+    told: list[int] = []
+    extract(listing(records(7), 3), report=told.append)
+    assert told == [3, 3, 1]
+
+
+def test_a_manifest_says_what_the_batch_cost_and_where_it_began() -> None:
+    _, manifest, _ = extract(listing(records(7), 3), progress=Progress("before", True))
+    assert (manifest.requests, manifest.cursor_from, manifest.spec_version) == (3, "before", 1)
+    assert manifest.extractor_version
