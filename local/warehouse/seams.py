@@ -89,11 +89,26 @@ def handle(pattern: str, handler: Handler) -> None:
 
 def rewrite_node(rewrites: list[Rewrite], rule: Callable[[exp.Expr], exp.Expr]) -> None:
     """Add a rewrite that looks at each node of the tree by itself."""
-    rewrites.append(lambda tree, session: tree.transform(rule, copy=False))
+    rewrites.append(lambda tree, session: from_leaves(tree, rule))
+
+
+def from_leaves(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Apply a rule to every node, children first. (sqlglot's own `transform` does not go into what a rule replaced.)"""
+    for node in reversed(list(tree.dfs())):
+        new = rule(node)
+        if new is not node:
+            if node is tree:
+                return new
+            node.replace(new)
+    return tree
 
 
 def strip_comments(sql: str) -> str:
-    return sql[COMMENTS.match(sql).end() :]  # type: ignore[union-attr]
+    """The statement without comments and semicolons before and after it (dbt puts its own there)."""
+    text = sql[COMMENTS.match(sql).end() :].rstrip("; \t\r\n")  # type: ignore[union-attr]
+    while text.endswith("*/") and (start := text.rfind("/*")) >= 0:
+        text = text[:start].rstrip("; \t\r\n")
+    return text
 
 
 def _execute(self: FakeSnowflakeCursor, command: str, params: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -26,6 +26,8 @@ class Session:
     parameters: dict[str, str] = field(default_factory=dict)
     peers: set[Any] = field(default_factory=set)
     begun: bool = False
+    transaction_name: str = ""
+    begun_at: datetime | None = None
     last_query_id: str | None = None
     run: Any = None
 
@@ -37,6 +39,11 @@ class Session:
     def in_transaction(self) -> bool:
         """Whether BEGIN was said, or a change was made with AUTOCOMMIT off, and not ended since."""
         return self.begun or self.connection._in_transaction
+
+    def abort(self) -> None:
+        """End the open transaction, and the statement that runs in it, as if the client had said ROLLBACK."""
+        self.interrupt()
+        self.connection.cursor().execute("ROLLBACK")
 
     def interrupt(self) -> None:
         """Cancel the statement that runs now, if any."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import s3fs
@@ -13,6 +12,7 @@ from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
 from fakesnow.transforms import show, stage
 
 from local.warehouse import catalog
+from local.warehouse.mends.query_ids import RecentResults
 
 GLOBAL_FILE = "_fs_global.duckdb"
 
@@ -29,7 +29,7 @@ class PersistentFakeSnow(FakeSnow):
         self.create_schema_on_connect = False
         self.db_path = data
         self.nop_regexes = None
-        self.results_cache: dict[str, tuple[Any, ...]] = {}
+        self.results_cache = RecentResults()
         self.duck_conn = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self.duck_conn.execute("SET GLOBAL TimeZone = 'UTC'")
         self.duck_conn.execute(f"SET GLOBAL temp_directory = '{data / 'spill'}'")

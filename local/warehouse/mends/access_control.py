@@ -25,7 +25,7 @@ ACCEPTED = (
     r"comment\s+(?:if\s+exists\s+)?on\s+(?!table|column|view)\w+",
     r"use\s+secondary\s+roles\b",
 )
-REFUSED = r"show\s+(?:\w+\s+)?(?:grants|roles|integrations|policies|masking|row\s+access|resource\s+monitors|shares)\b"
+REFUSED = r"show\s+(?:\w+\s+)?(?:grants|roles|users|warehouses|integrations|policies|masking|row\s+access|resource\s+monitors|shares)\b"
 
 
 def _accept(call: seams.Call) -> seams.Answer:
@@ -34,7 +34,7 @@ def _accept(call: seams.Call) -> seams.Answer:
 
 
 def _refuse(call: seams.Call) -> seams.Answer:
-    raise errors.unsupported(f"{call.text[:60]!r}: roles and grants are accepted but not kept")
+    raise errors.unsupported(f"{call.text[:60]!r}: users, roles, grants and warehouses are accepted but not kept")
 
 
 def apply() -> None:

@@ -34,6 +34,8 @@ FOUND_OR_ONE = f"CASE WHEN len({FOUND}) > 0 THEN {FOUND} ELSE {NOTHING} END"
 
 
 def flatten(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Join) and node.side and not node.args.get("on") and isinstance(node.this, exp.Lateral):
+        node.set("on", exp.true())  # DuckDB keeps the left rows only with a condition
     if not (isinstance(node, exp.Lateral | exp.TableFromRows) and isinstance(node.this, exp.Explode)):
         return node
     arguments = [node.this.this, *node.this.expressions]

@@ -10,13 +10,13 @@ from sqlglot import exp
 
 from local.warehouse import seams
 
-SPECIAL_VALUES = {"DEFAULT", "TRUE", "FALSE", "NULL"}
+NO_NAMES = {"DEFAULT", "TRUE", "FALSE", "NULL", "ALL"}
 
 
 def _reserved() -> frozenset[str]:
     sql = "SELECT upper(keyword_name) FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
     with duckdb.connect() as duck:
-        return frozenset(word for (word,) in duck.execute(sql).fetchall()) - SPECIAL_VALUES
+        return frozenset(word for (word,) in duck.execute(sql).fetchall()) - NO_NAMES
 
 
 def apply() -> None:

@@ -70,8 +70,6 @@ def _current(node: exp.Expr, session: Session) -> exp.Expr:
         "CURRENT_QUERY_ID": session.run.query_id if session.run else None,
     }
     name = node.name.upper() if isinstance(node, exp.Anonymous) else (node.sql_names()[0] if isinstance(node, exp.Func) else "")
-    if name == "LAST_QUERY_ID":
-        return _text(session.last_query_id)
     return _text(values[name]) if name in values else node
 
 

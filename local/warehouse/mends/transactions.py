@@ -1,7 +1,8 @@
 """Transactions behave as Snowflake's: DDL commits, BEGIN twice is one, a statement that lost a race is run again.
 
 Upstream (fakesnow 0.12.1) passes DuckDB's behaviour on: DDL in a transaction writes upstream's metadata database as well
-and fails ("a transaction can write one database"), BEGIN in a transaction is an error, and of two statements that change
+and fails ("a transaction can write one database"), transactions have no names and can't be listed or aborted (SHOW
+TRANSACTIONS, SYSTEM$ABORT_TRANSACTION), BEGIN in a transaction is an error, and of two statements that change
 the same rows one fails where Snowflake makes it wait.
 """
 
@@ -10,13 +11,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import duckdb
 import snowflake.connector.errors as sf
 
 from local.warehouse import locks, seams
+from local.warehouse.sessions import all_sessions
 
 BEGIN = re.compile(r"(?:begin(?:\s+(?:transaction|work))?(?:\s+name\s+\S+)?|start\s+transaction(?:\s+name\s+\S+)?)\s*;?\s*\Z", re.I)
+NAMED = re.compile(r"\bname\s+(\S+?)\s*;?\s*\Z", re.I)
 END = re.compile(r"(?:commit|rollback)(?:\s+work)?\s*;?\s*\Z", re.I)
 DDL = re.compile(r"(?:create|alter|drop|undrop)\s+(?!session\b)", re.I)
 OVERWRITE = re.compile(r"insert\s+overwrite\b", re.I)
@@ -28,8 +32,9 @@ def _keep_count(call: seams.Call, work: Callable[[], None]) -> None:
     if BEGIN.match(text):
         if session.in_transaction:
             return call.run("SELECT 'Statement executed successfully.' AS \"status\"")
-        work()
-        session.begun = True
+        call.run("BEGIN")
+        name = NAMED.search(text)
+        session.begun, session.begun_at, session.transaction_name = True, datetime.now(UTC), name[1] if name else ""
     elif END.match(text):
         try:
             work()
@@ -41,7 +46,7 @@ def _keep_count(call: seams.Call, work: Callable[[], None]) -> None:
         session.begun = False
         locks.release(session)
         work()
-    elif OVERWRITE.match(text) and not session.in_transaction:
+    elif OVERWRITE.match(text) and call.cursor._conn._autocommit and not session.in_transaction:
         _as_one(call, work)
     else:
         work()
@@ -70,6 +75,25 @@ def _run_again(call: seams.Call, work: Callable[[], None]) -> None:
             time.sleep(0.01 * attempt**2)
 
 
+def _show(_: seams.Call) -> seams.Answer:
+    rows = tuple(
+        (s.id, s.user, s.id, s.transaction_name.upper(), s.begun_at.isoformat() if s.begun_at else None, "running", 0)
+        for s in all_sessions()
+        if s.in_transaction
+    )
+    return seams.Answer(("id", "user", "session", "name", "started_on", "state", "scope"), rows)
+
+
+def _abort(call: seams.Call) -> seams.Answer:
+    wanted = int(re.search(r"\d+", call.text.split("(", 1)[1])[0])  # type: ignore[index]
+    found = [session for session in all_sessions() if session.id == wanted and session.in_transaction]
+    for session in found:
+        session.abort()
+    return seams.Answer(("status",), (("Transaction successfully rolled back." if found else "Transaction not found.",),))
+
+
 def apply() -> None:
+    seams.handle(r"show\s+transactions\b", _show)
+    seams.handle(r"select\s+system\$abort_transaction\s*\(\s*'?\d+'?\s*\)", _abort)
     seams.AROUND.append(_keep_count)
     seams.AROUND.append(_run_again)

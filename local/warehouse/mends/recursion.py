@@ -1,0 +1,21 @@
+"""A common table expression that names itself recurses without the word RECURSIVE.
+
+Upstream (fakesnow 0.12.1) keeps the WITH as written; DuckDB calls it a circular reference.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from local.warehouse import seams
+
+
+def _recursive(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.With) and not node.args.get("recursive"):
+        if any(t.name.upper() == cte.alias.upper() and not t.db for cte in node.expressions for t in cte.this.find_all(exp.Table)):
+            node.set("recursive", True)
+    return node
+
+
+def apply() -> None:
+    seams.rewrite_node(seams.BEFORE, _recursive)

@@ -1,0 +1,188 @@
+"""Expressions that Snowflake's documentation promises a value for, and which the platform and its models use."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+import snowflake.connector
+
+RECORD = (
+    '{"s":"open","n":5,"a":[1,2],"o":{"k":"x"},"b":true,"z":null,"f":1.5,"d":"2026-01-31","ts":"2026-01-31T10:00:00Z",'
+    '"c-d":1,"big":9007199254740993}'
+)
+VARIANTS = [
+    ("v:s = 'open'", True),
+    ("'open' = v:s", True),
+    ("v:n = 5", True),
+    ("v:n > 4", True),
+    ("v:b = true", True),
+    ("v:s IN ('open', 'x')", True),
+    ("v:s LIKE 'op%'", True),
+    ("v:s || 'x'", "openx"),
+    ("UPPER(v:s)", "OPEN"),
+    ("v:d = '2026-01-31'::DATE", True),
+    ("v:d BETWEEN '2026-01-01'::DATE AND '2026-02-01'::DATE", True),
+    ("IFF(v:s = 'open', 'y', 'n')", "y"),
+    ("COALESCE(v:q::VARCHAR, 'x')", "x"),
+    ("v:z IS NULL", False),
+    ("v:q IS NULL", True),
+    ("IS_NULL_VALUE(v:z)", True),
+    ("STRIP_NULL_VALUE(v:z)", None),
+    ("v:z::VARCHAR", None),
+    ("v:z::NUMBER", None),
+    ("TYPEOF(v:s)", "VARCHAR"),
+    ("TYPEOF(v:n)", "INTEGER"),
+    ("TYPEOF(v:a)", "ARRAY"),
+    ("TYPEOF(v:z)", "NULL_VALUE"),
+    ("v:o.k::VARCHAR", "x"),
+    ("v:a[1]::NUMBER", 2),
+    ("v:a[9]", None),
+    ("v['s']::VARCHAR", "open"),
+    ("GET(v, 's')::VARCHAR", "open"),
+    ("GET_PATH(v, 'o.k')::VARCHAR", "x"),
+    ('v:"c-d"::NUMBER', 1),
+    ("v:big::NUMBER", 9007199254740993),
+    ("v:d::DATE", date(2026, 1, 31)),
+    ("v:ts::TIMESTAMP_NTZ", datetime(2026, 1, 31, 10)),
+    ("v:f::NUMBER(10,2)", Decimal("1.50")),
+    ("v:f::FLOAT", 1.5),
+    ("v:n::VARCHAR", "5"),
+    ("v:o::VARCHAR", '{"k":"x"}'),
+    ("TO_VARCHAR(v:s)", "open"),
+    ("v:b::BOOLEAN", True),
+    ("CASE WHEN v:b::BOOLEAN THEN 1 ELSE 0 END", 1),
+    ("ARRAY_SIZE(v:a)", 2),
+    ("OBJECT_KEYS(v:o)", '["k"]'),
+    ("ARRAY_CONTAINS(1::VARIANT, v:a)", True),
+    ("ARRAY_CONTAINS('x'::VARIANT, ARRAY_CONSTRUCT('x'))", True),
+    ("ARRAY_POSITION(2::VARIANT, ARRAY_CONSTRUCT(1, 2))", 1),
+    ("ARRAY_APPEND(ARRAY_CONSTRUCT(1), 2)", "[1,2]"),
+    ("ARRAY_DISTINCT(ARRAY_CONSTRUCT(1, 1))", "[1]"),
+    ("ARRAY_SLICE(ARRAY_CONSTRUCT(1, 2, 3), 0, 2)", "[1,2]"),
+    ("ARRAY_COMPACT(ARRAY_CONSTRUCT(1, NULL))", "[1]"),
+    ("ARRAY_CAT(ARRAY_CONSTRUCT(1), ARRAY_CONSTRUCT(2))", "[1,2]"),
+    ("ARRAY_TO_STRING(ARRAY_CONSTRUCT('a', 'b'), ',')", "a,b"),
+    ("IS_ARRAY(v:a)", True),
+    ("IS_OBJECT(v:o)", True),
+    ("AS_VARCHAR(v:s)", "open"),
+    ("OBJECT_DELETE(PARSE_JSON('{\"a\":1,\"b\":2}'), 'b')", '{"a":1}'),
+    ("OBJECT_CONSTRUCT('a', 1, 'b', NULL)", '{"a":1}'),
+    ("OBJECT_CONSTRUCT('a', v:s, 'z', v:z, 'q', v:q)", '{"a":"open","z":null}'),
+    ("OBJECT_CONSTRUCT_KEEP_NULL('a', 1, 'b', NULL)", '{"a":1,"b":null}'),
+    ("PARSE_JSON('{\"price\":1.10,\"z\":1,\"a\":2}')", '{"price":1.10,"z":1,"a":2}'),
+    ("PARSE_JSON('')", None),
+    ("TRY_PARSE_JSON('{')", None),
+    ("TO_JSON(v:o)", '{"k":"x"}'),
+    ("SPLIT('a,b', ',')[0]::VARCHAR", "a"),
+]
+NUMBERS = [
+    ("TRY_TO_NUMBER('x')", None),
+    ("TRY_TO_NUMBER('12')", 12),
+    ("TRY_TO_DECIMAL('1.555', 10, 2)", Decimal("1.56")),
+    ("TRY_TO_DOUBLE('1.5')", 1.5),
+    ("TRY_TO_BOOLEAN('yes')", True),
+    ("TRY_CAST('x' AS NUMBER)", None),
+    ("'12.5'::NUMBER", 13),
+    ("DIV0(1, 0) = 0", True),
+    ("7 / 2::FLOAT", 3.5),
+    ("MOD(7, 3)", 1),
+    ("ROUND(2.5)", 3),
+    ("ROUND(-2.5)", -3),
+    ("ROUND(1.005, 2)", Decimal("1.01")),
+    ("TRUNC(1.99, 1)", Decimal("1.9")),
+    ("ZEROIFNULL(NULL)", 0),
+    ("EQUAL_NULL(NULL, NULL)", True),
+    ("GREATEST(1, NULL)", None),
+    ("LEAST(2, 1)", 1),
+    ("NVL(NULL, 'x')", "x"),
+    ("NVL2(NULL, 1, 2)", 2),
+    ("DECODE(1, 1, 'a', 'b')", "a"),
+    ("IFF(1 = 1, 'a', 'b')", "a"),
+]
+TEXTS = [
+    ("CONCAT('a', NULL)", None),
+    ("CONCAT_WS('-', 'a', NULL)", None),
+    ("LTRIM('007', '0')", "7"),
+    ("RTRIM('700', '0')", "7"),
+    ("TRIM('  a ')", "a"),
+    ("LPAD('7', 3, '0')", "007"),
+    ("SPLIT_PART('a-b-c', '-', -1)", "c"),
+    ("REGEXP_REPLACE('a1b2', '[0-9]', '')", "ab"),
+    ("REGEXP_SUBSTR('a12b', '[0-9]+')", "12"),
+    ("REGEXP_LIKE('abc', 'a')", False),
+    ("'abc' RLIKE 'a.*'", True),
+    ("'a' ILIKE 'A'", True),
+    ("'abc' LIKE ANY ('x%', 'a%')", True),
+    ("SUBSTR('abc', -2)", "bc"),
+    ("CHARINDEX('b', 'abc')", 2),
+    ("REPLACE('abc', 'b')", "ac"),
+    ("STARTSWITH('abc', 'a')", True),
+    ("INITCAP('ab cd')", "Ab Cd"),
+    ("MD5('a')", "0cc175b9c0f1b6a831c399e269772661"),
+    ("1.10::VARCHAR", "1.10"),
+    ("1.0::FLOAT::VARCHAR", "1"),
+    ("TRUE::VARCHAR", "true"),
+    ("'paid $usd'", "paid $usd"),
+]
+TIMES = [
+    ("CONVERT_TIMEZONE('UTC', 'America/New_York', '2026-01-01 12:00:00'::TIMESTAMP_NTZ)", datetime(2026, 1, 1, 7)),
+    ("CONVERT_TIMEZONE('America/New_York', 'UTC', '2026-07-01 12:00:00'::TIMESTAMP_NTZ)", datetime(2026, 7, 1, 16)),
+    ("CONVERT_TIMEZONE('Europe/Berlin', '2026-01-31T23:30:00Z'::TIMESTAMP_TZ)::DATE", date(2026, 2, 1)),
+    (
+        "CONVERT_TIMEZONE('Europe/Berlin', '2026-01-31T23:30:00Z'::TIMESTAMP_TZ)::TIMESTAMP_NTZ",
+        datetime(2026, 2, 1, 0, 30),
+    ),
+    ("DATE_TRUNC('month', CONVERT_TIMEZONE('Europe/Berlin', '2026-01-31T23:30:00Z'::TIMESTAMP_TZ))::DATE", date(2026, 2, 1)),
+    ("'2026-01-31T23:30:00+02:00'::TIMESTAMP_NTZ", datetime(2026, 1, 31, 23, 30)),
+    ("TO_TIMESTAMP_NTZ(1700000000)", datetime(2023, 11, 14, 22, 13, 20)),
+    ("TO_TIMESTAMP_NTZ(1700000000000, 3)", datetime(2023, 11, 14, 22, 13, 20)),
+    ("TRY_TO_TIMESTAMP('x')", None),
+    ("TRY_TO_TIMESTAMP_NTZ('2026-01-01 00:00:00')", datetime(2026, 1, 1)),
+    ("TRY_CAST('x' AS TIMESTAMP_NTZ)", None),
+    ("TRY_TO_DATE('2026-13-01')", None),
+    ("TRY_CAST('2026-01-01' AS DATE)", date(2026, 1, 1)),
+    ("DATE_TRUNC('month', '2026-01-31'::DATE)", date(2026, 1, 1)),
+    ("DATE_TRUNC('week', '2026-01-31'::DATE)", date(2026, 1, 26)),
+    ("DATE_TRUNC(month, '2026-01-31 10:00:00'::TIMESTAMP_NTZ)", datetime(2026, 1, 1)),
+    ("LAST_DAY('2026-02-03'::DATE)", date(2026, 2, 28)),
+    ("LAST_DAY('2026-02-03'::DATE, 'year')", date(2026, 12, 31)),
+    ("DATEADD('month', 1, '2026-01-31'::DATE)", date(2026, 2, 28)),
+    ("DATEADD(day, 1, '2026-01-31'::DATE)", date(2026, 2, 1)),
+    ("ADD_MONTHS('2026-02-28'::DATE, 1)", date(2026, 3, 31)),
+    ("DATEDIFF('month', '2026-01-31'::DATE, '2026-02-01'::DATE)", 1),
+    ("DATEDIFF('hour', '2026-01-31 10:59:00'::TIMESTAMP, '2026-01-31 11:01:00'::TIMESTAMP)", 1),
+    ("DATEDIFF('week', '2026-01-25'::DATE, '2026-01-26'::DATE)", 1),
+    ("DAYOFWEEK('2026-01-25'::DATE)", 0),
+    ("TO_CHAR('2026-01-05'::DATE, 'YYYY-MM')", "2026-01"),
+    ("TO_DATE('05.01.2026', 'DD.MM.YYYY')", date(2026, 1, 5)),
+    ("DATE_FROM_PARTS(2026, 1, 5)", date(2026, 1, 5)),
+    ("'2026-01-05'::DATE + 1", date(2026, 1, 6)),
+    ("'2026-01-05'::DATE - '2026-01-01'::DATE", 4),
+    ("'2026-01-05 01:02:03'::TIMESTAMP_NTZ::VARCHAR", "2026-01-05 01:02:03.000"),
+    ("NULL::TIMESTAMP_NTZ", None),
+    ("NULL::TIMESTAMP_TZ", None),
+    ("'1969-12-31 23:59:59.5'::TIMESTAMP_NTZ", datetime(1969, 12, 31, 23, 59, 59, 500000)),
+]
+
+
+@pytest.fixture(scope="module")
+def value(warehouse):
+    with warehouse.connect(database="RAW") as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE OR REPLACE SCHEMA RAW.FUNCTIONS")
+        cursor.execute(f"CREATE TABLE T AS SELECT PARSE_JSON('{RECORD}') AS v")
+        yield lambda expression: cursor.execute(f"SELECT {expression} FROM T").fetchall()[0][0]
+
+
+@pytest.mark.parametrize(("expression", "expected"), VARIANTS + NUMBERS + TEXTS + TIMES)
+def test_an_expression_has_snowflakes_value(value, expression, expected):
+    got = value(expression)
+    assert (got, type(got)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize("expression", ["1 / 0", "5 % 0", "1 / (v:n - 5)", "'a'::NUMBER", "NO_SUCH_FUNCTION(1)"])
+def test_what_has_no_value_is_an_sql_error(value, expression):
+    with pytest.raises(snowflake.connector.ProgrammingError):
+        value(expression)
