@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -45,23 +46,26 @@ def _constant(headers: Mapping[str, str]) -> Authorize:
     return lambda: headers
 
 
+def _service_account(connection: Connection, scopes: tuple[str, ...]) -> Any:
+    """Google's credentials from the key in the connection's extra."""
+    from google.oauth2 import service_account
+
+    info: Any = connection.extra.get("keyfile_dict") or {}
+    try:
+        info = json.loads(info) if isinstance(info, str) else info
+        return service_account.Credentials.from_service_account_info(info, scopes=scopes)
+    except (ValueError, TypeError, AttributeError) as error:  # ValueError: no JSON, a field is missing, no RSA key
+        raise NeedsPerson(
+            f'The connection "{connection.conn_id}" has no service-account key: put the whole of its JSON into '
+            "`keyfile_dict` of its extra (docs/runbooks/credentials.md)."
+        ) from error
+
+
 class _GoogleTokens:
     """Bearer tokens for a service account, by google-auth; renewed when they are about to expire."""
 
     def __init__(self, connection: Connection, scopes: tuple[str, ...]) -> None:
-        from google.oauth2 import service_account
-
-        info: Any = connection.extra.get("keyfile_dict")
-        if isinstance(info, str):
-            import json
-
-            info = json.loads(info)
-        if not isinstance(info, dict):
-            raise NeedsPerson(
-                f'The connection "{connection.conn_id}" has no service-account key: put it into `keyfile_dict` of its '
-                "extra (docs/runbooks/credentials.md)."
-            )
-        self._credentials = service_account.Credentials.from_service_account_info(info, scopes=scopes)
+        self._credentials = _service_account(connection, scopes)
         self._conn_id = connection.conn_id
         self._lock = Lock()
 
@@ -74,6 +78,8 @@ class _GoogleTokens:
                 try:
                     self._credentials.refresh(Request())
                 except exceptions.RefreshError as error:
+                    if error.retryable:
+                        raise VendorUnavailable(f"Google's token endpoint fails ({error.args[0]})") from error
                     raise NeedsPerson(
                         f'Google refused the service account of the connection "{self._conn_id}" ({error.args[0]}): '
                         "make a new key (docs/runbooks/credentials.md)."

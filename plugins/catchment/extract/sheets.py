@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from catchment.errors import ContractBroken, VendorUnavailable
 from catchment.extract.http import Vendor
+from catchment.extract.splitter import UNREADABLE
 from catchment.spec import MINUTE, RateLimit, SheetTab, Stream
 
+T = TypeVar("T")
 DRIVE_LIMIT = RateLimit(100, per=MINUTE, name="drive")
 
 
@@ -61,7 +63,7 @@ def read_tab(vendor: Vendor, stream: Stream, tab: SheetTab, before: TabState | N
     `force` reads a file that was not modified, too.
     """
     modified = _modified_time(vendor, tab)
-    if before and before.modified == modified and not force:
+    if before and modified and before.modified == modified and not force:
         return None
     values = _values(vendor, tab)
     check_header(stream, tab, values)
@@ -129,22 +131,38 @@ def _text(cell: Any) -> str:
 
 
 def _modified_time(vendor: Vendor, tab: SheetTab) -> str:
+    """Drive's `modifiedTime`, "" where it did not say: the tab is read then."""
     path = f"drive/v3/files/{quote(tab.spreadsheet_id, safe='')}"
     params = {"supportsAllDrives": "true", "fields": "id,name,modifiedTime"}
-    reply = vendor.get(path, params, limit=DRIVE_LIMIT, accept=_object)
-    return str(reply.get("modifiedTime", ""))
+    return vendor.get(path, params, limit=DRIVE_LIMIT, accept=_reader(_File)).modified
 
 
-def _values(vendor: Vendor, tab: SheetTab) -> list[list[str]]:
+def _values(vendor: Vendor, tab: SheetTab) -> list[list[Any]]:
     title = "'" + tab.tab.replace("'", "''") + "'"
     path = f"v4/spreadsheets/{quote(tab.spreadsheet_id, safe='')}/values/{quote(title, safe='')}"
     params = {"majorDimension": "ROWS", "valueRenderOption": "FORMATTED_VALUE"}
-    values = vendor.get(path, params, accept=_object).get("values", [])
-    return [list(row) for row in values]
+    return vendor.get(path, params, accept=_reader(_Range)).values
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise VendorUnavailable(f"the reply is not a JSON object ({error})") from error
+class _File(msgspec.Struct, rename={"modified": "modifiedTime"}):
+    """What we read of a Drive file."""
+
+    modified: str = ""
+
+
+class _Range(msgspec.Struct):
+    """What we read of a range of cells; an empty one has no `values`."""
+
+    values: list[list[Any]] = []
+
+
+def _reader(kind: type[T]) -> Callable[[bytes], T]:
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(body: bytes) -> T:
+        try:
+            return decoder.decode(body)
+        except UNREADABLE as error:
+            raise VendorUnavailable(f"the reply is not what Google's API sends ({error})") from error
+
+    return read
