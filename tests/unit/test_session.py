@@ -1,0 +1,217 @@
+"""The warehouse's errors, by what should happen next; and loads that check what they loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from snowflake.connector import errors
+
+from catchment.connection import Connection
+from catchment.errors import CatchmentError, ContractBroken, NeedsPerson, WarehouseUnavailable
+from catchment.extract.plan import Progress
+from catchment.landing import MANIFEST, Manifest, Parts, write_manifest
+from catchment.sources import source
+from catchment.warehouse import ledger
+from catchment.warehouse.load import FILES_PER_COPY, Loaded, copy_statement, load
+from catchment.warehouse.session import arguments, explain, query_tag, transaction
+from tests.support.make import batch, moment
+from tests.support.store import MemoryStore
+
+TICKETS = batch("tickets", source="zendesk")
+
+
+class Recorder:
+    """A session and its cursor: remembers statements, answers a COPY with `copied`, fails where told to."""
+
+    session_id = 7
+
+    def __init__(self, copied: Sequence[Any] = (), fails_at: str | None = None, row: Any = None) -> None:
+        self.statements: list[str] = []
+        self.params: list[Any] = []
+        self._copied = copied
+        self._fails_at = fails_at
+        self._row = row
+
+    def cursor(self) -> Recorder:
+        return self
+
+    def execute(self, command: str, params: Any = None, /) -> None:
+        self.statements.append(" ".join(command.split()))
+        self.params.append(params)
+        if self._fails_at and self.statements[-1].startswith(self._fails_at):
+            raise errors.OperationalError(msg="the connection was cut", errno=250003)
+
+    executemany = execute
+
+    def fetchall(self) -> Sequence[Any]:
+        return self._copied
+
+    def fetchone(self) -> Any:
+        return self._row
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def kinds(self) -> list[str]:
+        return [statement.split(" ")[0] for statement in self.statements]
+
+
+def landed(rows: int = 2, files: int = 1) -> tuple[MemoryStore, str]:
+    store, entries = MemoryStore(), []
+    for number in range(files):
+        with Parts(store, TICKETS.prefix, f"part{number}") as parts:
+            parts.add(b'{"id":1}\n' * rows, rows)
+        entries += parts.files
+    manifest = Manifest(
+        batch_id=TICKETS.id,
+        source="zendesk",
+        stream="tickets",
+        kind="scheduled",
+        mode="incremental",
+        interval_start=TICKETS.start,
+        interval_end=TICKETS.end,
+        extracted_at=moment(2),
+        files=tuple(entries),
+        rows=rows * files,
+        cursor_to="c",
+    )
+    return store, write_manifest(store, TICKETS, manifest)
+
+
+def run(session: Recorder, rows: int = 2) -> Loaded:
+    store, key = landed(rows)
+    return load(session, store, key, source("zendesk").stream("tickets"), query_tag="tag")
+
+
+def result(
+    name: str = "part0-0.jsonl.zst", parsed: int = 2, loaded: int = 2, error: str | None = None
+) -> tuple[Any, ...]:
+    return (f"{TICKETS.prefix}{name}", "LOADED", parsed, loaded, parsed, parsed - loaded, error, None, None, None)
+
+
+def test_rows_and_ledger_row_are_written_in_one_transaction() -> None:
+    session = Recorder([result()])
+    assert run(session) == Loaded(rows=2, rejected=0)
+    assert session.kinds() == ["BEGIN", "DELETE", "DELETE", "DELETE", "COPY", "INSERT", "COMMIT"]
+    assert "LEDGER" in session.statements[-2]
+    assert session.params[-2]["cursor_to"] == "c"
+
+
+@pytest.mark.parametrize("statement", ["DELETE", "COPY", "INSERT", "COMMIT"])
+def test_an_outage_at_any_step_rolls_back_and_may_pass(statement: str) -> None:
+    session = Recorder([result()], fails_at=statement)
+    with pytest.raises(WarehouseUnavailable, match="tried again later"):
+        run(session)
+    assert "COMMIT" not in session.kinds()[:-1]
+    assert statement == "COMMIT" or session.kinds()[-1] == "ROLLBACK"
+
+
+@pytest.mark.parametrize("copied", [[result(parsed=1, loaded=1)], [result(parsed=3, loaded=3)], [], [result("other")]])
+def test_a_landing_that_is_not_what_its_manifest_says_is_not_loaded(copied: list[Any]) -> None:
+    session = Recorder(copied)
+    with pytest.raises(ContractBroken, match="should hold 2 rows"):
+        run(session)
+    assert session.kinds()[-1] == "ROLLBACK"
+
+
+def test_a_line_that_the_warehouse_cannot_read_is_rejected_and_counted() -> None:
+    class OneRefused(Recorder):
+        def fetchall(self) -> Sequence[Any]:
+            return [(1,)] if self.statements[-1].startswith("SELECT") else self._copied
+
+    session = OneRefused([result(loaded=1, error="Error parsing JSON")])
+    assert run(session) == Loaded(rows=1, rejected=1)
+    rejects = next(params for params in session.params if isinstance(params, list))
+    assert [(reject[4], reject[5]) for reject in rejects] == [
+        (2, "the warehouse could not read it: Error parsing JSON")
+    ]
+
+
+def test_a_child_streams_copy_opens_the_envelope() -> None:
+    store, key = landed()
+    from catchment.landing import read_manifest
+
+    manifest = read_manifest(store, key)
+    child = source("chartmogul").stream("subscriptions")
+    tab = source("google_sheets").stream("team_targets")
+    plain = source("zendesk").stream("tickets")
+    for stream, enveloped in ((child, True), (tab, True), (plain, False)):
+        sql = copy_statement(manifest, "p/", stream, manifest.files)
+        assert ("$1:record" in sql, "'parent', $1:parent" in sql) == (enveloped, enveloped)
+        assert "FORCE = TRUE" in sql
+
+
+def test_a_batch_of_many_files_is_copied_some_at_a_time() -> None:
+    store, key = landed(1, FILES_PER_COPY + 1)
+    session = Recorder()
+    with pytest.raises(ContractBroken):
+        load(session, store, key, source("zendesk").stream("tickets"))
+    assert session.kinds().count("COPY") == 2
+
+
+@pytest.mark.xfail(
+    strict=True, raises=ValueError, reason="the ledger does not yet say how far this very batch got before"
+)
+def test_progress_says_where_the_stream_stands_and_how_far_this_batch_got_before() -> None:
+    first = ledger.progress(Recorder(row=(0, None, None, None)), TICKETS)
+    assert first == Progress()
+    again = ledger.progress(Recorder(row=(3, "before", "own", datetime(2026, 3, 2))), TICKETS)  # noqa: DTZ001 - NTZ
+    assert again == Progress("before", True, "own", datetime(2026, 3, 2, tzinfo=UTC))
+
+
+@pytest.mark.xfail(
+    strict=True, raises=ValueError, reason="Snowflake answers with one column when it found none of the files"
+)
+def test_a_copy_that_found_no_file_is_a_broken_landing() -> None:
+    with pytest.raises(ContractBroken, match="should hold 2 rows"):
+        run(Recorder([("Copy executed with 0 files processed.",)]))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (errors.OperationalError(msg="cut", errno=250003), WarehouseUnavailable, "tried again later"),
+        (errors.InterfaceError(msg="gone", errno=1), WarehouseUnavailable, "tried again later"),
+        (errors.ProgrammingError(msg="lock timeout", errno=625), WarehouseUnavailable, "tried again later"),
+        (
+            errors.DatabaseError(msg="Incorrect username or password", errno=250001),
+            NeedsPerson,
+            "refused the credentials",
+        ),
+        (errors.ProgrammingError(msg="Table X does not exist", errno=2003), NeedsPerson, "snowflake-apply"),
+    ],
+)
+def test_a_warehouse_error_says_what_to_do(error: Exception, kind: type[CatchmentError], says: str) -> None:
+    explained = explain(error, "load the batch")
+    assert type(explained) is kind
+    assert says in str(explained)
+    assert "load the batch" in str(explained)
+
+
+def test_anything_that_goes_wrong_inside_a_transaction_rolls_it_back() -> None:
+    session = Recorder()
+    with pytest.raises(KeyboardInterrupt), transaction(session):
+        raise KeyboardInterrupt
+    assert session.kinds() == ["BEGIN", "ROLLBACK"]
+
+
+def test_a_sessions_zone_and_tag_never_depend_on_the_accounts_defaults() -> None:
+    connection = Connection(conn_id="snowflake_default", login="u", password="p", extra={"account": "a", "role": ""})
+    given = arguments(connection, query_tag="tag", database="RAW")
+    assert given["session_parameters"]["TIMEZONE"] == "UTC"
+    assert given["session_parameters"]["QUERY_TAG"] == "tag"
+    assert "role" not in given
+
+
+def test_a_query_tag_says_who_sends_a_statement() -> None:
+    assert json.loads(query_tag(dag="d", task="t", run="", stream="é")) == {"dag": "d", "task": "t", "stream": "é"}
+    assert len(query_tag(dag="x" * 5000)) <= 2000
+
+
+def test_a_batchs_manifest_is_where_its_loader_looks() -> None:
+    _, key = landed()
+    assert key == TICKETS.prefix + MANIFEST

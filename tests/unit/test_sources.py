@@ -1,0 +1,78 @@
+"""The specs themselves: what every stream must have to be read, loaded and hidden."""
+
+from __future__ import annotations
+
+import pytest
+
+from catchment.sources import SOURCES, source
+from catchment.spec import CursorPages, SavedCursor, SheetTab, SourceSpec, Stream, TimeExport
+from catchment.warehouse.names import raw_table
+
+STREAMS = [
+    pytest.param(spec, stream, id=f"{spec.name}.{stream.name}") for spec in SOURCES.values() for stream in spec.streams
+]
+
+CHARTMOGUL = """data_sources customers plans plan_groups plan_group_plans subscriptions invoices activities
+subscription_events contacts opportunities customer_notes tasks account metrics_all metrics_mrr metrics_arr metrics_arpa
+metrics_asp metrics_customer_count metrics_customer_churn_rate metrics_mrr_churn_rate metrics_ltv"""
+ZENDESK = """tickets users organizations ticket_events ticket_metric_events satisfaction_ratings groups
+group_memberships organization_memberships ticket_fields ticket_forms brands tags macros sla_policies schedules
+deleted_tickets deleted_users"""
+GOOGLE_SHEETS = "team_targets account_owners feature_flags_by_segment"
+
+
+@pytest.mark.parametrize(
+    ("name", "streams"), [("chartmogul", CHARTMOGUL), ("zendesk", ZENDESK), ("google_sheets", GOOGLE_SHEETS)]
+)
+def test_a_source_has_exactly_these_streams(name: str, streams: str) -> None:
+    assert [stream.name for stream in source(name).streams] == streams.split()
+
+
+def test_an_unknown_source_or_stream_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(KeyError, match="there are: chartmogul, zendesk, google_sheets"):
+        source("zendesc")
+    with pytest.raises(KeyError, match="it has: tickets, users"):
+        source("zendesk").stream("ticket")
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_a_stream_can_be_loaded_and_explained(spec: SourceSpec, stream: Stream) -> None:
+    assert raw_table(spec.name, stream.name) == f"RAW.{spec.name}.{stream.name}".upper()
+    assert stream.key
+    assert stream.description.endswith(".")
+    assert not set(stream.key) & {*stream.personal, *stream.secret}
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_a_stream_has_what_its_way_of_reading_needs(spec: SourceSpec, stream: Stream) -> None:
+    match stream.read:
+        case SavedCursor() | TimeExport():
+            assert stream.version
+            assert stream.deleted or stream.name.endswith("_events")
+        case SheetTab(header=header):
+            assert stream.owner
+            assert set(stream.key) <= set(header)
+        case _:
+            assert stream.records or stream.pages != CursorPages()
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_a_child_streams_path_holds_its_parents_key(spec: SourceSpec, stream: Stream) -> None:
+    assert ("{" in stream.path) == (stream.parent is not None)
+    if stream.parent:
+        assert f"{{{stream.parent.param}}}" in stream.path
+        parent = spec.stream(stream.parent.stream)
+        assert stream.parent.field not in parent.personal
+
+
+def test_customers_and_people_have_no_readable_address_in_raw() -> None:
+    for name, people in (("chartmogul", ("customers", "contacts")), ("zendesk", ("users", "deleted_users"))):
+        assert all("email" in source(name).stream(stream).personal for stream in people)
+
+
+@pytest.mark.parametrize("name", ["Tickets", "ticket-events", "t; drop table x", "", "1st", "tickets\n"])
+def test_a_name_that_is_not_plain_never_reaches_sql(name: str) -> None:
+    with pytest.raises(ValueError, match="can't name a table"):
+        raw_table("zendesk", name)
+    with pytest.raises(ValueError, match="can't name a table"):
+        raw_table(name, "tickets")
