@@ -35,10 +35,6 @@ class Campaign:
     The vendors' time stands still while a batch is read, and moves on after a kill that makes the batch be read again,
     so that a retry finds another world than the attempt before. In the last interval it stands at the interval's end,
     which is the moment of the truth to compare with.
-
-    A killed load leaves its transaction open in the warehouse, which ends it when it notices that the client is gone:
-    Snowflake after hours. Where a retry meets such a transaction (`orphans_met`) and says that it is to be tried again,
-    the campaign plays that time-out.
     """
 
     stack: Stack
@@ -49,8 +45,6 @@ class Campaign:
     dealt: int = 0
     fired: Counter[Site] = field(default_factory=Counter)
     assets: Counter[str] = field(default_factory=Counter)
-    orphans_met: int = 0
-    _orphans: list[str] = field(default_factory=list)
     _deck: Deck = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,15 +103,8 @@ class Campaign:
     def _count(self, point: Point, ended: Ended) -> None:
         if ended.killed:
             self.fired[point.site] += 1
-            self._orphans += [ended.session] if ended.session else []
         else:
             self.report(f"did not fire: {point}")
-
-    def _time_out_orphans(self) -> None:
-        self.orphans_met += bool(self._orphans)
-        for token in self._orphans:
-            self.stack.end_session(token)
-        self._orphans.clear()
 
     def _trying(self, run: Callable[[], Ended], what: str) -> Ended:
         """Run a worker again while it says that it is worth it."""
@@ -128,7 +115,6 @@ class Campaign:
             self.report(f"{what}: {ended.outcome.error}")
             if not ended.outcome.again:
                 break
-            self._time_out_orphans()
             time.sleep(0.2 * tried)
         raise RuntimeError(f"{what} does not get through.")
 

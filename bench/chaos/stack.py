@@ -54,12 +54,6 @@ class Stack:
     sandbox: str
     warehouse: str
 
-    def end_session(self, token: str) -> None:
-        """End a session of the warehouse, and with it its transaction."""
-        headers = {"Authorization": f'Snowflake Token="{token}"', "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.warehouse}/session?delete=true", b"{}", headers)  # noqa: S310
-        DIRECT.open(request, timeout=60).close()
-
     def set_clock(self, at: float) -> None:
         """Let the vendors' time stand at a Unix time."""
         self._post("clock", {"now": at})

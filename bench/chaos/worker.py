@@ -42,7 +42,7 @@ _STATEMENTS = (
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a worker handed over; `key` is None when the stream was unchanged. With `session`: a session was opened."""
+    """What a worker handed over; `key` is None when the stream was unchanged."""
 
     key: str | None = None
     files: int = 0
@@ -50,16 +50,14 @@ class Outcome(msgspec.Struct, frozen=True):
     passes: dict[str, int] = {}
     error: str = ""
     again: bool = False
-    session: str = ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker ended: its outcome if it got as far, whether it was killed, its session's token if it loaded."""
+    """How a worker ended: its outcome if it got as far, and whether it was killed."""
 
     outcome: Outcome | None
     killed: bool
-    session: str = ""
 
 
 class Trap:
@@ -195,19 +193,11 @@ class Workers:
         return _in_child(functools.partial(self._run, task, point, Site.HAND_OVER))
 
     def load(self, key: str, point: Point | None) -> Ended:
-        def run(hand_over: Callable[[Outcome], None]) -> None:
-            def open_session(platform: Platform, trap: Trap, tag: str) -> TrappedSession:
-                session: Any = platform.open_session(tag)
-                hand_over(Outcome(session=session.rest.token))
-                return TrappedSession(session, trap)
+        def task(platform: Platform, trap: Trap) -> Outcome:
+            trapped = replace(platform, open_session=lambda tag: TrappedSession(platform.open_session(tag), trap))
+            return Outcome(key=key, rows=trapped.load(key).rows)
 
-            def task(platform: Platform, trap: Trap) -> Outcome:
-                trapped = replace(platform, open_session=functools.partial(open_session, platform, trap))
-                return Outcome(key=key, rows=trapped.load(key).rows)
-
-            self._run(task, point, Site.ASSET, hand_over)
-
-        return _in_child(run)
+        return _in_child(functools.partial(self._run, task, point, Site.ASSET))
 
     def _run(
         self,
@@ -263,10 +253,8 @@ def _in_child(run: Callable[[Callable[[Outcome], None]], None]) -> Ended:
     with os.fdopen(reader, "rb") as pipe:
         data = pipe.read()
     _, waited = os.waitpid(pid, 0)
-    said = [msgspec.json.decode(line, type=Outcome) for line in data.splitlines()]
-    outcome = next((outcome for outcome in said if not outcome.session), None)
-    session = next((outcome.session for outcome in said if outcome.session), "")
-    return Ended(outcome, os.waitstatus_to_exitcode(waited) == -signal.SIGKILL, session)
+    outcome = msgspec.json.decode(data, type=Outcome) if data else None
+    return Ended(outcome, os.waitstatus_to_exitcode(waited) == -signal.SIGKILL)
 
 
 def _send(writer: int, outcome: Outcome) -> None:

@@ -45,7 +45,7 @@ def load(session: Session, store: Store, key: str, stream: Stream, *, query_tag:
     manifest = read_manifest(store, key)
     prefix = key.removesuffix(MANIFEST)
     loaded_at = datetime.now(UTC)
-    with explained(f"load {manifest.batch_id}"), transaction(session) as cursor:
+    with explained(f"load {manifest.batch_id}"), transaction(session, manifest.batch_id) as cursor:
         _clear(cursor, manifest)
         copied = _copy(cursor, manifest, prefix, stream, loaded_at)
         _check(manifest, copied)

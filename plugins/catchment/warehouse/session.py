@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ _LOGIN_FAILED = 250001  # wrong credentials and an unreachable host alike
 class Cursor(Protocol):
     """What we use of a Snowflake connector's cursor."""
 
+    @property
+    def description(self) -> Any: ...
     def execute(self, command: str, params: Any = None, /) -> Any: ...
     def executemany(self, command: str, params: Sequence[Any], /) -> Any: ...
     def fetchone(self) -> Any: ...
@@ -115,11 +118,17 @@ def query_tag(**parts: str) -> str:
 
 
 @contextmanager
-def transaction(session: Session) -> Iterator[Cursor]:
-    """A cursor inside BEGIN … COMMIT; any error rolls back, and none of it ever was."""
+def transaction(session: Session, work: str) -> Iterator[Cursor]:
+    """A cursor inside BEGIN … COMMIT; any error rolls back, and none of it ever was.
+
+    `work` names what is done. A killed worker leaves its transaction open in the warehouse, with its locks, until the
+    session times out (hours); so an open transaction for the same work is ended first: the newest attempt counts.
+    """
     cursor = session.cursor()
+    name = "CATCHMENT_" + hashlib.sha256(work.encode()).hexdigest()[:24].upper()
     try:
-        cursor.execute("BEGIN")
+        _abort_left_behind(cursor, name)
+        cursor.execute(f"BEGIN NAME {name}")
         try:
             yield cursor
         except BaseException:
@@ -128,6 +137,14 @@ def transaction(session: Session) -> Iterator[Cursor]:
         cursor.execute("COMMIT")
     finally:
         cursor.close()
+
+
+def _abort_left_behind(cursor: Cursor, name: str) -> None:
+    cursor.execute("SHOW TRANSACTIONS")
+    columns = [column[0].lower() for column in cursor.description]
+    for row in [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]:
+        if str(row["name"]).upper() == name:
+            cursor.execute(f"SELECT SYSTEM$ABORT_TRANSACTION({int(row['id'])})")
 
 
 def _roll_back(cursor: Cursor) -> None:
