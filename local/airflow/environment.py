@@ -72,6 +72,7 @@ def _core(credentials: Credentials) -> Sections:
 def _storage(settings: Settings, credentials: Credentials) -> Sections:
     return {
         "database": {"sql_alchemy_conn": postgres.dsn(settings, credentials).replace("://", "+psycopg2://", 1)},
+        "cosmos": {"cache_dir": str(settings.var / "cosmos")},
         "logging": {"base_log_folder": str(settings.log / "tasks"), "colored_console_log": "False"},
     }
 

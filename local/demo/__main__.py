@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from catchment.errors import CatchmentError
 from local.airflow.api import AirflowApi
@@ -30,7 +31,7 @@ def main() -> int:
         profile = Profile(Settings.load())
         profile.start(say=screen.OUT.print)
         since = datetime.now(UTC)
-        ended = run_everything(profile.airflow_api(), since)
+        ended = run_everything(profile.airflow_api(), since, profile.settings.log / "tasks")
         failed = any(run.state != "success" for run in ended)
         for text in screen.failure_lines(runs.failures(ended, profile.settings.log / "tasks")):
             print(text, file=sys.stderr)
@@ -43,13 +44,13 @@ def main() -> int:
     return 0 if outcome["ok"] else 1
 
 
-def run_everything(api: AirflowApi, since: datetime) -> list[Run]:
+def run_everything(api: AirflowApi, since: datetime, task_logs: Path) -> list[Run]:
     """Load the sources side by side, then wait for the marts that their assets set off."""
     for dag_id in (MARTS, *SOURCES):
         api.wait_for_dag(dag_id, seconds=PARSE_SECONDS)
         api.unpause(dag_id)
     started = {dag_id: api.trigger(dag_id) for dag_id in SOURCES}
-    with screen.Progress() as progress:
+    with screen.Progress(task_logs) as progress:
         ended = runs.wait(api, started, progress.show)
         marts = runs.wait_for_asset_run(api, MARTS, since, lambda seen: progress.show([*ended, *seen]))
     return [*ended, marts] if marts else ended

@@ -86,10 +86,11 @@ class Figures:
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Any]:
         opened = session.connect(self._connection("snowflake_default"), query_tag="demo")
         try:
-            cursor = opened.cursor()
-            cursor.execute(sql, tuple(parameters))
-            rows: Sequence[Any] = cursor.fetchall()
-            return rows
+            with session.explained(f"count what was loaded ({sql[:60]}…)"):
+                cursor = opened.cursor()
+                cursor.execute(sql, tuple(parameters))
+                rows: Sequence[Any] = cursor.fetchall()
+                return rows
         finally:
             opened.close()
 

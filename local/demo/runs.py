@@ -93,13 +93,13 @@ def wait_for_asset_run(
         time.sleep(POLL_SECONDS)
 
 
-def failures(runs: Iterable[Run], task_logs: Path) -> list[Failure]:
-    """The tasks that failed by themselves, with why."""
+def failures(runs: Iterable[Run], task_logs: Path, *, state: str = "failed") -> list[Failure]:
+    """The tasks that failed by themselves (or are in another `state` for a failure's sake), with why."""
     return [
         Failure(run.dag_id, task["task_id"], sentence(log), log)
         for run in runs
         for task in run.tasks
-        if task["state"] == "failed"
+        if task["state"] == state
         for log in [log_file(task_logs, task)]
     ]
 

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -13,16 +14,21 @@ from rich.live import Live
 from rich.table import Table
 
 from local.demo.figures import MrrRow, StreamRow
-from local.demo.runs import Failure, Run
+from local.demo.runs import Failure, Run, failures
 
 OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 QUIET_SECONDS = 15
 
 
 class Progress:
-    """Runs as they go: redrawn in a terminal, a line now and then where there is none."""
+    """Runs as they go: redrawn in a terminal, a line now and then where there is none.
 
-    def __init__(self) -> None:
+    A task that is to be tried again is named once for each reason, with what it said.
+    """
+
+    def __init__(self, task_logs: Path) -> None:
+        self._task_logs = task_logs
+        self._reasons: set[tuple[str, str]] = set()
         self._began = time.monotonic()
         self._live = Live(console=OUT, refresh_per_second=4) if OUT.is_terminal else None
         self._said = 0.0
@@ -39,6 +45,8 @@ class Progress:
             self._live.stop()
 
     def show(self, runs: Iterable[Run]) -> None:
+        runs = list(runs)
+        self._say_why(runs)
         lines = [line(run) for run in runs]
         seconds = time.monotonic() - self._began
         if self._live:
@@ -50,6 +58,14 @@ class Progress:
         elif seconds - self._said >= QUIET_SECONDS:
             self._said = seconds
             OUT.print(f"{seconds:4.0f} s  " + "   ".join(lines))
+
+    def _say_why(self, runs: Sequence[Run]) -> None:
+        for retry in failures(runs, self._task_logs, state="up_for_retry"):
+            if (retry.dag_id, retry.sentence) not in self._reasons:
+                self._reasons.add((retry.dag_id, retry.sentence))
+                OUT.print(
+                    f"{retry.dag_id}.{retry.task_id} will be tried again: {retry.sentence} (its log: {retry.log})"
+                )
 
 
 def line(run: Run) -> str:
@@ -87,11 +103,17 @@ def mrr_table(rows: Sequence[MrrRow]) -> Table:
     return table
 
 
-def failure_lines(failures: Iterable[Failure]) -> list[str]:
-    return [
-        f"{failure.dag_id}.{failure.task_id} failed: {failure.sentence} (its log: {failure.log})"
-        for failure in failures
-    ]
+def failure_lines(failed: Iterable[Failure]) -> list[str]:
+    """One line for each reason: its first task, where its log is, and how many others said the same."""
+    by_reason: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failed:
+        by_reason.setdefault((failure.dag_id, failure.sentence), []).append(failure)
+    return [_failure_line(alike[0], others=len(alike) - 1) for alike in by_reason.values()]
+
+
+def _failure_line(failure: Failure, *, others: int) -> str:
+    more = f"; {others} other tasks of {failure.dag_id} failed alike" if others else ""
+    return f"{failure.dag_id}.{failure.task_id} failed: {failure.sentence} (its log: {failure.log}{more})"
 
 
 def summary(streams: Sequence[StreamRow], mrr: Sequence[MrrRow], *, failed: bool, seconds: float) -> dict[str, object]:
