@@ -15,6 +15,8 @@ class WarehouseProfile(SnowflakeBaseProfileMapping):
     variables; the connection is read when a task runs, never when a DAG is parsed.
     """
 
+    airflow_connection_type: ClassVar[str] = "snowflake"
+    dbt_profile_type: ClassVar[str] = "snowflake"
     required_fields: ClassVar[list[str]] = ["account", "user"]
     secret_fields: ClassVar[list[str]] = ["password", "private_key", "private_key_passphrase"]
     airflow_param_mapping: ClassVar[dict[str, Any]] = {
@@ -31,18 +33,21 @@ class WarehouseProfile(SnowflakeBaseProfileMapping):
     }
 
     @property
+    def secrets(self) -> dict[str, str]:
+        """The secrets that the connection holds, by their names in dbt's profile: a password, or a key and its own."""
+        found = {name: self.get_dbt_value(name) for name in self.secret_fields}
+        by_key = bool(found["private_key"] or self.get_dbt_value("private_key_path"))
+        unused = "password" if by_key else "private_key_passphrase"
+        return {name: str(value) for name, value in found.items() if value and name != unused}
+
+    @property
+    def env_vars(self) -> dict[str, str]:
+        return {self.get_env_var_name(name): value for name, value in self.secrets.items()}
+
+    @property
     def profile(self) -> dict[str, Any | None]:
-        profile = super().profile
-        if profile.get("private_key_path") or profile.get("private_key"):
-            profile.pop("password", None)
-            secret = "private_key_passphrase"
-        else:
-            profile.pop("private_key_passphrase", None)
-            secret = "password"
-        for name in (secret, "private_key"):
-            if profile.get(name):
-                profile[name] = self.get_env_var_format(name)
-        return profile
+        plain = {name: value for name, value in super().profile.items() if name not in self.secret_fields}
+        return plain | {name: self.get_env_var_format(name) for name in self.secrets}
 
     def transform_private_key(self, private_key: str) -> str:
         return self._decode_private_key_content(private_key)
