@@ -22,7 +22,9 @@ SELECT
             AND BATCH_ID <> %(batch)s AND INTERVAL_END <= %(until)s::TIMESTAMP_NTZ
         ORDER BY INTERVAL_END DESC, EXTRACTED_AT DESC
         LIMIT 1
-    ) AS CURSOR_BEFORE
+    ) AS CURSOR_BEFORE,
+    (SELECT CURSOR_TO FROM {LEDGER} WHERE BATCH_ID = %(batch)s) AS REACHED,
+    (SELECT EXTRACTED_AT FROM {LEDGER} WHERE BATCH_ID = %(batch)s) AS REACHED_AT
 """
 
 _INSERT = f"""
@@ -41,15 +43,20 @@ SELECT
 def progress(cursor: Cursor, batch: Batch) -> Progress:
     """Where the stream stood before `batch`: the cursor of the newest other scheduled batch that ends no later.
 
-    So a batch that is run again starts where it did the first time, and one that runs after a missed interval
-    starts where the last loaded one ended.
+    So a batch that is run again starts where it did the first time, and gets at least as far; and one that runs after
+    a missed interval starts where the last loaded one ended.
     """
     cursor.execute(
         _PROGRESS,
         {"source": batch.source, "stream": batch.stream, "batch": batch.id, "until": sql_time(batch.end)},
     )
-    (batches, before) = cursor.fetchone()
-    return Progress(cursor=before, loaded=bool(batches))
+    batches, before, reached, reached_at = cursor.fetchone()
+    return Progress(
+        cursor=before,
+        loaded=bool(batches),
+        reached=reached,
+        reached_at=reached_at.replace(tzinfo=UTC) if reached_at else None,
+    )
 
 
 def record(

@@ -108,7 +108,7 @@ def _copy(
     }
     for files in _some_at_a_time(manifest.files):
         cursor.execute(copy_statement(manifest, prefix, stream, files), values)
-        copied.extend(_copied(row) for row in cursor.fetchall())
+        copied.extend(_copied(row) for row in cursor.fetchall() if len(row) > 1)  # one column: it found no file
     return tuple(copied)
 
 
