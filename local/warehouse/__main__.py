@@ -12,6 +12,11 @@ from pathlib import Path
 import uvicorn
 
 from local.warehouse import mends
+from local.warehouse.departed import WatchedProtocol
+from local.warehouse.server import Login, make_app
+from local.warehouse.storage import open_storage
+
+KEEP_ALIVE = 7 * 24 * 3600  # seconds: a socket that closes then means a client that has gone
 
 
 def main() -> None:
@@ -21,12 +26,17 @@ def main() -> None:
     parser.add_argument("--log-level", default="warning")
     args = parser.parse_args()
     mends.apply_all()
-    from local.warehouse.server import Login, make_app
-    from local.warehouse.storage import open_storage
-
     warehouse = open_storage(args.data)
     try:
-        uvicorn.run(make_app(warehouse, Login()), host="127.0.0.1", port=args.port, log_level=args.log_level)
+        uvicorn.run(
+            make_app(warehouse, Login()),
+            host="127.0.0.1",
+            port=args.port,
+            log_level=args.log_level,
+            http=WatchedProtocol,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=5,
+        )
     finally:
         warehouse.close()
 

@@ -9,6 +9,7 @@ import duckdb
 import snowflake.connector.errors as sf
 
 CANCELED = 604
+CANCELED_STATE = "57014"
 CONFLICT = 625
 DIVISION_BY_ZERO = 100051
 INTERNAL = 100132
@@ -16,7 +17,7 @@ UNSUPPORTED = 2
 UPSTREAM_NOT_IMPLEMENTED = 9999
 
 _NUMBERS: tuple[tuple[type[duckdb.Error], int, str], ...] = (
-    (duckdb.InterruptException, CANCELED, "57014"),
+    (duckdb.InterruptException, CANCELED, CANCELED_STATE),
     (duckdb.TransactionException, CONFLICT, "57014"),
     (duckdb.ConstraintException, 100072, "22000"),
     (duckdb.ConversionException, 100038, "22018"),

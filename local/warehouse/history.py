@@ -47,12 +47,10 @@ def path() -> Path:
     return _path
 
 
-def append(run: Run) -> None:
-    """Write one ended statement. A file that has grown past LIMIT is kept as `.1` and begun anew."""
-    if _path is None:
-        return
-    now = datetime.now(UTC)
-    session = run.session
+def record(run: Run) -> dict[str, object]:
+    """A statement as a row of the history; one that has not ended has no end yet."""
+    session, end = run.session, run.ended_at
+    status = "RUNNING" if end is None else "FAILED_WITH_ERROR" if run.error else "SUCCESS"
     values = (
         run.query_id,
         run.text[:TEXT_LIMIT],
@@ -63,14 +61,21 @@ def append(run: Run) -> None:
         session.connection.database,
         session.connection.schema,
         session.id,
-        "FAIL" if run.error else "SUCCESS",
+        status,
         run.error,
         run.started_at.isoformat(),
-        now.isoformat(),
-        round((now - run.started_at).total_seconds() * 1000),
+        end and end.isoformat(),
+        round(((end or datetime.now(UTC)) - run.started_at).total_seconds() * 1000),
         run.rows,
     )
-    line = json.dumps(dict(zip(COLUMNS, values, strict=True)))
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def append(run: Run) -> None:
+    """Write one ended statement. A file that has grown past LIMIT is kept as `.1` and begun anew."""
+    if _path is None:
+        return
+    line = json.dumps(record(run))
     with _LOCK:
         if _path.stat().st_size > LIMIT:
             _path.replace(_path.with_suffix(".jsonl.1"))

@@ -39,7 +39,15 @@ def list_files(location: str) -> list[tuple[str, int, str, str]]:
         return [(str(p), p.stat().st_size, "", "") for p in files]
     _require_s3(location)
     folder, _, prefix = location.removeprefix("s3://").rpartition("/")
-    found = _s3().find(folder, prefix=prefix, detail=True)
+    try:
+        found = _s3().find(folder, prefix=prefix, detail=True)
+    except FileNotFoundError:
+        bucket = folder.split("/")[0]
+        raise sf.ProgrammingError(
+            msg=f"Failure using stage area at {location}: the bucket {bucket!r} does not exist. Make it first.",
+            errno=91003,
+            sqlstate="22000",
+        ) from None
     return [
         (f"s3://{path}", info["size"], info.get("ETag", "").strip('"'), str(info.get("LastModified", "")))
         for path, info in sorted(found.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ class Run:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     error: str | None = None
     rows: int | None = None
-    cancelled: bool = False
+    ended_at: datetime | None = None
 
 
 _LOCK = threading.Lock()
@@ -42,6 +42,7 @@ def statement(session: Session, request_id: str | None, text: str) -> Iterator[R
         yield run
     finally:
         session.run = None
+        run.ended_at = datetime.now(UTC)
         with _LOCK:
             del _RUNS[run.query_id]
         history.append(run)
@@ -57,10 +58,14 @@ def cancel_query(query_id: str) -> bool:
     return _cancel(lambda run: run.query_id == query_id)
 
 
-def _cancel(wanted) -> bool:  # type: ignore[no-untyped-def]
+def active() -> list[Run]:
+    """The statements that run now."""
     with _LOCK:
-        found = [run for run in _RUNS.values() if wanted(run)]
+        return list(_RUNS.values())
+
+
+def _cancel(wanted: Callable[[Run], bool]) -> bool:
+    found = [run for run in active() if wanted(run)]
     for run in found:
-        run.cancelled = True
         run.session.interrupt()
     return bool(found)

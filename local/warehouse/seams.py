@@ -33,14 +33,15 @@ class Answer:
     def sql(self) -> str:
         """The answer as a DuckDB query, so that upstream can describe and cache it like any other."""
         names = ", ".join(f'"{c}"' for c in self.columns)
-        values = ", ".join(f"({', '.join(_literal(v) for v in row)})" for row in self.rows)
+        values = ", ".join(f"({', '.join(literal(v) for v in row)})" for row in self.rows)
         if not self.rows:
             nulls = ", ".join("NULL" for _ in self.columns)
             return f"SELECT * FROM (VALUES ({nulls})) AS t({names}) WHERE false"
         return f"SELECT * FROM (VALUES {values}) AS t({names})"
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """A value as DuckDB SQL."""
     if value is None:
         return "NULL"
     if isinstance(value, bool | int):
@@ -123,8 +124,13 @@ def _execute(self: FakeSnowflakeCursor, command: str, params: Any = None, *args:
                 return
         UPSTREAM_EXECUTE(self, command, params, *args, **kwargs)
 
-    with errors.as_sql_errors():
-        _wrapped(call, work, AROUND)
+    try:
+        with errors.as_sql_errors():
+            _wrapped(call, work, AROUND)
+    except Exception as error:
+        if session.run is not None:
+            session.run.error = str(error)
+        raise
     return self
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import fakesnow.server as upstream
 from fakesnow.expr import normalise_ident
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.warehouse import history, running
+from local.warehouse import departed, history, running
 from local.warehouse.sessions import session_of
 from local.warehouse.storage import PersistentFakeSnow
 
@@ -85,15 +86,17 @@ def make_app(warehouse: PersistentFakeSnow, login: Login) -> Starlette:
             return failure(NO_SUCH_SESSION, "This session is gone (the warehouse was restarted). Log in again.")
         statement = await _body(request)
         session = session_of(connection)
+        session.peers.add(tuple(request.client or ()))
         with running.statement(session, request.query_params.get("requestId"), statement["sqlText"]) as run:
             try:
                 response = await upstream.query_request(request)
             except Exception as error:
                 log.exception("statement failed outside the engine: %s", statement["sqlText"])
-                return failure("100132", f"{type(error).__name__}: {error}", run.query_id, "P0000")
+                run.error = f"{type(error).__name__}: {error}"
+                return failure("100132", run.error, run.query_id, "P0000")
         if response.status_code >= 400:
-            message = json.loads(bytes(response.body))["message"]
-            return failure("100132", message, run.query_id, "P0000")
+            run.error = json.loads(bytes(response.body))["message"]
+            return failure("100132", run.error or "", run.query_id, "P0000")
         return response
 
     async def abort(request: Request) -> JSONResponse:
@@ -104,7 +107,7 @@ def make_app(warehouse: PersistentFakeSnow, login: Login) -> Starlette:
         connection = upstream.sessions.get(upstream.to_token(request))
         response = await upstream.session(request)
         if connection is not None and request.query_params.get("delete"):
-            connection.close()
+            await run_in_threadpool(departed.close, session_of(connection))
         return response
 
     def healthz(_: Request) -> JSONResponse:

@@ -11,12 +11,14 @@ from local.warehouse.mends import (
     explain,
     flatten,
     merge,
+    query_history,
     query_ids,
     recursion,
     reserved_words,
     results,
     session_state,
     stages,
+    statement_timeout,
     swap,
     table_options,
     temporary,
@@ -31,6 +33,8 @@ from local.warehouse.mends import (
 
 MENDS = (
     query_ids,
+    statement_timeout,
+    query_history,
     transactions,
     results,
     timestamps,

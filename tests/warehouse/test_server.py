@@ -1,0 +1,341 @@
+"""The server itself: who is let in, what survives, what one session does to another, what is refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+import snowflake.connector
+
+from tests.warehouse.servers import REPOSITORY, Warehouse
+
+ProgrammingError = snowflake.connector.ProgrammingError
+SLOW = "SELECT SUM(SQRT(a.n * b.n)) FROM (SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) a, " \
+    "(SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) b"
+
+
+@pytest.fixture
+def own(tmp_path, s3_endpoint):
+    server = Warehouse(tmp_path, s3_endpoint)
+    server.start()
+    yield server
+    server.stop(kill=True)
+
+
+def test_a_wrong_password_is_refused(warehouse):
+    with pytest.raises(snowflake.connector.DatabaseError, match="Incorrect username or password") as caught:
+        warehouse.connect(password="wrong")
+    assert caught.value.errno == 390100
+
+
+def test_an_unknown_database_is_refused_and_not_made(warehouse):
+    with pytest.raises(snowflake.connector.DatabaseError, match="NOWHERE does not exist"):
+        warehouse.connect(database="NOWHERE")
+    with warehouse.connect() as connection:
+        names = [row[1] for row in connection.cursor().execute("SHOW DATABASES").fetchall()]
+    assert "RAW" in names and "NOWHERE" not in names
+
+
+def test_health_is_told_without_a_login(warehouse):
+    with urllib.request.urlopen(f"http://127.0.0.1:{warehouse.port}/healthz") as reply:
+        assert b'"ok"' in reply.read()
+
+
+def test_everything_survives_a_kill(own, s3):
+    with own.connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE DATABASE KEPT")
+        cursor.execute("CREATE TABLE KEPT.PUBLIC.T (A NUMBER, B VARIANT, C TIMESTAMP_NTZ) COMMENT = 'told'")
+        cursor.execute("CREATE VIEW KEPT.PUBLIC.V AS SELECT A, B:x::VARCHAR AS X FROM KEPT.PUBLIC.T")
+        cursor.execute("CREATE STAGE KEPT.PUBLIC.LANDING URL = 's3://warehouse-tests/kept/'")
+        cursor.execute("CREATE FILE FORMAT KEPT.PUBLIC.LINES TYPE = JSON")
+        cursor.execute("INSERT INTO KEPT.PUBLIC.T SELECT 1, PARSE_JSON('{\"x\":\"y\"}'), NULL")
+    own.stop(kill=True)
+    own.start()
+    with own.connect(database="KEPT", schema="PUBLIC") as connection:
+        cursor = connection.cursor()
+        assert cursor.execute("SELECT A, X FROM V").fetchall() == [(1, "y")]
+        copy = "COPY INTO T (B) FROM @LANDING/none/ FILE_FORMAT = (FORMAT_NAME = LINES)"
+        assert cursor.execute(copy).fetchall() == [("Copy executed with 0 files processed.",)]
+        comments = "SELECT COMMENT FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'T'"
+        assert cursor.execute(comments).fetchall() == [("told",)]
+
+
+def test_an_old_session_is_told_to_log_in_again(own):
+    connection = own.connect()
+    own.stop()
+    own.start()
+    with pytest.raises(snowflake.connector.Error, match="Log in again"):
+        connection.cursor().execute("SELECT 1")
+
+
+def test_a_killed_client_leaves_no_open_transaction(warehouse, connect, schema):
+    connect().cursor().execute("CREATE TABLE T AS SELECT 1 AS A")
+    client = f"""
+import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+from tests.warehouse.servers import USER, PASSWORD
+import snowflake.connector
+c = snowflake.connector.connect(user=USER, password=PASSWORD, account="local", host="127.0.0.1", port={warehouse.port},
+    protocol="http", database="RAW", schema={schema!r}, session_parameters={{"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False}}).cursor()
+c.execute("BEGIN"); c.execute("DELETE FROM T"); print("deleted", flush=True)
+import time; time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", client], stdout=subprocess.PIPE, env=dict(os.environ))
+    assert process.stdout and process.stdout.readline() == b"deleted\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    cursor = connect().cursor()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            cursor.execute("UPDATE T SET A = 2")
+            break
+        except ProgrammingError:
+            assert time.monotonic() < deadline, "the dead client's transaction is still open"
+            time.sleep(0.2)
+    assert cursor.execute("SELECT A FROM T").fetchall() == [(2,)]
+
+
+def test_a_statement_that_takes_too_long_is_ended_by_the_client(connect):
+    cursor = connect().cursor()
+    started = time.monotonic()
+    with pytest.raises(ProgrammingError) as caught:
+        cursor.execute(SLOW, timeout=1)
+    assert (caught.value.errno, time.monotonic() - started < 15) == (604, True)
+    assert cursor.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_statement_timeout_of_the_session_ends_it(connect):
+    cursor = connect().cursor()
+    cursor.execute("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
+    with pytest.raises(ProgrammingError, match="timeout of 1 second"):
+        cursor.execute(SLOW)
+
+
+def test_another_session_can_cancel_a_statement_by_its_id(connect, sql):
+    cursor, errors = connect().cursor(), []
+
+    def run():
+        try:
+            cursor.execute(SLOW)
+        except ProgrammingError as error:
+            errors.append(error.errno)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while thread.is_alive() and time.monotonic() < deadline:
+        for (query_id,) in sql("SELECT QUERY_ID FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE EXECUTION_STATUS = 'RUNNING'"):
+            sql(f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
+        time.sleep(0.2)
+    thread.join(5)
+    assert errors == [604]
+
+
+def test_the_history_has_tag_user_rows_and_errors(connect, schema):
+    cursor = connect(session_parameters={"QUERY_TAG": "from-login"}).cursor()
+    cursor.execute(f"SELECT 1 AS {schema}_A")
+    cursor.execute("ALTER SESSION SET QUERY_TAG = '{\"dag\": \"it''s\"}'")
+    with pytest.raises(ProgrammingError):
+        cursor.execute(f"SELECT {schema}_B")
+    rows = cursor.execute(f"""SELECT QUERY_TAG, USER_NAME, EXECUTION_STATUS, ROWS_PRODUCED FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY())
+        WHERE CONTAINS(QUERY_TEXT, '{schema}_') ORDER BY START_TIME""").fetchall()
+    assert rows == [("from-login", "LOADER", "SUCCESS", 1), ('{"dag": "it\'s"}', "LOADER", "FAILED_WITH_ERROR", None)]
+
+
+def test_the_last_query_has_the_id_that_the_client_saw(connect):
+    cursor = connect().cursor()
+    cursor.execute("SELECT 42 AS ANSWER")
+    seen = cursor.sfqid
+    assert cursor.execute("SELECT LAST_QUERY_ID()").fetchall() == [(seen,)]
+    assert cursor.execute(f"SELECT * FROM TABLE(RESULT_SCAN('{seen}'))").fetchall() == [(42,)]
+
+
+def test_eight_connections_write_and_read_without_an_error(connect):
+    connect().cursor().execute("CREATE TABLE T (WORKER NUMBER, N NUMBER)")
+    failures = []
+
+    def work(worker):
+        cursor = connect().cursor()
+        try:
+            for n in range(10):
+                cursor.execute("BEGIN")
+                cursor.execute(f"DELETE FROM T WHERE WORKER = {worker} AND N = {n}")
+                cursor.execute(f"INSERT INTO T VALUES ({worker}, {n})")
+                cursor.execute("COMMIT")
+                cursor.execute("SELECT COUNT(*) FROM T").fetchall()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=[i]) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert connect().cursor().execute("SELECT COUNT(*), COUNT(DISTINCT WORKER, N) FROM T").fetchall() == [(80, 80)]
+
+
+MERGE = """MERGE INTO T USING (SELECT COLUMN1 AS ID, COLUMN2 AS V FROM VALUES (1, 'new'), (2, 'two')) S ON T.ID = S.ID
+    WHEN MATCHED THEN UPDATE SET T.V = S.V WHEN NOT MATCHED THEN INSERT (ID, V) VALUES (ID, V)"""
+
+
+def test_merges_at_once_insert_a_key_once(connect):
+    connect().cursor().execute("CREATE TABLE T (ID NUMBER, V VARCHAR)")
+    failures = []
+
+    def work():
+        try:
+            connect().cursor().execute(MERGE.replace("(ID, V) VALUES (ID, V)", "(ID, V) VALUES (S.ID, S.V)"))
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert connect().cursor().execute("SELECT ID, V FROM T ORDER BY ID").fetchall() == [(1, "new"), (2, "two")]
+
+
+def test_a_merge_counts_and_rolls_back_in_a_transaction(sql):
+    sql("CREATE TABLE T AS SELECT 1 AS ID, 'old' AS V")
+    sql("BEGIN")
+    assert sql(MERGE.replace("(ID, V) VALUES (ID, V)", "(ID, V) VALUES (S.ID, S.V)")) == [(1, 1)]
+    sql("ROLLBACK")
+    assert sql("SELECT * FROM T") == [(1, "old")]
+
+
+def test_a_merge_whose_source_repeats_a_key_is_an_error(sql):
+    sql("CREATE TABLE T AS SELECT 1 AS ID, 0 AS V")
+    with pytest.raises(ProgrammingError):
+        sql("MERGE INTO T USING (SELECT 1 AS ID, V FROM (SELECT 1 AS V UNION ALL SELECT 2)) S ON T.ID = S.ID WHEN MATCHED THEN UPDATE SET V = S.V")
+
+
+def test_ddl_ends_the_transaction(sql):
+    sql("CREATE TABLE T (A NUMBER)")
+    sql("BEGIN")
+    sql("INSERT INTO T VALUES (1)")
+    sql("CREATE TABLE U (B VARCHAR(5))")
+    sql("ROLLBACK")
+    assert sql("SELECT COUNT(*) FROM T") == [(1,)]
+
+
+def test_tables_are_swapped(sql):
+    sql("CREATE TABLE A AS SELECT 'a' AS X")
+    sql("CREATE TABLE B AS SELECT 'b' AS X")
+    sql("ALTER TABLE A SWAP WITH B")
+    assert sql("SELECT A.X, B.X FROM A, B") == [("b", "a")]
+
+
+def test_a_sum_of_money_is_exact(sql):
+    sql("CREATE TABLE T AS SELECT 9007199254740993::NUMBER AS CENTS UNION ALL SELECT 1")
+    assert sql("SELECT SUM(CENTS) FROM T") == [(9007199254740994,)]
+
+
+def test_keys_are_not_enforced(sql):
+    sql("CREATE TABLE T (ID NUMBER PRIMARY KEY, B VARCHAR UNIQUE, CONSTRAINT U UNIQUE (B))")
+    sql("INSERT INTO T VALUES (1, 'x'), (1, 'x')")
+    assert sql("SELECT COUNT(*) FROM T") == [(2,)]
+
+
+def test_not_null_is_enforced(sql):
+    sql("CREATE TABLE T (ID NUMBER NOT NULL)")
+    with pytest.raises(snowflake.connector.Error, match="NOT NULL"):
+        sql("INSERT INTO T VALUES (NULL)")
+
+
+def test_a_table_dropped_with_its_database_is_gone(connect):
+    cursor = connect().cursor()
+    cursor.execute("CREATE DATABASE IF NOT EXISTS GONE")
+    cursor.execute("CREATE TABLE GONE.PUBLIC.T (A NUMBER)")
+    cursor.execute("DROP DATABASE GONE")
+    cursor.execute("CREATE DATABASE GONE")
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        cursor.execute("SELECT * FROM GONE.PUBLIC.T")
+    cursor.execute("DROP DATABASE IF EXISTS GONE")
+
+
+def test_flatten_keeps_order_and_with_outer_the_empty_rows(sql):
+    sql("""CREATE TABLE T AS SELECT COLUMN1 AS ID, PARSE_JSON(COLUMN2) AS V FROM VALUES
+        (1, '{"a":["x","y"]}'), (2, '{"a":[]}'), (3, '{}')""")
+    flatten = "SELECT T.ID, F.INDEX, F.VALUE::VARCHAR FROM T, LATERAL FLATTEN(INPUT => T.V:a{}) F"
+    assert sql(flatten.format("")) == [(1, 0, "x"), (1, 1, "y")]
+    assert sorted(sql(flatten.format(", OUTER => TRUE")), key=str) == [(1, 0, "x"), (1, 1, "y"), (2, None, None), (3, None, None)]
+
+
+def test_days_can_be_generated_and_walked(sql):
+    spine = "SELECT DATEADD(day, SEQ4(), '2026-01-01'::DATE)::VARCHAR FROM TABLE(GENERATOR(ROWCOUNT => 3))"
+    walked = """WITH D AS (SELECT '2026-01-01'::DATE AS X UNION ALL SELECT DATEADD(day, 1, X)::DATE FROM D WHERE X < '2026-01-03')
+        SELECT X::VARCHAR FROM D ORDER BY X"""
+    assert sql(spine) == sql(walked) == [("2026-01-01",), ("2026-01-02",), ("2026-01-03",)]
+
+
+def test_a_stage_is_listed(sql, stage, schema):
+    stage("x/a.jsonl", b"{}\n")
+    stage("y/b.jsonl", b"{}\n{}\n")
+    assert [row[:2] for row in sql("LIST @LANDING/y")] == [(f"s3://warehouse-tests/{schema}/y/b.jsonl", 6)]
+
+
+def test_who_and_where_is_told(connect, schema):
+    cursor = connect(role="LOADER_ROLE", warehouse="LOADING").cursor()
+    cursor.execute("USE WAREHOUSE OTHER")
+    told = "SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_USER(), CURRENT_DATABASE(), CURRENT_SCHEMA(), CURRENT_SESSION() IS NOT NULL"
+    assert cursor.execute(told).fetchall() == [("LOADER_ROLE", "OTHER", "LOADER", "RAW", schema, True)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "GRANT SELECT ON ALL TABLES IN SCHEMA RAW.PUBLIC TO ROLE READER",
+        "/* why */ GRANT ROLE READER TO USER X;",
+        "REVOKE ALL ON DATABASE RAW FROM ROLE READER",
+        "CREATE ROLE IF NOT EXISTS READER COMMENT = 'reads'",
+        "CREATE WAREHOUSE IF NOT EXISTS LOADING WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60",
+        "ALTER WAREHOUSE LOADING SET RESOURCE_MONITOR = M",
+        "CREATE OR REPLACE RESOURCE MONITOR M WITH CREDIT_QUOTA = 1 TRIGGERS ON 90 PERCENT DO NOTIFY",
+        "CREATE USER IF NOT EXISTS LOADER TYPE = SERVICE RSA_PUBLIC_KEY = 'abc' DEFAULT_ROLE = LOADER",
+        "CREATE STORAGE INTEGRATION IF NOT EXISTS S3 TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
+        "STORAGE_AWS_ROLE_ARN = 'arn' STORAGE_ALLOWED_LOCATIONS = ('s3://b/')",
+        "USE SECONDARY ROLES NONE",
+        "ALTER SESSION UNSET QUERY_TAG",
+        "CREATE SCHEMA IF NOT EXISTS RAW.MANAGED WITH MANAGED ACCESS",
+        "EXPLAIN SELECT 1",
+    ],
+)
+def test_a_statement_of_provisioning_is_accepted(sql, statement):
+    assert sql(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SHOW GRANTS",
+        "SHOW GRANTS ON TABLE T",
+        "SHOW ROLES",
+        "SHOW USERS",
+        "SELECT * FROM RAW.INFORMATION_SCHEMA.TABLES AT (OFFSET => -60)",
+        "UNDROP TABLE T",
+        "CALL SOMETHING()",
+        "EXECUTE IMMEDIATE 'SELECT 1'",
+        "CREATE TASK T AS SELECT 1",
+        "CREATE STREAM S ON TABLE T",
+        "CREATE PROCEDURE P() RETURNS INT LANGUAGE SQL AS 'SELECT 1'",
+        "CREATE DYNAMIC TABLE D TARGET_LAG = '1 hour' WAREHOUSE = W AS SELECT 1",
+        "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@S', FILE_FORMAT => 'F'))",
+        "SELECT * FROM SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY",
+        "ALTER SESSION SET TIMEZONE = 'Europe/Berlin'",
+        "PRAGMA database_list",
+        "SELECT * FROM TABLE(FLATTEN(INPUT => PARSE_JSON('[1]'), RECURSIVE => TRUE))",
+    ],
+)
+def test_what_is_not_done_is_refused_with_a_sentence(sql, statement):
+    with pytest.raises(ProgrammingError, match="Unsupported by the local warehouse"):
+        sql(statement)
