@@ -19,5 +19,8 @@ def global_sql() -> str:
         .replace("or columns.data_type='BIGINT' then 'NUMBER'", f"or columns.data_type in {_INTEGERS} then 'NUMBER'")
         .replace("columns.data_type='BIGINT' then 38", f"columns.data_type in {_INTEGERS} then 38")
         .replace("columns.data_type='BIGINT' then 10", f"columns.data_type in {_INTEGERS} then 10")
-        .replace("else columns.numeric_scale end", f"when columns.data_type in {_INTEGERS} then 0 else columns.numeric_scale end")
+        .replace(
+            "else columns.numeric_scale end",
+            f"when columns.data_type in {_INTEGERS} then 0 else columns.numeric_scale end",
+        )
     )

@@ -1,5 +1,6 @@
 """COPY INTO a table from files of JSON lines: what was asked (`CopyJson`), and doing it (`load`)."""
 
+# ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
 from __future__ import annotations
 
 import re
@@ -129,7 +130,9 @@ def _load_file(copy: CopyJson, url: str, call: seams.Call) -> FileResult:
     filename = exp.Literal.string(places.key_of(url)).sql(dialect="duckdb")
     values = ", ".join(value.sql(dialect="duckdb") for value in copy.values)
     columns = ", ".join(_quoted(name) for name in copy.columns)
-    insert = f'INSERT INTO {copy.target} ({columns}) SELECT {values} FROM (SELECT *, {filename} AS "FILENAME" FROM rows)'
+    insert = (
+        f'INSERT INTO {copy.target} ({columns}) SELECT {values} FROM (SELECT *, {filename} AS "FILENAME" FROM rows)'
+    )
     with places.open_file(url, copy.compression) as file:
         for batch in lines.batches(file, duck.cursor()):
             rows = batch.rows
@@ -162,7 +165,21 @@ def _remember(copy: CopyJson, results: Iterable[FileResult], call: seams.Call) -
         if r.skipped or r.status == "LOAD_FAILED":
             continue
         _, status, parsed, loaded, limit, seen, error, line, character, column = r.row(copy.keep_going)
-        values = [copy.schema, r.url, copy.table, now, status, loaded, parsed, error, line, character, column, seen, limit]
+        values = [
+            copy.schema,
+            r.url,
+            copy.table,
+            now,
+            status,
+            loaded,
+            parsed,
+            error,
+            line,
+            character,
+            column,
+            seen,
+            limit,
+        ]
         call.duck(f"INSERT INTO {copy.history} VALUES ({', '.join('?' for _ in values)})", values)
 
 

@@ -43,7 +43,8 @@ def open_log(directory: Path) -> None:
 
 
 def path() -> Path:
-    assert _path, "the history is opened when the server starts"
+    if _path is None:
+        raise RuntimeError("The query history is not open: open_log() comes first.")
     return _path
 
 

@@ -1,8 +1,8 @@
 """Files of JSON lines as batches of Arrow rows: decompressed, split, checked, nothing altered.
 
-A line that is not JSON is set aside with its reason. A JSON string may hold half of a surrogate pair as an escape
-(`"\\ud83d"`), which vendors do send and DuckDB's JSON functions refuse: such an escape is parked as the escape pair of a
-code point of the last private-use plane (U+10F800 + n), and `unpark` gives the text back as it came.
+A line that is not JSON is set aside with its reason. A string may hold half of a surrogate pair as an escape
+(`"\\ud83d"`), which vendors do send and DuckDB's JSON functions refuse: such an escape is parked as the escape pair
+of a code point of the last private-use plane (U+10F800 + n), and `unpark` gives the text back as it came.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import pyarrow as pa
 CHUNK = 16 * 1024 * 1024
 PARKED_FROM = 0x10F800
 BOM = b"\xef\xbb\xbf"
-_ESCAPE = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
+_ESCAPE = re.compile(
+    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S
+)
 _PARKED = re.compile(r"\\(?:u[dD][bB]([fF][eEfF])\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.S)
 
 
@@ -34,7 +36,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Batch:
-    """Good rows (`RECORD` of type JSON, `ROW_NUMBER` counting the file's records from 1) and the bad lines among them."""
+    """Good rows (`RECORD` of type JSON, `ROW_NUMBER` counting the file's records from 1) and the bad lines."""
 
     rows: pa.Table
     rejected: tuple[Rejected, ...]
@@ -95,7 +97,9 @@ def _chunks(file: BinaryIO) -> Iterator[list[bytes]]:
 
 def _checked(lines: list[bytes], numbers: list[int], rows_before: int, duck: duckdb.DuckDBPyConnection) -> Batch:
     texts, broken = _decoded(lines, numbers)
-    rows = pa.table({"RECORD": texts, "ROW_NUMBER": pa.array(range(rows_before + 1, rows_before + 1 + len(lines)), pa.int64())})
+    rows = pa.table(
+        {"RECORD": texts, "ROW_NUMBER": pa.array(range(rows_before + 1, rows_before + 1 + len(lines)), pa.int64())}
+    )
     suspects = duck.execute('SELECT "ROW_NUMBER" FROM rows WHERE NOT json_valid("RECORD")').fetchall()
     if suspects:
         values = rows.column("RECORD").to_pylist()

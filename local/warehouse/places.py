@@ -57,7 +57,7 @@ def list_files(location: str) -> list[tuple[str, int, str, str]]:
 def open_file(url: str, compression: str) -> BinaryIO:
     """The file's bytes, decompressed: `compression` as a file format says it, AUTO by the name's ending."""
     try:
-        raw = open(url, "rb") if stage.is_internal(url) else _open_s3(url)
+        raw = _open_s3(url) if not stage.is_internal(url) else Path(url).open("rb")  # noqa: SIM115 (closed by the caller)
     except FileNotFoundError:
         raise sf.ProgrammingError(
             msg=f"Remote file '{url}' was not found. If it is named in FILES, check the stage's path and the name.",

@@ -26,6 +26,7 @@ log = logging.getLogger("catchment.warehouse")
 WRONG_PASSWORD = "390100"
 UNKNOWN_DATABASE = "390201"
 NO_SUCH_SESSION = "390104"
+FAILED = "100132"
 
 
 @dataclass(frozen=True)
@@ -53,34 +54,39 @@ def failure(code: str, message: str, query_id: str | None = None, sqlstate: str 
     return JSONResponse({"data": data, "code": code, "message": message, "success": False})
 
 
-def make_app(warehouse: PersistentFakeSnow, login: Login) -> Starlette:
-    upstream.shared_fs = warehouse
+@dataclass(frozen=True)
+class Routes:
+    """The routes that replace upstream's, over one warehouse."""
 
-    async def log_in(request: Request) -> JSONResponse:
-        data = (await _body(request))["data"]
+    warehouse: PersistentFakeSnow
+    login: Login
+
+    async def log_in(self, request: Request) -> JSONResponse:
+        """Let a user in, to a database that exists; the session remembers role, warehouse and query tag."""
+        data, asked = (await _body(request))["data"], request.query_params
         user = str(data.get("LOGIN_NAME", ""))
-        if not login.accepts(user, str(data.get("PASSWORD", ""))):
+        if not self.login.accepts(user, str(data.get("PASSWORD", ""))):
             return failure(WRONG_PASSWORD, "Incorrect username or password was specified.")
-        database = request.query_params.get("databaseName")
-        if database and normalise_ident(database) not in warehouse.databases():
+        database = asked.get("databaseName")
+        if database and normalise_ident(database) not in self.warehouse.databases():
             return failure(
                 UNKNOWN_DATABASE,
                 f"The database {database} does not exist. Connect without a database and CREATE DATABASE it first.",
             )
-        response = await upstream.login_request(request)
-        answer = json.loads(bytes(response.body))
+        answer = json.loads(bytes((await upstream.login_request(request)).body))
         session = session_of(upstream.sessions[answer["data"]["token"]])
         session.user = user.upper() or session.user
-        session.role = _name(request.query_params.get("roleName")) or "PUBLIC"
-        session.warehouse = _name(request.query_params.get("warehouse"))
-        parameters = data.get("SESSION_PARAMETERS") or {}
-        session.parameters.update({k.upper(): str(v) for k, v in parameters.items() if k.upper() == "QUERY_TAG"})
+        session.role = _name(asked.get("roleName")) or "PUBLIC"
+        session.warehouse = _name(asked.get("warehouse"))
+        if tag := (data.get("SESSION_PARAMETERS") or {}).get("QUERY_TAG"):
+            session.parameters["QUERY_TAG"] = str(tag)
         info = {"roleName": session.role, "warehouseName": session.warehouse}
         answer["data"]["sessionInfo"].update({k: v for k, v in info.items() if v})
         answer["data"]["sessionId"] = session.id
         return JSONResponse(answer)
 
-    async def query(request: Request) -> Response:
+    async def query(self, request: Request) -> Response:
+        """Run a statement through upstream; whatever goes wrong is a failed statement."""
         connection = upstream.sessions.get(upstream.to_token(request))
         if connection is None:
             return failure(NO_SUCH_SESSION, "This session is gone (the warehouse was restarted). Log in again.")
@@ -93,39 +99,47 @@ def make_app(warehouse: PersistentFakeSnow, login: Login) -> Starlette:
             except Exception as error:
                 log.exception("statement failed outside the engine: %s", statement["sqlText"])
                 run.error = f"{type(error).__name__}: {error}"
-                return failure("100132", run.error, run.query_id, "P0000")
-        if response.status_code >= 400:
-            run.error = json.loads(bytes(response.body))["message"]
-            return failure("100132", run.error or "", run.query_id, "P0000")
+                return failure(FAILED, run.error, run.query_id, "P0000")
+            if response.status_code >= 400:
+                run.error = str(json.loads(bytes(response.body))["message"])
+                return failure(FAILED, run.error, run.query_id, "P0000")
         return response
 
-    async def abort(request: Request) -> JSONResponse:
+    async def abort(self, request: Request) -> JSONResponse:
+        """Cancel the statement with the client's request id."""
         running.cancel_request((await _body(request)).get("requestId", ""))
         return JSONResponse({"data": None, "code": None, "message": None, "success": True})
 
-    async def close_or_keep(request: Request) -> Response:
+    async def session(self, request: Request) -> Response:
+        """End a session; its open transaction is rolled back."""
         connection = upstream.sessions.get(upstream.to_token(request))
         response = await upstream.session(request)
         if connection is not None and request.query_params.get("delete"):
             await run_in_threadpool(departed.close, session_of(connection))
         return response
 
-    def healthz(_: Request) -> JSONResponse:
-        warehouse.duck_conn.cursor().execute("SELECT 1")
-        return JSONResponse({"status": "ok", "databases": sorted(warehouse.databases())})
+    def healthz(self, _: Request) -> JSONResponse:
+        """Whether the engine answers, and the databases it has."""
+        self.warehouse.duck_conn.cursor().execute("SELECT 1")
+        return JSONResponse({"status": "ok", "databases": sorted(self.warehouse.databases())})
 
+
+def make_app(warehouse: PersistentFakeSnow, login: Login) -> Starlette:
+    """Upstream's application over this warehouse, with our routes in place of its own."""
+    upstream.shared_fs = warehouse
+    history.open_log(warehouse.db_path)
+    ours = Routes(warehouse, login)
     replaced = {
-        "/session/v1/login-request": log_in,
-        "/queries/v1/query-request": query,
-        "/queries/v1/abort-request": abort,
-        "/session": close_or_keep,
+        "/session/v1/login-request": ours.log_in,
+        "/queries/v1/query-request": ours.query,
+        "/queries/v1/abort-request": ours.abort,
+        "/session": ours.session,
     }
     routes = [
         Route(route.path, replaced[route.path], methods=["POST"]) if route.path in replaced else route
         for route in upstream.routes
     ]
-    history.open_log(warehouse.db_path)
-    return Starlette(routes=[*routes, Route("/healthz", healthz, methods=["GET"])])
+    return Starlette(routes=[*routes, Route("/healthz", ours.healthz, methods=["GET"])])
 
 
 def _name(value: str | None) -> str | None:

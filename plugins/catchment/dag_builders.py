@@ -51,7 +51,7 @@ def ingest_dag(
             "owner": owner,
             "retries": retries,
             "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": True,
+            "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(minutes=15),
             "retry_policy": RetryByKind(),
         },

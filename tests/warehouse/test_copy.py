@@ -15,7 +15,8 @@ ProgrammingError = snowflake.connector.ProgrammingError
 BATCH_TABLE = """CREATE TABLE BATCHES (RECORD_CONTENT VARIANT, RECORD_METADATA VARIANT, BATCH_ID VARCHAR NOT NULL,
     LOADED_AT TIMESTAMP_NTZ NOT NULL)"""
 LOAD = """COPY INTO {schema}.BATCHES FROM (
-    SELECT {record}, OBJECT_CONSTRUCT('source', 'zendesk', 'file', METADATA$FILENAME, 'row', METADATA$FILE_ROW_NUMBER{more}),
+    SELECT {record},
+           OBJECT_CONSTRUCT('source', 'zendesk', 'file', METADATA$FILENAME, 'row', METADATA$FILE_ROW_NUMBER{more}),
            'batch-1', '2026-01-02 03:04:05.123456'::TIMESTAMP_NTZ
     FROM @RAW.{schema}.LANDING/landing/zendesk/tickets/2026-01-01T00:00:00+00:00/b=1)
     FILES = ('part-0.jsonl.zst', 'part-1.jsonl.gz')
@@ -72,10 +73,10 @@ def test_the_result_of_a_copy_has_snowflakes_columns(connect, stage, schema):
     stage("a.jsonl", b"{}\n")
     cursor = connect().cursor()
     cursor.execute("COPY INTO LOADED FROM @LANDING/a.jsonl FILE_FORMAT = (TYPE = JSON)")
-    assert [column.name for column in cursor.description] == (
-        "file status rows_parsed rows_loaded error_limit errors_seen first_error first_error_line "
-        "first_error_character first_error_column_name"
-    ).split()
+    assert [column.name for column in cursor.description] == [
+        *("file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen"),
+        *("first_error", "first_error_line", "first_error_character", "first_error_column_name"),
+    ]
     assert cursor.fetchall()[0][0] == f"s3://{BUCKET}/{schema}/a.jsonl"
 
 
@@ -120,7 +121,7 @@ def test_a_copy_that_finds_no_file_says_so(sql, stage):
 
 
 def test_a_named_file_that_is_missing_is_an_error(sql, stage):
-    with pytest.raises(ProgrammingError, match="gone.jsonl' was not found") as caught:
+    with pytest.raises(ProgrammingError, match=r"gone\.jsonl' was not found") as caught:
         sql("COPY INTO LOADED FROM @LANDING FILES=('gone.jsonl') FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
     assert caught.value.errno == 91016
 
@@ -128,10 +129,17 @@ def test_a_named_file_that_is_missing_is_an_error(sql, stage):
 def test_columns_may_be_named_and_values_cast(sql, stage):
     sql("CREATE TABLE NAMED (ID NUMBER, NAME VARCHAR, AT TIMESTAMP_NTZ, TAG VARCHAR, REST VARIANT)")
     stage("a.jsonl", b'{"id":9007199254740993,"name":"Zo\xc3\xab","at":"2026-01-02T03:04:05Z"}\n')
-    sql("""COPY INTO NAMED (NAME, ID, AT, TAG) FROM (SELECT t.$1:name, $1:id::NUMBER, $1:at::TIMESTAMP_NTZ, 'x' FROM @LANDING t)
+    sql("""COPY INTO NAMED (NAME, ID, AT, TAG)
+           FROM (SELECT t.$1:name, $1:id::NUMBER, $1:at::TIMESTAMP_NTZ, 'x' FROM @LANDING t)
            FILE_FORMAT=(TYPE=JSON)""")
     (row,) = sql("SELECT ID, NAME, AT, TAG, REST FROM NAMED")
-    assert (row[0], row[1], row[2].isoformat(), row[3], row[4]) == (9007199254740993, "Zoë", "2026-01-02T03:04:05", "x", None)
+    assert (row[0], row[1], row[2].isoformat(), row[3], row[4]) == (
+        9007199254740993,
+        "Zoë",
+        "2026-01-02T03:04:05",
+        "x",
+        None,
+    )
 
 
 @pytest.mark.parametrize(

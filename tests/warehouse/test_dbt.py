@@ -1,4 +1,4 @@
-"""dbt-snowflake, unchanged, builds a project against this warehouse: every kind of node, twice, with 1 and 4 threads."""
+"""dbt-snowflake, unchanged, builds a project on this warehouse: every kind of node, twice, with 1 and 4 threads."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def dbt(request, warehouse, tmp_path):
 
 def put_orders(sql, *orders: tuple[int, str, int, str]) -> None:
     for number, customer, cents, loaded_at in orders:
-        sql(f"""INSERT INTO DBT_CHECK.SOURCE.ORDERS SELECT PARSE_JSON('{{"id":{number},"customer":"{customer}","cents":{cents},
-            "ordered_at":"2026-01-0{number} 10:00:00"}}'), '{loaded_at}'""")
+        record = f'{{"id":{number},"customer":"{customer}","cents":{cents},"ordered_at":"2026-01-0{number} 10:00:00"}}'
+        sql(f"INSERT INTO DBT_CHECK.SOURCE.ORDERS SELECT PARSE_JSON('{record}'), '{loaded_at}'")
 
 
 @pytest.mark.timeout(600)
@@ -66,10 +66,16 @@ def test_dbt_builds_every_kind_of_node_twice(dbt, connect):
     assert set(first.values()) | set(second.values()) <= {"success", "pass", "no-op"}
     assert len(first) >= 16
     assert sql("SELECT ID, CENTS FROM DBT_CHECK.DBT_MODELS.ORDERS_MERGED ORDER BY ID") == [(1, 100), (2, 300), (3, -50)]
-    assert sql("SELECT ID, TWICE FROM DBT_CHECK.DBT_MODELS.ORDERS_REPLACED ORDER BY ID") == [(1, 200), (2, 600), (3, -100)]
+    assert sql("SELECT ID, TWICE FROM DBT_CHECK.DBT_MODELS.ORDERS_REPLACED ORDER BY ID") == [
+        (1, 200),
+        (2, 600),
+        (3, -100),
+    ]
     assert sql("SELECT * FROM DBT_CHECK.DBT_MODELS.ORDERS_APPENDED ORDER BY ID") == [(1, 100), (2, 250), (3, -50)]
     assert sql("SELECT CUSTOMER, CENTS FROM DBT_CHECK.DBT_MODELS.CUSTOMERS ORDER BY 1") == [("a", 50), ("b", 300)]
-    history = sql("SELECT ID, CENTS, DBT_VALID_TO IS NULL FROM DBT_CHECK.DBT_SNAPSHOTS.ORDERS_HISTORY ORDER BY ID, CENTS")
+    history = sql(
+        "SELECT ID, CENTS, DBT_VALID_TO IS NULL FROM DBT_CHECK.DBT_SNAPSHOTS.ORDERS_HISTORY ORDER BY ID, CENTS"
+    )
     assert history == [(1, 100, True), (2, 250, False), (2, 300, True), (3, -50, True)]
     assert dbt("source", "freshness") is not None
     assert set(dbt("docs", "generate").values()) == {"success"}

@@ -16,8 +16,10 @@ import snowflake.connector
 from tests.warehouse.servers import REPOSITORY, Warehouse
 
 ProgrammingError = snowflake.connector.ProgrammingError
-SLOW = "SELECT SUM(SQRT(a.n * b.n)) FROM (SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) a, " \
+SLOW = (
+    "SELECT SUM(SQRT(a.n * b.n)) FROM (SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) a, "
     "(SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) b"
+)
 
 
 @pytest.fixture
@@ -39,7 +41,8 @@ def test_an_unknown_database_is_refused_and_not_made(warehouse):
         warehouse.connect(database="NOWHERE")
     with warehouse.connect() as connection:
         names = [row[1] for row in connection.cursor().execute("SHOW DATABASES").fetchall()]
-    assert "RAW" in names and "NOWHERE" not in names
+    assert "RAW" in names
+    assert "NOWHERE" not in names
 
 
 def test_health_is_told_without_a_login(warehouse):
@@ -55,7 +58,7 @@ def test_everything_survives_a_kill(own, s3):
         cursor.execute("CREATE VIEW KEPT.PUBLIC.V AS SELECT A, B:x::VARCHAR AS X FROM KEPT.PUBLIC.T")
         cursor.execute("CREATE STAGE KEPT.PUBLIC.LANDING URL = 's3://warehouse-tests/kept/'")
         cursor.execute("CREATE FILE FORMAT KEPT.PUBLIC.LINES TYPE = JSON")
-        cursor.execute("INSERT INTO KEPT.PUBLIC.T SELECT 1, PARSE_JSON('{\"x\":\"y\"}'), NULL")
+        cursor.execute('INSERT INTO KEPT.PUBLIC.T SELECT 1, PARSE_JSON(\'{"x":"y"}\'), NULL')
     own.stop(kill=True)
     own.start()
     with own.connect(database="KEPT", schema="PUBLIC") as connection:
@@ -82,12 +85,14 @@ import sys; sys.path.insert(0, {str(REPOSITORY)!r})
 from tests.warehouse.servers import USER, PASSWORD
 import snowflake.connector
 c = snowflake.connector.connect(user=USER, password=PASSWORD, account="local", host="127.0.0.1", port={warehouse.port},
-    protocol="http", database="RAW", schema={schema!r}, session_parameters={{"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False}}).cursor()
+    protocol="http", database="RAW", schema={schema!r},
+    session_parameters={{"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False}}).cursor()
 c.execute("BEGIN"); c.execute("DELETE FROM T"); print("deleted", flush=True)
 import time; time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", client], stdout=subprocess.PIPE, env=dict(os.environ))
-    assert process.stdout and process.stdout.readline() == b"deleted\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"deleted\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
     cursor = connect().cursor()
@@ -131,7 +136,9 @@ def test_another_session_can_cancel_a_statement_by_its_id(connect, sql):
     thread.start()
     deadline = time.monotonic() + 20
     while thread.is_alive() and time.monotonic() < deadline:
-        for (query_id,) in sql("SELECT QUERY_ID FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE EXECUTION_STATUS = 'RUNNING'"):
+        for (query_id,) in sql(
+            "SELECT QUERY_ID FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE EXECUTION_STATUS = 'RUNNING'"
+        ):
             sql(f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
         time.sleep(0.2)
     thread.join(5)
@@ -144,7 +151,8 @@ def test_the_history_has_tag_user_rows_and_errors(connect, schema):
     cursor.execute("ALTER SESSION SET QUERY_TAG = '{\"dag\": \"it''s\"}'")
     with pytest.raises(ProgrammingError):
         cursor.execute(f"SELECT {schema}_B")
-    rows = cursor.execute(f"""SELECT QUERY_TAG, USER_NAME, EXECUTION_STATUS, ROWS_PRODUCED FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY())
+    rows = cursor.execute(f"""SELECT QUERY_TAG, USER_NAME, EXECUTION_STATUS, ROWS_PRODUCED
+        FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY())
         WHERE CONTAINS(QUERY_TEXT, '{schema}_') ORDER BY START_TIME""").fetchall()
     assert rows == [("from-login", "LOADER", "SUCCESS", 1), ('{"dag": "it\'s"}', "LOADER", "FAILED_WITH_ERROR", None)]
 
@@ -216,7 +224,8 @@ def test_a_merge_counts_and_rolls_back_in_a_transaction(sql):
 def test_a_merge_whose_source_repeats_a_key_is_an_error(sql):
     sql("CREATE TABLE T AS SELECT 1 AS ID, 0 AS V")
     with pytest.raises(ProgrammingError):
-        sql("MERGE INTO T USING (SELECT 1 AS ID, V FROM (SELECT 1 AS V UNION ALL SELECT 2)) S ON T.ID = S.ID WHEN MATCHED THEN UPDATE SET V = S.V")
+        sql("""MERGE INTO T USING (SELECT 1 AS ID, V FROM (SELECT 1 AS V UNION ALL SELECT 2)) S
+            ON T.ID = S.ID WHEN MATCHED THEN UPDATE SET V = S.V""")
 
 
 def test_ddl_ends_the_transaction(sql):
@@ -268,12 +277,18 @@ def test_flatten_keeps_order_and_with_outer_the_empty_rows(sql):
         (1, '{"a":["x","y"]}'), (2, '{"a":[]}'), (3, '{}')""")
     flatten = "SELECT T.ID, F.INDEX, F.VALUE::VARCHAR FROM T, LATERAL FLATTEN(INPUT => T.V:a{}) F"
     assert sql(flatten.format("")) == [(1, 0, "x"), (1, 1, "y")]
-    assert sorted(sql(flatten.format(", OUTER => TRUE")), key=str) == [(1, 0, "x"), (1, 1, "y"), (2, None, None), (3, None, None)]
+    assert sorted(sql(flatten.format(", OUTER => TRUE")), key=str) == [
+        (1, 0, "x"),
+        (1, 1, "y"),
+        (2, None, None),
+        (3, None, None),
+    ]
 
 
 def test_days_can_be_generated_and_walked(sql):
     spine = "SELECT DATEADD(day, SEQ4(), '2026-01-01'::DATE)::VARCHAR FROM TABLE(GENERATOR(ROWCOUNT => 3))"
-    walked = """WITH D AS (SELECT '2026-01-01'::DATE AS X UNION ALL SELECT DATEADD(day, 1, X)::DATE FROM D WHERE X < '2026-01-03')
+    walked = """WITH D AS (
+            SELECT '2026-01-01'::DATE AS X UNION ALL SELECT DATEADD(day, 1, X)::DATE FROM D WHERE X < '2026-01-03')
         SELECT X::VARCHAR FROM D ORDER BY X"""
     assert sql(spine) == sql(walked) == [("2026-01-01",), ("2026-01-02",), ("2026-01-03",)]
 
@@ -287,8 +302,11 @@ def test_a_stage_is_listed(sql, stage, schema):
 def test_who_and_where_is_told(connect, schema):
     cursor = connect(role="LOADER_ROLE", warehouse="LOADING").cursor()
     cursor.execute("USE WAREHOUSE OTHER")
-    told = "SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_USER(), CURRENT_DATABASE(), CURRENT_SCHEMA(), CURRENT_SESSION() IS NOT NULL"
-    assert cursor.execute(told).fetchall() == [("LOADER_ROLE", "OTHER", "LOADER", "RAW", schema, True)]
+    told = ("ROLE", "WAREHOUSE", "USER", "DATABASE", "SCHEMA", "SESSION")
+    asked = ", ".join(f"CURRENT_{what}()" for what in told)
+    assert cursor.execute(
+        f"SELECT {asked.replace('CURRENT_SESSION()', 'CURRENT_SESSION() IS NOT NULL')}"
+    ).fetchall() == [("LOADER_ROLE", "OTHER", "LOADER", "RAW", schema, True)]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,10 @@ ACCEPTED = (
     r"comment\s+(?:if\s+exists\s+)?on\s+(?!table|column|view)\w+",
     r"use\s+secondary\s+roles\b",
 )
-REFUSED = r"show\s+(?:\w+\s+)?(?:grants|roles|users|warehouses|integrations|policies|masking|row\s+access|resource\s+monitors|shares)\b"
+REFUSED = (
+    r"show\s+(?:\w+\s+)?(?:grants|roles|users|warehouses|integrations|policies|masking|row\s+access|"
+    r"resource\s+monitors|shares)\b"
+)
 
 
 def _accept(call: seams.Call) -> seams.Answer:

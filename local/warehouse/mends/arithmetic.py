@@ -24,10 +24,9 @@ CREATE OR REPLACE MACRO ${catalog}._fs_remainder(a, b) AS
 
 def exact_aggregate(node: exp.Expr) -> exp.Expr:
     """Keep upstream's column names (`SUM(AMOUNT)`), not its casts."""
-    if isinstance(node, upstream_transforms._NUMERIC_ONLY_AGGS) and isinstance(node.parent, exp.Select):
-        if name := upstream_transforms._numeric_agg_col_name(node, node.this):
-            return exp.alias_(node, name, quoted=True)
-    return node
+    selected = isinstance(node, upstream_transforms._NUMERIC_ONLY_AGGS) and isinstance(node.parent, exp.Select)
+    name = upstream_transforms._numeric_agg_col_name(node, node.this) if selected else None
+    return exp.alias_(node, name, quoted=True) if name else node
 
 
 def _checked_division(node: exp.Expr) -> exp.Expr:

@@ -6,6 +6,7 @@ several files, and reads JSON through a parser that refuses records above 16 MB 
 loaded by `local.warehouse.copying`; CSV and Parquet stay upstream's, without the options that it gets wrong.
 """
 
+# ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
 from __future__ import annotations
 
 from typing import Any
@@ -67,7 +68,9 @@ def _copy(call: seams.Call) -> seams.Answer | None:
         return _leave_to_upstream(options, call)
     for name, value in options.items():
         known = name in ("FILE_FORMAT", "FILES", "PATTERN", "FORCE", "ON_ERROR")
-        neutral = (name in IGNORED_WHEN_FALSE and not _is_true(value)) or (name == "MATCH_BY_COLUMN_NAME" and value.upper() == "NONE")
+        neutral = (name in IGNORED_WHEN_FALSE and not _is_true(value)) or (
+            name == "MATCH_BY_COLUMN_NAME" and value.upper() == "NONE"
+        )
         if not known and not neutral:
             raise errors.unsupported(f"COPY option {name} = {value}")
     rule = str(options.get("ON_ERROR", "ABORT_STATEMENT")).upper()
@@ -76,14 +79,20 @@ def _copy(call: seams.Call) -> seams.Answer | None:
     return copying.load(_plan(copy, options, file_format, ERROR_RULES[rule], call), call)
 
 
-def _plan(copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], keep_going: bool, call: seams.Call) -> copying.CopyJson:
+def _plan(
+    copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], keep_going: bool, call: seams.Call
+) -> copying.CopyJson:
     connection, cursor = call.session.connection, call.cursor
     source_select = copy.args["files"][0].this
     copy = cursor._transform(copy.copy(), None) if not isinstance(source_select, exp.Select) else copy
     target = _upper(upstream._extract_table(copy.this))
     catalog, schema = target.catalog or connection.database, target.db or connection.schema
     if not (catalog and schema):
-        raise sf.ProgrammingError(msg="Cannot perform COPY. This session does not have a current database and schema; use a qualified name.", errno=90105, sqlstate="22000")
+        raise sf.ProgrammingError(
+            msg="Cannot perform COPY. This session does not have a current database and schema; use a qualified name.",
+            errno=90105,
+            sqlstate="22000",
+        )
     described = call.duck(f'DESCRIBE "{catalog}"."{schema}"."{target.name}"')
     types = {name: kind for name, kind, *_ in described}
     if isinstance(copy.this, exp.Schema):
@@ -92,14 +101,13 @@ def _plan(copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], 
         columns = tuple(types)
     values = _values(source_select, columns, call)
     if len(values) != len(columns):
-        raise sf.ProgrammingError(
-            msg=f"SQL compilation error:\nInsert value list does not match column list expecting {len(columns)} but got {len(values)}"
+        why = (
+            f"Insert value list does not match column list expecting {len(columns)} but got {len(values)}"
             if isinstance(source_select, exp.Select)
-            else "SQL compilation error:\nJSON file format can produce one and only one column of type variant, object, or array. "
-            "Load data into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with transformation.",
-            errno=2019,
-            sqlstate="0A000",
+            else "JSON file format can produce one and only one column of type variant, object, or array. Load data "
+            "into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with transformation."
         )
+        raise sf.ProgrammingError(msg=f"SQL compilation error:\n{why}", errno=2019, sqlstate="0A000")
     location = upstream._from_source(copy)
     root = location
     if location.startswith("@"):
@@ -126,7 +134,11 @@ def _plan(copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], 
 
 
 def _upper(node: exp.Expr) -> Any:
-    return node.copy().transform(lambda n: exp.to_identifier(n.name.upper(), quoted=True) if isinstance(n, exp.Identifier) and not n.quoted else n)
+    return node.copy().transform(
+        lambda n: (
+            exp.to_identifier(n.name.upper(), quoted=True) if isinstance(n, exp.Identifier) and not n.quoted else n
+        )
+    )
 
 
 def _values(select: exp.Expr, columns: tuple[str, ...], call: seams.Call) -> list[exp.Expr]:
@@ -159,7 +171,7 @@ def _fit(value: exp.Expr, wanted: str, call: seams.Call) -> exp.Expr:
     """A VARIANT that goes into a column of another type becomes its plain value, without JSON's quotes."""
     if wanted == "JSON":
         return value
-    typeless = "(SELECT NULL::JSON AS \"RECORD\", 1::BIGINT AS \"ROW_NUMBER\", '' AS \"FILENAME\")"
+    typeless = '(SELECT NULL::JSON AS "RECORD", 1::BIGINT AS "ROW_NUMBER", \'\' AS "FILENAME")'
     ((_, kind, *_),) = call.duck(f"DESCRIBE SELECT {value.sql(dialect='duckdb')} FROM {typeless}")
     if kind != "JSON":
         return value

@@ -4,6 +4,7 @@ Upstream (fakesnow 0.12.1) passes DROP DATABASE to DuckDB, which has no such sta
 attaches the old file again, and CREATE DATABASE … CLONE makes an empty one.
 """
 
+# ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
 from __future__ import annotations
 
 import re
@@ -29,15 +30,23 @@ def _exists(call: seams.Call, name: str) -> bool:
     return bool(call.duck("SELECT 1 FROM duckdb_databases() WHERE upper(database_name) = upper(?)", [name]))
 
 
+def _parts(pattern: str, call: seams.Call) -> re.Match[str]:
+    match = re.match(pattern, call.text, re.I | re.S)
+    if match is None:
+        raise errors.unsupported(call.text)
+    return match
+
+
 def _drop(call: seams.Call) -> seams.Answer:
-    match = re.match(rf"drop\s+database\s+(?P<lenient>if\s+exists\s+)?{NAME}", call.text, re.I)
-    assert match
+    match = _parts(rf"drop\s+database\s+(?P<lenient>if\s+exists\s+)?{NAME}", call)
     name = normalise_ident(match["name"])
     if not _exists(call, name):
         if match["lenient"]:
             return seams.Answer(rows=((f"Drop statement executed successfully ({name} already dropped).",),))
         raise sf.ProgrammingError(
-            msg=f"SQL compilation error:\nDatabase '{name}' does not exist or not authorized.", errno=2003, sqlstate="02000"
+            msg=f"SQL compilation error:\nDatabase '{name}' does not exist or not authorized.",
+            errno=2003,
+            sqlstate="02000",
         )
     drop(call, name)
     return seams.Answer(rows=((f"{name} successfully dropped.",),))
@@ -60,12 +69,11 @@ def drop(call: seams.Call, name: str) -> None:
 
 
 def _create(call: seams.Call) -> seams.Answer | None:
-    match = re.match(
-        rf"create\s+(?P<replace>or\s+replace\s+)?(?:transient\s+)?database\s+(?P<lenient>if\s+not\s+exists\s+)?{NAME}(?P<rest>.*)",
-        call.text,
-        re.I | re.S,
+    match = _parts(
+        r"create\s+(?P<replace>or\s+replace\s+)?(?:transient\s+)?database\s+"
+        rf"(?P<lenient>if\s+not\s+exists\s+)?{NAME}(?P<rest>.*)",
+        call,
     )
-    assert match
     name = normalise_ident(match["name"])
     if re.search(r"\b(clone|from\s+share|as\s+replica)\b", match["rest"], re.I):
         raise errors.unsupported(f"CREATE DATABASE {match['rest'].strip()}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fakesnow.transforms as upstream
 from sqlglot import exp
 
-from local.warehouse import errors, macros, seams
+from local.warehouse import errors, macros
 
 ITEMS = """
 CREATE OR REPLACE MACRO ${catalog}._fs_flatten_items(input) AS
@@ -25,7 +25,9 @@ CREATE OR REPLACE MACRO ${catalog}._fs_flatten_items(input) AS
 """
 ROWS = """
 CREATE OR REPLACE MACRO ${catalog}.%s(input) AS TABLE
-    SELECT hash(TO_JSON(input))::UBIGINT AS SEQ, e.k AS KEY, e.p AS PATH, e.i AS INDEX, e.v AS VALUE, TO_JSON(input) AS THIS
+    SELECT
+        hash(TO_JSON(input))::UBIGINT AS SEQ,
+        e.k AS KEY, e.p AS PATH, e.i AS INDEX, e.v AS VALUE, TO_JSON(input) AS THIS
     FROM (SELECT unnest(%s) AS e)
 """
 FOUND = "_fs_flatten_items(TO_JSON(input))"

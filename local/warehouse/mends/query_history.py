@@ -4,6 +4,7 @@ Upstream (fakesnow 0.12.1) keeps no history. Here each statement is a line of `q
 reads it, without arguments, over all sessions.
 """
 
+# ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
 from __future__ import annotations
 
 import sqlglot
@@ -22,7 +23,9 @@ def _rows(session: Session) -> str:
     for run in running.active():
         if run is not session.run:
             values = zip(history.record(run).values(), history.COLUMNS.items(), strict=True)
-            parts.append("SELECT " + ", ".join(f"CAST({seams.literal(v)} AS {kind}) AS {name}" for v, (name, kind) in values))
+            parts.append(
+                "SELECT " + ", ".join(f"CAST({seams.literal(v)} AS {kind}) AS {name}" for v, (name, kind) in values)
+            )
     return " UNION ALL ".join(reversed(parts))
 
 

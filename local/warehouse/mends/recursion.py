@@ -11,9 +11,12 @@ from local.warehouse import seams
 
 
 def _recursive(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.With) and not node.args.get("recursive"):
-        if any(t.name.upper() == cte.alias.upper() and not t.db for cte in node.expressions for t in cte.this.find_all(exp.Table)):
-            node.set("recursive", True)
+    if isinstance(node, exp.With) and any(
+        table.name.upper() == cte.alias.upper() and not table.db
+        for cte in node.expressions
+        for table in cte.this.find_all(exp.Table)
+    ):
+        node.set("recursive", True)
     return node
 
 

@@ -1,4 +1,4 @@
-"""Whole numbers are fetched as int, records as they came, and a column of a type that Snowflake lacks is an error of the statement.
+"""Whole numbers are fetched as int and records as they came; a type that Snowflake lacks fails the statement.
 
 Upstream (fakesnow 0.12.1, `arrow.to_sf`, `rowtype.describe_as_rowtype`) sends a sum of integers (HUGEINT in DuckDB) as
 decimals and answers other DuckDB types (lists, structs, intervals) with HTTP 500, which the connector retries. It also

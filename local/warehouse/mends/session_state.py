@@ -16,7 +16,15 @@ from local.warehouse.sessions import Session
 
 ASSIGNMENT = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.|'')*'|[^\s,;]+)", re.S)
 LEFT_TO_UPSTREAM = {"AUTOCOMMIT", "QUOTED_IDENTIFIERS_IGNORE_CASE"}
-KEPT = {"QUERY_TAG", "STATEMENT_TIMEOUT_IN_SECONDS", "CLIENT_SESSION_KEEP_ALIVE", "JDBC_QUERY_RESULT_FORMAT", "LOCK_TIMEOUT", "USE_CACHED_RESULT", "MULTI_STATEMENT_COUNT"}
+KEPT = {
+    "QUERY_TAG",
+    "STATEMENT_TIMEOUT_IN_SECONDS",
+    "CLIENT_SESSION_KEEP_ALIVE",
+    "JDBC_QUERY_RESULT_FORMAT",
+    "LOCK_TIMEOUT",
+    "USE_CACHED_RESULT",
+    "MULTI_STATEMENT_COUNT",
+}
 ACCEPTED_VALUES = {
     "TIMEZONE": {"UTC", "ETC/UTC"},
     "WEEK_START": {"0", "1"},
@@ -69,7 +77,11 @@ def _current(node: exp.Expr, session: Session) -> exp.Expr:
         "CURRENT_STATEMENT": session.run.text if session.run else None,
         "CURRENT_QUERY_ID": session.run.query_id if session.run else None,
     }
-    name = node.name.upper() if isinstance(node, exp.Anonymous) else (node.sql_names()[0] if isinstance(node, exp.Func) else "")
+    name = (
+        node.name.upper()
+        if isinstance(node, exp.Anonymous)
+        else (node.sql_names()[0] if isinstance(node, exp.Func) else "")
+    )
     return _text(values[name]) if name in values else node
 
 
@@ -80,7 +92,10 @@ def _text(value: str | None) -> exp.Expr:
 def _cancel(call: seams.Call) -> seams.Answer:
     query_id = re.search(r"'([^']*)'", call.text).group(1)  # type: ignore[union-attr]
     found = running.cancel_query(query_id)
-    return seams.Answer(("status",), ((f"query [{query_id}] terminated." if found else "Identified SQL statement is not currently executing.",),))
+    return seams.Answer(
+        ("status",),
+        ((f"query [{query_id}] terminated." if found else "Identified SQL statement is not currently executing.",),),
+    )
 
 
 def apply() -> None:

@@ -5,8 +5,6 @@ Upstream (fakesnow 0.12.1, `transforms.stage.list_stage`) lists internal stages 
 
 from __future__ import annotations
 
-import re
-
 from fakesnow import copy_into as upstream
 from sqlglot import exp
 
@@ -26,7 +24,12 @@ def _list(call: seams.Call) -> seams.Answer | None:
 
     def url_of(name: str) -> str:
         return upstream.stage_url_from_var(
-            name, call.cursor._duck_conn, connection.database, connection.schema, connection.table_stages, exp.to_table("x")
+            name,
+            call.cursor._duck_conn,
+            connection.database,
+            connection.schema,
+            connection.table_stages,
+            exp.to_table("x"),
         )
 
     root, location = url_of(argument[1:].split("/", 1)[0]), url_of(argument[1:])

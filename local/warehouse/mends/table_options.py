@@ -41,9 +41,9 @@ def _strip(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.ColumnDef):
         kept = [c for c in node.args.get("constraints") or [] if not isinstance(c.args.get("kind"), COLUMN_KINDS)]
         node.set("constraints", kept)
-    if isinstance(node, exp.Alter) and (actions := node.args.get("actions")):
-        if all(isinstance(a, exp.AddConstraint) and all(_unenforced(e) for e in a.expressions) for a in actions):
-            return SUCCESS_NOP.copy()
+    actions = node.args.get("actions") if isinstance(node, exp.Alter) else None
+    if actions and all(isinstance(a, exp.AddConstraint) and all(map(_unenforced, a.expressions)) for a in actions):
+        return SUCCESS_NOP.copy()
     if isinstance(node, exp.Create) and (properties := node.args.get("properties")):
         properties.set("expressions", [p for p in properties.expressions if p.name.upper() not in DROPPED_PROPERTIES])
     return node

@@ -25,6 +25,8 @@ PLAIN = (exp.Literal, exp.Null, exp.JSONExtractScalar, exp.Boolean)
 
 
 def _as_text(node: exp.Expr) -> exp.Expr:
+    if isinstance(node.args.get("this"), exp.Anonymous) and node.this.name == "TO_JSON":
+        return node
     if type(node) is not exp.Cast or node.to.this not in TEXT_TYPES or isinstance(node.this.unnest(), PLAIN):
         return node
     return exp.Anonymous(this="_fs_text", expressions=[node.this])

@@ -24,7 +24,11 @@ GIVE_DATES = (exp.CurrentDate, exp.LastDay, exp.DateFromParts, exp.TsOrDsToDate)
 
 
 def _named_try(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Anonymous) and (kind := TRY_FUNCTIONS.get(node.name.upper())) and len(node.expressions) == 1:
+    if (
+        isinstance(node, exp.Anonymous)
+        and (kind := TRY_FUNCTIONS.get(node.name.upper()))
+        and len(node.expressions) == 1
+    ):
         return exp.TryCast(this=node.expressions[0], to=exp.DataType(this=kind))
     return node
 
@@ -42,7 +46,9 @@ def _is_date(node: exp.Expr) -> bool:
         return node.to.this == exp.DataType.Type.DATE
     if isinstance(node, exp.DateAdd):
         return _is_date(node.this) and node.text("unit").upper() in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
-    return isinstance(node, GIVE_DATES) or (isinstance(node, exp.TimestampTrunc | exp.DateTrunc) and _is_date(node.this))
+    return isinstance(node, GIVE_DATES) or (
+        isinstance(node, exp.TimestampTrunc | exp.DateTrunc) and _is_date(node.this)
+    )
 
 
 def _date_stays_date(tree: exp.Expr, session: object) -> exp.Expr:

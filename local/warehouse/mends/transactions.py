@@ -1,8 +1,8 @@
-"""Transactions behave as Snowflake's: DDL commits, BEGIN twice is one, a statement that lost a race is run again.
+"""Transactions are as Snowflake's: DDL commits, BEGIN twice is one, a statement that lost a race is run again.
 
-Upstream (fakesnow 0.12.1) passes DuckDB's behaviour on: DDL in a transaction writes upstream's metadata database as well
-and fails ("a transaction can write one database"), transactions have no names and can't be listed or aborted (SHOW
-TRANSACTIONS, SYSTEM$ABORT_TRANSACTION), BEGIN in a transaction is an error, and of two statements that change
+Upstream (fakesnow 0.12.1) passes DuckDB's behaviour on: DDL in a transaction writes upstream's metadata database as
+well and fails ("a transaction can write one database"), transactions have no names and can't be listed or aborted
+(SHOW TRANSACTIONS, SYSTEM$ABORT_TRANSACTION), BEGIN in a transaction is an error, and of two statements that change
 the same rows one fails where Snowflake makes it wait.
 """
 
@@ -19,7 +19,9 @@ import snowflake.connector.errors as sf
 from local.warehouse import locks, seams
 from local.warehouse.sessions import all_sessions
 
-BEGIN = re.compile(r"(?:begin(?:\s+(?:transaction|work))?(?:\s+name\s+\S+)?|start\s+transaction(?:\s+name\s+\S+)?)\s*;?\s*\Z", re.I)
+BEGIN = re.compile(
+    r"(?:begin(?:\s+(?:transaction|work))?(?:\s+name\s+\S+)?|start\s+transaction(?:\s+name\s+\S+)?)\s*;?\s*\Z", re.I
+)
 NAMED = re.compile(r"\bname\s+(\S+?)\s*;?\s*\Z", re.I)
 END = re.compile(r"(?:commit|rollback)(?:\s+work)?\s*;?\s*\Z", re.I)
 DDL = re.compile(r"(?:create|alter|drop|undrop)\s+(?!session\b)", re.I)
@@ -31,7 +33,8 @@ def _keep_count(call: seams.Call, work: Callable[[], None]) -> None:
     session, text = call.session, call.text
     if BEGIN.match(text):
         if session.in_transaction:
-            return call.run("SELECT 'Statement executed successfully.' AS \"status\"")
+            call.run("SELECT 'Statement executed successfully.' AS \"status\"")
+            return
         call.run("BEGIN")
         name = NAMED.search(text)
         session.begun, session.begun_at, session.transaction_name = True, datetime.now(UTC), name[1] if name else ""
@@ -67,7 +70,8 @@ def _run_again(call: seams.Call, work: Callable[[], None]) -> None:
     """Outside a transaction nothing was done yet, so that the statement can be tried again."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return work()
+            work()
+            return
         except (duckdb.TransactionException, sf.ProgrammingError) as error:
             conflict = isinstance(error, duckdb.TransactionException) and "onflict" in str(error)
             if not conflict or call.session.in_transaction or attempt == ATTEMPTS:
@@ -89,7 +93,9 @@ def _abort(call: seams.Call) -> seams.Answer:
     found = [session for session in all_sessions() if session.id == wanted and session.in_transaction]
     for session in found:
         session.abort()
-    return seams.Answer(("status",), (("Transaction successfully rolled back." if found else "Transaction not found.",),))
+    return seams.Answer(
+        ("status",), (("Transaction successfully rolled back." if found else "Transaction not found.",),)
+    )
 
 
 def apply() -> None:

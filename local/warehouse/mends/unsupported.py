@@ -18,9 +18,12 @@ STATEMENTS = {
     r"execute\s+immediate\b": "EXECUTE IMMEDIATE",
     r"call\b": "stored procedures (CALL)",
     r"undrop\b": "UNDROP",
-    r"(?:create|alter|drop|execute)\s+(?:or\s+replace\s+)?(?:secure\s+)?(?:procedure|function|aggregate\s+function)\b": "procedures and functions",
+    r"(?:create|alter|drop|execute)\s+(?:or\s+replace\s+)?(?:secure\s+)?"
+    r"(?:procedure|function|aggregate\s+function)\b": "procedures and functions",
     r"(?:create|alter|drop|execute)\s+(?:or\s+replace\s+)?(?:task|stream|pipe|alert|dynamic\s+table|external\s+table|"
-    r"iceberg\s+table|event\s+table|hybrid\s+table|materialized\s+view)\b": "tasks, streams, pipes, alerts and tables that keep themselves",
+    r"iceberg\s+table|event\s+table|hybrid\s+table|materialized\s+view)\b": (
+        "tasks, streams, pipes, alerts and tables that keep themselves"
+    ),
     r"create\s+(?:or\s+replace\s+)?(?:transient\s+)?schema\b.*\bclone\b": "CREATE SCHEMA … CLONE",
     r"(?:get|remove|rm)\s+@": "GET and REMOVE of staged files",
     r"(?:pragma|attach|detach|install|load|checkpoint|vacuum|export|import)\b": "DuckDB's own statements",
@@ -39,7 +42,9 @@ def _refuse_clauses(node: exp.Expr) -> exp.Expr:
         raise errors.unsupported("time travel (AT, BEFORE)")
     if isinstance(node, exp.Clone) and node.args.get("when"):
         raise errors.unsupported("CLONE … AT")
-    if isinstance(node, exp.Anonymous) and re.match(r"(infer_schema|validate|copy_history|result_scan_async)\Z", node.name, re.I):
+    if isinstance(node, exp.Anonymous) and re.match(
+        r"(infer_schema|validate|copy_history|result_scan_async)\Z", node.name, re.I
+    ):
         raise errors.unsupported(node.name.upper())
     if isinstance(node, exp.Table) and node.db.upper() == "ACCOUNT_USAGE":
         raise errors.unsupported("SNOWFLAKE.ACCOUNT_USAGE")

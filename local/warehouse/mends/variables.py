@@ -1,7 +1,7 @@
 """A dollar sign inside a string, an identifier or a comment is text.
 
-Upstream (fakesnow 0.12.1, `variables.Variables.inline_variables`) takes `$word` anywhere for a session variable, so that
-`'paid $usd'` fails.
+Upstream (fakesnow 0.12.1, `variables.Variables.inline_variables`) takes `$word` anywhere for a session variable, so
+that `'paid $usd'` fails.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A VARIANT meets text, dates and functions as Snowflake lets it.
 
-Upstream (fakesnow 0.12.1) makes VARIANT DuckDB's JSON, which is text: `v:status = 'open'` compares JSON with text and
-fails, `v:status LIKE 'o%'` and `v:a || 'x'` see the quotes, LTRIM and RTRIM lose their characters (`trim_cast_varchar`),
-TYPEOF says JSON, `'x'::VARIANT` is parsed, PARSE_JSON rewrites numbers, and functions on arrays give DuckDB lists.
+Upstream (fakesnow 0.12.1) makes VARIANT DuckDB's JSON, which is text: `v:status = 'open'` compares JSON with text
+and fails, `v:status LIKE 'o%'` and `v:a || 'x'` see the quotes, LTRIM and RTRIM lose their characters
+(`trim_cast_varchar`), TYPEOF says JSON, `'x'::VARIANT` is parsed, PARSE_JSON rewrites numbers, and functions on
+arrays give DuckDB lists.
 """
 
 from __future__ import annotations
@@ -43,14 +44,21 @@ TEXT_FUNCTIONS = (
     exp.Lower,
     exp.ToChar,
 )
-TIMES = (exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ, exp.DataType.Type.TIMESTAMPTZ)
+TIMES = (
+    exp.DataType.Type.DATE,
+    exp.DataType.Type.TIMESTAMP,
+    exp.DataType.Type.TIMESTAMPNTZ,
+    exp.DataType.Type.TIMESTAMPTZ,
+)
 
 # Functions over arrays and objects as macros of JSON in, JSON out. Elements keep their text.
 MACROS = {
     "array_append(a, x)": "to_json(list_append(CAST(to_json(a) AS JSON[]), to_json(x)))",
     "array_prepend(a, x)": "to_json(list_prepend(to_json(x), CAST(to_json(a) AS JSON[])))",
     "array_distinct(a)": "to_json(list_distinct(CAST(to_json(a) AS JSON[])))",
-    "array_compact(a)": "to_json(list_filter(CAST(to_json(a) AS JSON[]), lambda x: x IS NOT NULL AND x::VARCHAR <> 'null'))",
+    "array_compact(a)": (
+        "to_json(list_filter(CAST(to_json(a) AS JSON[]), lambda x: x IS NOT NULL AND x::VARCHAR <> 'null'))"
+    ),
     "array_slice(a, f, t)": "to_json(list_slice(CAST(to_json(a) AS JSON[]), f + 1, t))",
     "array_contains(x, a)": "list_contains(CAST(CAST(to_json(a) AS JSON[]) AS VARCHAR[]), to_json(x)::VARCHAR)",
     "array_position(x, a)": "list_position(CAST(CAST(to_json(a) AS JSON[]) AS VARCHAR[]), to_json(x)::VARCHAR) - 1",
@@ -95,7 +103,9 @@ def is_variant(node: exp.Expr | None) -> bool:
         return is_variant(node.this)
     if isinstance(node, exp.Column):
         return node.name.upper() == "VALUE" and bool((s := node.find_ancestor(exp.Select)) and s.find(exp.Explode))
-    return isinstance(node, exp.JSONExtract | exp.ParseJSON) or (isinstance(node, exp.Bracket) and is_variant_path(node))
+    return isinstance(node, exp.JSONExtract | exp.ParseJSON) or (
+        isinstance(node, exp.Bracket) and is_variant_path(node)
+    )
 
 
 def is_variant_path(node: exp.Bracket) -> bool:
@@ -105,7 +115,9 @@ def is_variant_path(node: exp.Bracket) -> bool:
 def _is_text(node: exp.Expr) -> bool:
     if isinstance(node, exp.Cast):
         return node.to.this in exp.DataType.TEXT_TYPES
-    return node.is_string or isinstance(node, exp.Upper | exp.Lower | exp.Trim | exp.Concat | exp.DPipe | exp.MD5 | exp.SHA2)
+    return node.is_string or isinstance(
+        node, exp.Upper | exp.Lower | exp.Trim | exp.Concat | exp.DPipe | exp.MD5 | exp.SHA2
+    )
 
 
 def _cast_variants(node: exp.Expr) -> exp.Expr:
