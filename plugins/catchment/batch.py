@@ -22,10 +22,15 @@ class Mode(StrEnum):
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment in UTC; a moment without a zone is refused, for it would be somebody's guess."""
+    """The same moment in UTC, as a plain datetime (Airflow's are pendulum's, which msgspec does not encode).
+
+    Raises:
+        ValueError: the moment has no zone; any would be somebody's guess.
+    """
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone: write it with one, such as {moment.isoformat()}Z.")
-    return moment.astimezone(UTC)
+    there = moment.astimezone(UTC)
+    return datetime.combine(there.date(), there.time(), UTC)
 
 
 def stamp(moment: datetime) -> str:

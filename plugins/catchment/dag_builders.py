@@ -98,7 +98,7 @@ def _stream_tasks(
 def _announce(spec: SourceSpec) -> Any:
     @task(
         task_id="announce",
-        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        trigger_rule=TriggerRule.ALL_DONE,
         outlets=[source_asset(spec.name)],
         doc_md="Says that the run is over, so that dbt may begin. A broken stream does not hold its siblings back.",
     )

@@ -1,0 +1,164 @@
+"""What the DAG files make: exactly these DAGs, with what people on call rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from catchment.sources import SOURCES
+from tests.dags.conftest import DBT
+
+HEAVY = {
+    "boto3",
+    "botocore",
+    "snowflake.connector",
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "duckdb",
+    "google.auth",
+    "dbt",
+    "gspread",
+}
+OWNERS = {"chartmogul": "data", "zendesk": "support-ops", "google_sheets": "data", "customer_metrics": "data"}
+FILES = {
+    "chartmogul": "dags/sources/chartmogul.py",
+    "zendesk": "dags/sources/zendesk.py",
+    "google_sheets": "dags/sources/google_sheets.py",
+    "customer_metrics": "dags/transform/customer_metrics.py",
+}
+SCHEDULES = {"chartmogul": "0 2 * * *", "zendesk": "30 1 * * *", "google_sheets": "5 * * * *"}
+INGEST = [pytest.param(name, id=name) for name in SOURCES]
+ALL = [pytest.param(name, id=name) for name in FILES]
+Parsed = dict[str, Any]
+
+
+def test_there_are_exactly_these_dags_and_no_import_errors(parsed: Parsed) -> None:
+    assert parsed["errors"] == {}
+    assert {name: dag["file"] for name, dag in parsed["dags"].items()} == FILES
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_dag_has_an_owner_tags_and_a_page_for_the_one_on_call(parsed: Parsed, name: str) -> None:
+    dag = parsed["dags"][name]
+    assert dag["owner"] == OWNERS[name]
+    assert f"owner:{OWNERS[name]}" in dag["tags"]
+    assert {"ingest", name} <= set(dag["tags"]) or {"transform", "dbt"} <= set(dag["tags"])
+    assert "docs/runbooks/" in dag["doc_md"]
+    assert f"Owner: {OWNERS[name]}." in dag["doc_md"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_runs_never_overlap_and_missed_ones_are_not_caught_up(parsed: Parsed, name: str) -> None:
+    assert (parsed["dags"][name]["catchup"], parsed["dags"][name]["max_active_runs"]) == (False, 1)
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_a_source_runs_on_its_schedule_with_data_intervals_in_utc(parsed: Parsed, name: str) -> None:
+    timetable = parsed["dags"][name]["timetable"]
+    assert timetable.startswith("CronDataIntervalTimetable")
+    assert f"expression='{SCHEDULES[name]}'" in timetable
+    assert "timezone='UTC'" in timetable
+
+
+def test_dbt_runs_when_every_source_has_news_and_at_six(parsed: Parsed) -> None:
+    timetable = parsed["dags"]["customer_metrics"]["timetable"]
+    assert timetable.startswith("AssetOrTimeSchedule")
+    assert "0 6 * * *" in timetable
+    assert all(f"raw.{name}" in timetable for name in SOURCES)
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_a_source_has_two_tasks_a_stream_and_says_when_it_is_over(parsed: Parsed, name: str) -> None:
+    streams = [stream.name for stream in SOURCES[name].streams]
+    expected = {f"{stream}.{task}" for stream in streams for task in ("extract", "load")} | {"announce", "watch"}
+    assert set(parsed["dags"][name]["tasks"]) == expected
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_tasks_of_a_source_wait_for_no_sibling(parsed: Parsed, name: str) -> None:
+    tasks = parsed["dags"][name]["tasks"]
+    loads = sorted(f"{stream.name}.load" for stream in SOURCES[name].streams)
+    for stream in SOURCES[name].streams:
+        parent = [f"{stream.parent.stream}.extract"] if stream.parent else []
+        assert tasks[f"{stream.name}.extract"]["upstream"] == parent
+        assert tasks[f"{stream.name}.load"]["upstream"] == [f"{stream.name}.extract"]
+    assert tasks["announce"]["upstream"] == tasks["watch"]["upstream"] == loads
+    assert tasks["announce"]["trigger_rule"] == "all_done"
+    assert tasks["watch"]["trigger_rule"] == "one_failed"
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_tasks_of_a_source_have_a_pool_a_time_limit_and_retries_by_kind(parsed: Parsed, name: str) -> None:
+    for task_id, task in parsed["dags"][name]["tasks"].items():
+        assert task["owner"] == OWNERS[name]
+        assert task["retry_policy"] == "RetryByKind"
+        assert task["doc_md"]
+        match task_id.rpartition(".")[2]:
+            case "extract":
+                assert (task["pool"], task["timeout"], task["retries"]) == (name, 7200, 4)
+            case "load":
+                assert (task["pool"], task["timeout"], task["retries"]) == ("warehouse", 1800, 4)
+            case "announce":
+                assert task["retries"] == 4
+            case "watch":
+                assert task["retries"] == 0
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_waits_between_tries_grow(parsed: Parsed, name: str) -> None:
+    waits = {task["backoff"] for task in parsed["dags"][name]["tasks"].values()}
+    assert all(float(multiplier) >= 2 for multiplier in waits)
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_each_load_updates_its_streams_asset(parsed: Parsed, name: str) -> None:
+    tasks = parsed["dags"][name]["tasks"]
+    outlets = {task_id: task["outlets"] for task_id, task in tasks.items() if task["outlets"]}
+    loads = {f"{stream.name}.load": [f"raw.{name}.{stream.name}"] for stream in SOURCES[name].streams}
+    assert outlets == {**loads, "announce": [f"raw.{name}"]}
+
+
+@pytest.mark.parametrize("name", INGEST)
+def test_the_form_offers_every_stream_a_window_and_a_mode(parsed: Parsed, name: str) -> None:
+    form = parsed["dags"][name]["params"]
+    assert list(form) == ["streams", "from", "to", "mode"]
+    assert form["streams"]["items"]["enum"] == [stream.name for stream in SOURCES[name].streams]
+    assert form["mode"]["enum"] == ["incremental", "full"]
+    assert all(field["title"] for field in form.values())
+
+
+def test_every_model_of_dbt_has_a_task_in_the_warehouses_pool(parsed: Parsed) -> None:
+    dag = parsed["dags"]["customer_metrics"]
+    models = {path.stem for path in DBT.glob("models/**/*.sql")}
+    runs = [task_id for task_id in dag["tasks"] if task_id.endswith(("_run", ".run"))]
+    assert models
+    assert {model for model in models if not any(task_id[:-4].endswith(f".{model}") for task_id in runs)} == set()
+    assert all(task["timeout"] == 3600 and task["retries"] >= 0 for task in dag["tasks"].values())
+    work = [task for task_id, task in dag["tasks"].items() if not task_id.endswith("watcher_done")]
+    assert {task["pool"] for task in work} == {"warehouse"}
+
+
+def test_parsing_asks_for_no_host_no_connection_and_no_variable(parsed: Parsed, parsed_sources: Parsed) -> None:
+    assert parsed["asked"] == parsed_sources["asked"] == []
+
+
+def test_a_source_file_imports_nothing_heavy(parsed_sources: Parsed) -> None:
+    assert set(parsed_sources["dags"]) == set(SOURCES)
+    assert HEAVY & set(parsed_sources["modules"]) == set()
+
+
+def test_the_dbt_file_imports_no_warehouse_and_no_dbt(parsed: Parsed) -> None:
+    """boto3 is Cosmos's own."""
+    assert (HEAVY - {"boto3", "botocore"}) & set(parsed["modules"]) == set()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_two_parses_serialize_the_same(parsed: Parsed, parsed_again: Parsed, name: str) -> None:
+    assert parsed["serialized"][name] == parsed_again["serialized"][name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_scheduler_gets_every_task_back(parsed: Parsed, name: str) -> None:
+    assert parsed["scheduled"][name] == sorted(parsed["dags"][name]["tasks"])
