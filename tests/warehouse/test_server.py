@@ -357,3 +357,10 @@ def test_a_statement_of_provisioning_is_accepted(sql, statement):
 def test_what_is_not_done_is_refused_with_a_sentence(sql, statement):
     with pytest.raises(ProgrammingError, match="Unsupported by the local warehouse"):
         sql(statement)
+
+
+def test_tables_and_views_are_listed_each_with_its_kind(sql, schema):
+    sql("CREATE TABLE A (X NUMBER)")
+    sql("CREATE VIEW B AS SELECT X FROM A")
+    listed = f"SELECT TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = '{schema}' ORDER BY 1"
+    assert sql(listed) == [("A", "BASE TABLE"), ("B", "VIEW")]
