@@ -1,8 +1,8 @@
 """Raw → staging → intermediate → marts, by dbt, each time all sources have news, and at six in any case.
 
-Cosmos renders the models as task groups from a manifest that is made ahead (`make manifest`); nothing runs dbt when
-this file is parsed. One `dbt build` does the work and every task watches its own model (WATCHER). Set
-`CATCHMENT_DBT_EXECUTION_MODE=local` for one dbt call per task: slower, each model can be cleared by itself.
+Cosmos renders the models as task groups from a manifest that is made ahead (`python -m catchment dbt-manifest`);
+nothing runs dbt when this file is parsed. One `dbt build` does the work and every task watches its own model (WATCHER).
+Set `CATCHMENT_DBT_EXECUTION_MODE=local` for one dbt call per task: slower, each model can be cleared by itself.
 Owner: data. If a model is red, see docs/runbooks/dbt_failed.md.
 """
 
@@ -11,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
-from cosmos import DbtTaskGroup, ExecutionConfig, ProjectConfig, RenderConfig
+from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
 from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
-from catchment.dbt_project import MANIFEST
-from catchment.hooks.dbt_profile import profile_config
+from catchment.hooks.dbt_profile import profile_config, project_config
 from catchment.operators.ingest import source_asset
 from catchment.sources import SOURCES
 
@@ -44,20 +43,19 @@ with DAG(
 ) as dag:
     DbtTaskGroup(
         group_id="dbt",
-        project_config=ProjectConfig(
-            dbt_project_path=PROJECT,
-            manifest_path=PROJECT / MANIFEST,
-            project_name="catchment",
-            install_dbt_deps=False,
-        ),
+        project_config=project_config(PROJECT),
         profile_config=profile_config(),
         execution_config=ExecutionConfig(execution_mode=MODE),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
-            exclude=["resource_type:exposure", "resource_type:unit_test"],
             test_behavior=TestBehavior.BUILD if MODE is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
             group_nodes_by_folder=True,
             emit_datasets=False,
         ),
-        operator_args={"install_deps": False, "pool": "warehouse", "poke_interval": 3},
+        operator_args={
+            "install_deps": False,
+            "pool": "warehouse",
+            "poke_interval": 3,
+            "exclude": "resource_type:unit_test",  # here, not in RenderConfig: there it makes the tasks' order random
+        },
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
-from cosmos import ProfileConfig
+from cosmos import ProfileConfig, ProjectConfig
 from cosmos.profiles.snowflake.base import SnowflakeBaseProfileMapping
+
+from catchment.dbt_project import MANIFEST
+
+PROJECT_NAME = "catchment"
 
 
 class WarehouseProfile(SnowflakeBaseProfileMapping):
@@ -51,6 +56,17 @@ class WarehouseProfile(SnowflakeBaseProfileMapping):
 
     def transform_private_key(self, private_key: str) -> str:
         return self._decode_private_key_content(private_key)
+
+
+def project_config(project: Path) -> ProjectConfig:
+    """The dbt project in a folder, with the manifest that was made ahead.
+
+    The manifest's path is set afterwards, for Cosmos (1.15) would make it an ObjectStoragePath, and to open that loads
+    every provider's file system (boto3 among them) in each process that parses the DAG: 0.6 s of its 0.9 s.
+    """
+    config = ProjectConfig(dbt_project_path=project, project_name=PROJECT_NAME, install_dbt_deps=False)
+    config.manifest_path = project / MANIFEST
+    return config
 
 
 def profile_config(conn_id: str = "snowflake_default") -> ProfileConfig:
