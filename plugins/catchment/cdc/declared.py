@@ -1,0 +1,201 @@
+"""What is declared to be replicated: the application's shards and tables, from `include/connectors/application.toml`.
+
+Names follow from declared ones here and nowhere else: connections, connectors, slots, topics, raw tables.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from catchment.errors import ContractBroken
+
+FILE = Path(__file__).parents[3] / "include" / "connectors" / "application.toml"
+CDC_SCHEMA = "cdc"
+HEARTBEAT = f"{CDC_SCHEMA}.heartbeat"
+SIGNALS = f"{CDC_SCHEMA}.signals"
+PARTITIONS = 3
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TYPE = re.compile(
+    r"(smallint|integer|bigint|real|double precision|numeric(\(\d+,\d+\))?|boolean|text|varchar(\(\d+\))?|char\(\d+\)"
+    r"|uuid|date|time|timestamp|timestamptz|interval|json|jsonb|bytea|enum|inet)(\[\])?"
+)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of the application's databases. `name` is also its topic prefix and `_shard` in the warehouse."""
+
+    name: str
+    source: str = "application"
+
+    @property
+    def connection(self) -> str:
+        """The id of the connection of the role `cdc`: the one Debezium and the health DAG use."""
+        return f"{self.source}_{self.name}"
+
+    @property
+    def owner_connection(self) -> str:
+        """The id of the owner's connection: migrations and repairs."""
+        return f"{self.connection}_owner"
+
+    @property
+    def connector(self) -> str:
+        return f"{self.source}-{self.name}"
+
+    @property
+    def slot(self) -> str:
+        return f"debezium_{self.name}"
+
+    @property
+    def transaction_topic(self) -> str:
+        return f"{self.name}.transaction"
+
+    @property
+    def heartbeat_topic(self) -> str:
+        return f"{self.name}.{HEARTBEAT}"
+
+    @property
+    def signals_topic(self) -> str:
+        return f"{self.name}.{SIGNALS}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One replicated table, the same on every shard.
+
+    `columns` are Postgres types by name, in order. `surrogate_key` is the column that an incremental snapshot reads
+    by, where the primary key can't serve. `history`: staging keeps every version, not the newest alone.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str] = field(hash=False)
+    personal: tuple[str, ...] = ()
+    history: bool = False
+    surrogate_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """The declaration as a whole, and the names that follow from it."""
+
+    source: str
+    database: str
+    schema: str
+    publication: str
+    shards: tuple[Shard, ...]
+    tables: tuple[Table, ...]
+
+    @property
+    def sink(self) -> str:
+        """The name of the connector that writes to Snowflake."""
+        return f"snowflake-{self.source}"
+
+    def shard(self, name: str) -> Shard:
+        for shard in self.shards:
+            if shard.name == name:
+                return shard
+        raise KeyError(f"{self.source} has no shard {name!r}; it has: {', '.join(s.name for s in self.shards)}")
+
+    def table(self, name: str) -> Table:
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(f"{self.source} has no table {name!r}; it has: {', '.join(t.name for t in self.tables)}")
+
+    def topic(self, shard: Shard, table: Table) -> str:
+        """`s0.public.customers`: every change of one table on one shard, partitions of the table included."""
+        return f"{shard.name}.{self.schema}.{table.name}"
+
+    def raw_table(self, shard: Shard, table: Table) -> str:
+        """`RAW.APPLICATION.S0_CUSTOMERS`: where the records of one topic are."""
+        return f"RAW.{self.source}.{shard.name}_{table.name}".upper()
+
+    def replicated(self) -> Iterator[tuple[Shard, Table]]:
+        """Every table of every shard: the topics that go into raw."""
+        return ((shard, table) for shard in self.shards for table in self.tables)
+
+    def of_topic(self, topic: str) -> tuple[Shard, Table] | None:
+        """The shard and table whose changes a topic carries; None for heartbeats, signals and strangers."""
+        return next(((s, t) for s, t in self.replicated() if self.topic(s, t) == topic), None)
+
+
+@cache
+def application(path: Path = FILE) -> Application:
+    """The declaration in `path`. Raises ContractBroken with what is wrong and where."""
+    try:
+        return parse(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError, ContractBroken) as error:
+        raise ContractBroken(f"{path.name}: {error}") from error
+
+
+def parse(text: str) -> Application:
+    """The declaration that a TOML text holds."""
+    entries = tomllib.loads(text)
+    source = _name(entries, "source")
+    declared = Application(
+        source=source,
+        database=_name(entries, "database"),
+        schema=_name(entries, "schema"),
+        publication=_name(entries, "publication"),
+        shards=tuple(Shard(_name(entry, "name"), source) for entry in entries.get("shards", ())),
+        tables=tuple(_table(entry) for entry in entries.get("tables", ())),
+    )
+    _unique("shard", [shard.name for shard in declared.shards])
+    _unique("table", [table.name for table in declared.tables])
+    return declared
+
+
+def _table(entry: Mapping[str, Any]) -> Table:
+    name = _name(entry, "name")
+    unknown = entry.keys() - {"name", "key", "columns", "personal", "history", "surrogate_key"}
+    if unknown:
+        raise ContractBroken(f"table {name} has entries that mean nothing: {', '.join(sorted(unknown))}. Remove them.")
+    table = Table(
+        name=name,
+        key=tuple(entry.get("key", ())),
+        columns=MappingProxyType(dict(entry.get("columns", {}))),
+        personal=tuple(entry.get("personal", ())),
+        history=bool(entry.get("history", False)),
+        surrogate_key=entry.get("surrogate_key"),
+    )
+    _check(table)
+    return table
+
+
+def _check(table: Table) -> None:
+    if not table.key:
+        raise ContractBroken(f"table {table.name} has no key: name the columns of its primary key.")
+    named = (*table.key, *table.personal, *((table.surrogate_key,) if table.surrogate_key else ()))
+    for column in named:
+        if column not in table.columns:
+            raise ContractBroken(f"table {table.name} names the column {column!r} but does not declare its type.")
+    for column, kind in table.columns.items():
+        if not _NAME.fullmatch(column) or not _TYPE.fullmatch(str(kind)):
+            raise ContractBroken(f"table {table.name}: column {column!r} has the type {kind!r}, which is not known.")
+    if table.surrogate_key is None and any(table.columns[column] == "timestamptz" for column in table.key):
+        raise ContractBroken(
+            f"table {table.name} has timestamptz in its key: Debezium's incremental snapshots silently skip rows of such "
+            "a table. Name a unique column as surrogate_key."
+        )
+
+
+def _name(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ContractBroken(f"{key} is {value!r}: it must be a lower-case name, of letters, digits and underscores.")
+    return value
+
+
+def _unique(kind: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ContractBroken(f"declared twice: {kind} {', '.join(twice)}. Keep one entry.")
