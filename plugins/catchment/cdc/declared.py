@@ -183,8 +183,8 @@ def _check(table: Table) -> None:
             raise ContractBroken(f"table {table.name}: column {column!r} has the type {kind!r}, which is not known.")
     if table.surrogate_key is None and any(table.columns[column] == "timestamptz" for column in table.key):
         raise ContractBroken(
-            f"table {table.name} has timestamptz in its key: Debezium's incremental snapshots silently skip rows of such "
-            "a table. Name a unique column as surrogate_key."
+            f"table {table.name} has timestamptz in its key: Debezium's incremental snapshots silently skip rows of "
+            "such a table. Name a unique column as surrogate_key."
         )
 
 
