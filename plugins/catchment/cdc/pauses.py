@@ -1,0 +1,80 @@
+"""Pauses: what a person has silenced on purpose, with a reason and an end, in `RAW.CATCHMENT.CDC_PAUSES`.
+
+They live in the warehouse, beside the health DAG's own records, so that who paused what, and why, can be read a year
+later. A pause is never deleted; ending it early moves its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from catchment.errors import NeedsPerson
+from catchment.warehouse.ledger import sql_time
+
+PAUSES = "RAW.CATCHMENT.CDC_PAUSES"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """The health DAG does nothing about `connector` and says nothing of it between `starts` and `ends`.
+
+    What would lose data (a slot about to be lost) is said all the same.
+    """
+
+    connector: str
+    owner: str
+    reason: str
+    starts: datetime
+    ends: datetime
+
+    def __post_init__(self) -> None:
+        if not self.owner.strip() or not self.reason.strip():
+            raise NeedsPerson(f"A pause of {self.connector} needs an owner and a reason: give both.")
+        if self.ends <= self.starts:
+            raise NeedsPerson(f"The pause of {self.connector} ends before it starts: give an end in the future.")
+
+    def standing(self, at: datetime) -> bool:
+        return self.starts <= at < self.ends
+
+
+def record(cursor: Any, pause: Pause) -> None:
+    """Write a pause down. Do this before the connector is paused, so that no health run falls between."""
+    cursor.execute(
+        f"INSERT INTO {PAUSES} (CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT) "  # noqa: S608 - a constant
+        "SELECT %(connector)s, %(owner)s, %(reason)s, %(starts)s::TIMESTAMP_NTZ, %(ends)s::TIMESTAMP_NTZ",
+        {
+            "connector": pause.connector,
+            "owner": pause.owner,
+            "reason": pause.reason,
+            "starts": sql_time(pause.starts),
+            "ends": sql_time(pause.ends),
+        },
+    )
+
+
+def end(cursor: Any, connector: str, at: datetime) -> None:
+    """End what pauses stand for a connector. Do this after the connector runs again."""
+    cursor.execute(
+        f"UPDATE {PAUSES} SET ENDS_AT = %(at)s::TIMESTAMP_NTZ "  # noqa: S608 - a constant
+        "WHERE CONNECTOR = %(connector)s AND ENDS_AT > %(at)s::TIMESTAMP_NTZ",
+        {"connector": connector, "at": sql_time(at)},
+    )
+
+
+def newest(cursor: Any) -> Mapping[str, Pause]:
+    """The pause of each connector that ends last, standing or over."""
+    cursor.execute(
+        "SELECT CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT "  # noqa: S608 - a constant
+        f"FROM {PAUSES} WHERE ENDS_AT > STARTS_AT ORDER BY ENDS_AT"
+    )
+    return {
+        row[0]: Pause(connector=row[0], owner=row[1], reason=row[2], starts=_utc(row[3]), ends=_utc(row[4]))
+        for row in cursor.fetchall()
+    }
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
