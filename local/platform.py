@@ -30,6 +30,7 @@ POOLS = {
     "zendesk": (4, "Zendesk: the incremental exports share ten requests a minute"),
     "google_sheets": (2, "Google Sheets: 60 reads a minute"),
     "warehouse": (4, "Loads into the warehouse"),
+    "dbt": (4, "dbt: one task builds, the others watch their models"),
 }
 
 

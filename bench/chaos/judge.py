@@ -16,7 +16,7 @@ from catchment.warehouse.session import Session
 
 Key = tuple[Any, ...]
 _BATCHES = f"""
-SELECT BATCH_ID, EXTRACTED_AT, ROWS_LOADED, WINDOW_FROM, WINDOW_TO FROM {LEDGER}
+SELECT BATCH_ID, COALESCE(SAME_AS, BATCH_ID), EXTRACTED_AT, ROWS_LOADED, WINDOW_FROM, WINDOW_TO FROM {LEDGER}
 WHERE SOURCE = %(source)s AND STREAM = %(stream)s
 """  # noqa: S608 - a constant table name
 
@@ -30,6 +30,12 @@ class BatchRow:
     rows: int
     window_from: datetime | None = None
     window_to: datetime | None = None
+    held_by: str | None = None
+
+    @property
+    def holder(self) -> str:
+        """The batch that its rows are under."""
+        return self.held_by or self.id
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def current(stream: Stream, batches: Sequence[BatchRow], rows: Iterable[RawRow])
     match stream.read:
         case Snapshot() | SheetTab():
             newest = max(batches, key=lambda batch: batch.extracted_at, default=None)
-            return {row.key: row.record for row in known if newest and row.batch == newest.id}
+            return {row.key: row.record for row in known if newest and row.batch == newest.holder}
         case Window(at=at):
             return {row.key: row.record for row in known if row.batch == _winner(batches, row.record[at])}
         case _:
@@ -129,13 +135,16 @@ def _version_order(stream: Stream, extracted: Mapping[str, datetime]) -> Callabl
 def _winner(batches: Iterable[BatchRow], value: object) -> str | None:
     at = moment_of(value)
     around = [b for b in batches if at and b.window_from and b.window_to and b.window_from <= at < b.window_to]
-    return max(around, key=lambda batch: batch.extracted_at).id if around else None
+    return max(around, key=lambda batch: batch.extracted_at).holder if around else None
 
 
 def read_batches(session: Session, source: str, stream: str) -> list[BatchRow]:
     """A stream's rows of the ledger."""
     found = _all(session, _BATCHES, {"source": source, "stream": stream})
-    return [BatchRow(id, _utc(at), int(rows), _utc(start), _utc(end)) for id, at, rows, start, end in found]
+    return [
+        BatchRow(id, _utc(at), int(rows), _utc(start), _utc(end), held_by)
+        for id, held_by, at, rows, start, end in found
+    ]
 
 
 def read_rows(session: Session, source: str, stream: Stream, *, key_length: int | None = None) -> list[RawRow]:

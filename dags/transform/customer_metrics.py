@@ -54,8 +54,9 @@ with DAG(
         ),
         operator_args={
             "install_deps": False,
-            "pool": "warehouse",
-            "poke_interval": 3,
+            "pool": "dbt",
+            "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
+            "poke_interval": 1,
             "exclude": "resource_type:unit_test",  # here, not in RenderConfig: there it makes the tasks' order random
         },
     )

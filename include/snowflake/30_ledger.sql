@@ -1,5 +1,6 @@
 -- as: SYSADMIN
 -- Timestamps are UTC. One row for each batch loaded, written in the transaction that loads it.
+-- SAME_AS: the batch whose rows are this one's too, for a list that is read whole and was found unchanged (see CONTENT).
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.LEDGER (
     BATCH_ID VARCHAR NOT NULL,
     SOURCE VARCHAR NOT NULL,
@@ -17,6 +18,8 @@ CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.LEDGER (
     ROWS_LOADED NUMBER(38, 0) NOT NULL,
     ROWS_REJECTED NUMBER(38, 0) NOT NULL,
     BYTES NUMBER(38, 0) NOT NULL,
+    CONTENT VARCHAR,
+    SAME_AS VARCHAR,
     SPEC_VERSION NUMBER(38, 0) NOT NULL,
     EXTRACTED_AT TIMESTAMP_NTZ NOT NULL,
     LOADED_AT TIMESTAMP_NTZ NOT NULL,

@@ -64,15 +64,16 @@ class Figures:
             StreamRow(
                 source=source,
                 stream=stream,
-                outcome=outcome(source, stream, runs),
-                extracted=ledger.get((source, stream), NO_BATCH).extracted,
-                landed=self._landed(ledger.get((source, stream), NO_BATCH).manifests),
-                rejected=ledger.get((source, stream), NO_BATCH).rejected,
+                outcome="unchanged" if batches.unchanged else outcome(source, stream, runs),
+                extracted=batches.extracted,
+                landed=self._landed(batches.manifests),
+                rejected=batches.rejected,
                 raw=raw[(source, stream)] or 0,
                 staging=staging[(source, stream)],
                 seconds=seconds(source, stream, runs),
             )
             for source, stream in _streams()
+            for batches in [ledger.get((source, stream), NO_BATCH)]
         ]
 
     def mrr(self) -> list[MrrRow]:
@@ -97,9 +98,9 @@ class Figures:
     def _ledger(self, since: datetime) -> dict[tuple[str, str], Batches]:
         rows = self._query(LEDGER, [since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")])
         found: dict[tuple[str, str], Batches] = {}
-        for source, stream, manifest, extracted, rejected in rows:
+        for source, stream, manifest, extracted, rejected, same_as in rows:
             before = found.get((source, stream), NO_BATCH)
-            found[(source, stream)] = before.plus(manifest, int(extracted), int(rejected))
+            found[(source, stream)] = before.plus(manifest, int(extracted), int(rejected), fresh=same_as is None)
         return found
 
     def _counts(self, table: str) -> dict[tuple[str, str], int | None]:
@@ -137,7 +138,8 @@ class Figures:
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the local vendor is never behind a proxy
 MRR = "SELECT MONTH, MRR_CENTS FROM ANALYTICS.MARTS.FCT_MRR_MONTHLY ORDER BY MONTH"
 LEDGER = (
-    "SELECT SOURCE, STREAM, MANIFEST, ROWS_EXTRACTED, ROWS_REJECTED FROM RAW.CATCHMENT.LEDGER WHERE LOADED_AT >= %s"
+    "SELECT SOURCE, STREAM, MANIFEST, ROWS_EXTRACTED, ROWS_REJECTED, SAME_AS "
+    "FROM RAW.CATCHMENT.LEDGER WHERE LOADED_AT >= %s"
 )
 TABLES = ".INFORMATION_SCHEMA.TABLES"
 
@@ -149,9 +151,17 @@ class Batches:
     manifests: tuple[str, ...] = ()
     extracted: int = 0
     rejected: int = 0
+    fresh: int = 0
 
-    def plus(self, manifest: str, extracted: int, rejected: int) -> Batches:
-        return Batches((*self.manifests, manifest), self.extracted + extracted, self.rejected + rejected)
+    @property
+    def unchanged(self) -> bool:
+        """Whether every batch was a list as it was before, of which nothing was loaded."""
+        return bool(self.manifests) and not self.fresh
+
+    def plus(self, manifest: str, extracted: int, rejected: int, *, fresh: bool) -> Batches:
+        return Batches(
+            (*self.manifests, manifest), self.extracted + extracted, self.rejected + rejected, self.fresh + fresh
+        )
 
 
 NO_BATCH = Batches()
@@ -166,7 +176,7 @@ def side_by_side(ours: Mapping[str, int], vendor: Mapping[str, int]) -> list[Mrr
 
 
 def outcome(source: str, stream: str, runs: Sequence[Run]) -> str:
-    """How it went: loaded, unchanged or not in the plan (both skipped by `extract`), or failed."""
+    """How it went: loaded, skipped by `extract` (an unchanged sheet, or not in the plan), or failed."""
     states = {task["task_id"]: task["state"] for run in runs if run.dag_id == source for task in run.tasks}
     extract, load = states.get(f"{stream}.extract"), states.get(f"{stream}.load")
     if load == "success":

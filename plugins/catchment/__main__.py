@@ -18,6 +18,7 @@ from catchment.connection import Connection
 from catchment.errors import CatchmentError
 from catchment.platform import Platform
 from catchment.sources import SOURCES, source
+from catchment.warehouse.load import Loaded
 
 DBT_PROJECT = Path(__file__).parents[2] / "include" / "dbt"
 
@@ -65,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
     manifest = commands.add_parser("dbt-manifest", help="parse the dbt project into the manifest that Airflow renders")
     manifest.set_defaults(run=_dbt_manifest)
+
+    migrate = commands.add_parser("cdc-migrate", help="make what replication needs on a shard; any number of times")
+    migrate.set_defaults(run=_cdc_migrate)
+    migrate.add_argument("--shard", action="append", metavar="NAME", help="only this shard; may be given again")
     return parser
 
 
@@ -97,8 +102,7 @@ def _extract(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace) -> int:
     platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
     batch = _batch(args)
-    loaded = platform.load(platform.manifest_key(batch))
-    print(json.dumps({"batch": batch.id, "rows": loaded.rows, "rejected": loaded.rejected}))
+    _print_loaded(batch, platform.load(platform.manifest_key(batch)))
     return 0
 
 
@@ -106,12 +110,14 @@ def _sync(args: argparse.Namespace) -> int:
     platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
     batch = _batch(args)
     key = platform.extract(batch)
-    if key is None:
-        print(json.dumps({"batch": batch.id, "unchanged": True}))
-        return 0
-    loaded = platform.load(key)
-    print(json.dumps({"batch": batch.id, "rows": loaded.rows, "rejected": loaded.rejected}))
+    _print_loaded(batch, None if key is None else platform.load(key))
     return 0
+
+
+def _print_loaded(batch: Batch, loaded: Loaded | None) -> None:
+    """None: the source said before it was read that nothing changed."""
+    counts = {"rows": loaded.rows, "rejected": loaded.rejected} if loaded else {}
+    print(json.dumps({"batch": batch.id, **counts, "unchanged": loaded is None or loaded.same_as is not None}))
 
 
 def _snowflake_apply(args: argparse.Namespace) -> int:
@@ -148,6 +154,17 @@ def _dbt_manifest(_: argparse.Namespace) -> int:
     from catchment import dbt_project
 
     print(dbt_project.write_manifest(DBT_PROJECT))
+    return 0
+
+
+def _cdc_migrate(args: argparse.Namespace) -> int:
+    from catchment.cdc import declared, migrate
+
+    application = declared.application()
+    for shard in [application.shard(name) for name in args.shard] if args.shard else application.shards:
+        owner, replicator = map(Connection.from_env, (shard.owner_connection, shard.connection))
+        migrate.migrate(application, owner, replicator)
+        print(f"{shard.name}: ready to be replicated")
     return 0
 
 

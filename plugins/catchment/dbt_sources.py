@@ -28,6 +28,7 @@ COLUMNS = (
 )
 LEDGER_COLUMNS = (
     ("batch_id", "The batch; its rows in the raw table carry the same id."),
+    ("same_as", "The batch whose rows are this one's too: a list that is read whole and was as before. Else empty."),
     ("source", "The source of the batch."),
     ("stream", "The stream of the batch."),
     ("kind", "`scheduled` or `backfill`."),

@@ -126,6 +126,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files)
 
+    @property
+    def content(self) -> str:
+        """A digest of the landed lines and of how they were read: equal for batches that hold the same."""
+        read = (self.source, self.stream, str(self.spec_version), *(file.sha256 for file in self.files))
+        return hashlib.sha256("\n".join(read).encode()).hexdigest()
+
 
 def write_manifest(store: Store, batch: Batch, manifest: Manifest) -> str:
     """Make the landed files a batch, and remove what an earlier attempt left beside them. Returns the key."""

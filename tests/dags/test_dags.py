@@ -129,7 +129,7 @@ def test_the_form_offers_every_stream_a_window_and_a_mode(parsed: Parsed, name: 
     assert all(field["title"] for field in form.values())
 
 
-def test_every_model_of_dbt_has_a_task_in_the_warehouses_pool(parsed: Parsed) -> None:
+def test_every_model_of_dbt_has_a_task_in_dbts_pool(parsed: Parsed) -> None:
     dag = parsed["dags"]["customer_metrics"]
     models = {path.stem for path in DBT.glob("models/**/*.sql")}
     runs = [task_id for task_id in dag["tasks"] if task_id.endswith(("_run", ".run"))]
@@ -137,7 +137,7 @@ def test_every_model_of_dbt_has_a_task_in_the_warehouses_pool(parsed: Parsed) ->
     assert {model for model in models if not any(task_id[:-4].endswith(f".{model}") for task_id in runs)} == set()
     assert all(task["timeout"] == 3600 and task["retries"] >= 0 for task in dag["tasks"].values())
     work = [task for task_id, task in dag["tasks"].items() if not task_id.endswith("watcher_done")]
-    assert {task["pool"] for task in work} == {"warehouse"}
+    assert {task["pool"] for task in work} == {"dbt"}
 
 
 def test_parsing_asks_for_no_host_no_connection_and_no_variable(parsed: Parsed, parsed_sources: Parsed) -> None:

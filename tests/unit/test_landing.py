@@ -28,6 +28,14 @@ def land(store: MemoryStore, pages: list[list[bytes]], part_bytes: int = 1) -> l
     return parts.files
 
 
+@given(pages=PAGES)
+def test_the_same_lines_have_the_same_digest_however_they_came(pages: list[list[bytes]]) -> None:
+    lines = [line for page in pages for line in page]
+    one_by_one = [land(MemoryStore(), [[line] for line in lines], part_bytes=10**6)]
+    at_once = [land(MemoryStore(), [lines], part_bytes=10**6)]
+    assert one_by_one == at_once
+
+
 def noise(pages: int) -> list[list[bytes]]:
     """Pages of a thousand lines that no compression makes smaller than a part."""
     lines = [hashlib.sha512(str(number).encode()).hexdigest().encode() for number in range(pages * 1000)]

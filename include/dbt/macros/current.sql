@@ -16,7 +16,7 @@
 -#}
 {% macro current_snapshot(source_name, stream, key, dated=false) -%}
 with batches as (
-    select batch_id, extracted_at
+    select coalesce(same_as, batch_id) as held_by, extracted_at
     from {{ source('catchment', 'ledger') }}
     where source = '{{ source_name }}' and stream = '{{ stream }}'
     qualify row_number() over (
@@ -31,7 +31,7 @@ select
     raw_rows.loaded_at,
     batches.extracted_at
 from {{ source(source_name, stream) }} as raw_rows
-inner join batches on raw_rows.batch_id = batches.batch_id
+inner join batches on raw_rows.batch_id = batches.held_by
 {{ one_row_per(key) }}
 {%- endmacro %}
 
@@ -43,7 +43,7 @@ inner join batches on raw_rows.batch_id = batches.batch_id
 -#}
 {% macro current_window(source_name, stream, key, at, version=none) -%}
 with batches as (
-    select batch_id, window_from, window_to, extracted_at, loaded_at
+    select batch_id, coalesce(same_as, batch_id) as held_by, window_from, window_to, extracted_at, loaded_at
     from {{ source('catchment', 'ledger') }}
     where source = '{{ source_name }}' and stream = '{{ stream }}' and window_from < window_to
 ),
@@ -65,7 +65,7 @@ winners as (
     select
         segments.segment_from,
         segments.segment_to,
-        batches.batch_id,
+        batches.held_by,
         batches.extracted_at
     from segments
     inner join batches
@@ -95,7 +95,7 @@ select
 from timed_rows as raw_rows
 inner join winners
     on
-        raw_rows.batch_id = winners.batch_id
+        raw_rows.batch_id = winners.held_by
         and raw_rows.happened_at >= winners.segment_from
         and raw_rows.happened_at < winners.segment_to
 {{ one_row_per(key, version) }}

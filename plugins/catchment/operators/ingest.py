@@ -219,6 +219,8 @@ class S3ToSnowflakeOperator(BaseOperator):
                 self.source,
                 self.stream,
             )
+        if loaded.same_as:
+            self.log.info("Unchanged: the rows of %s are this batch's too.", loaded.same_as)
         counts = {"rows": loaded.rows, "rejected": loaded.rejected}
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {**counts, "manifest": self.manifest_key}

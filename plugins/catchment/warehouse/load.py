@@ -9,7 +9,7 @@ from typing import Any
 
 from catchment.errors import ContractBroken
 from catchment.landing import MANIFEST, LandedFile, Manifest, Store, read_lines, read_manifest
-from catchment.spec import SheetTab, Stream
+from catchment.spec import SheetTab, Snapshot, Stream, Window
 from catchment.warehouse import ledger
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.names import FILE_FORMAT, LEDGER, REJECTS, STAGE, raw_table
@@ -20,10 +20,11 @@ FILES_PER_COPY = 1000  # Snowflake's limit for FILES = (…)
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: records that are in raw, records that are among the rejects."""
+    """What a load did: records that it brought to raw or to the rejects, or the batch that holds just the same."""
 
     rows: int
     rejected: int
+    same_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,26 +41,56 @@ def load(session: Session, store: Store, key: str, stream: Stream, *, query_tag:
     """Load the batch whose manifest is at `key`. Any number of times, from any point of failure: the same rows.
 
     Reads exactly the files that the manifest names and compares the rows of each. A line that the warehouse can't read
-    goes to the rejects with its reason. Raises `ContractBroken` when the files are not what the manifest says.
+    goes to the rejects with its reason. A list that is read whole and is as it was brings no rows: its ledger row says
+    which batch has them. Raises `ContractBroken` when the files are not what the manifest says.
     """
     manifest = read_manifest(store, key)
-    prefix = key.removesuffix(MANIFEST)
     loaded_at = datetime.now(UTC)
     with explained(f"load {manifest.batch_id}"), transaction(session, manifest.batch_id) as cursor:
-        _clear(cursor, manifest)
-        copied = _copy(cursor, manifest, prefix, stream, loaded_at)
-        _check(manifest, copied)
-        refused = _refused(cursor, store, manifest, prefix, copied, loaded_at)
-        _copy_rejects(cursor, manifest, prefix, loaded_at)
-        rows = sum(file.loaded for file in copied)
-        rejected = manifest.rejected + refused
-        ledger.record(cursor, manifest, key, loaded=rows, rejected=rejected, loaded_at=loaded_at, query_tag=query_tag)
-    return Loaded(rows=rows, rejected=rejected)
+        held_by = ledger.holder(cursor, manifest) if _read_whole(stream) and not manifest.rejected else None
+        if held_by == manifest.batch_id:
+            loaded = Loaded(rows=manifest.rows, rejected=0)
+            _clear(cursor, manifest, REJECTS, LEDGER)
+        else:
+            if _read_whole(stream):
+                ledger.hand_over(cursor, manifest)
+            _clear(cursor, manifest, raw_table(manifest.source, manifest.stream), REJECTS, LEDGER)
+            loaded = (
+                Loaded(rows=0, rejected=0, same_as=held_by)
+                if held_by
+                else _bring(cursor, store, manifest, key.removesuffix(MANIFEST), stream, loaded_at)
+            )
+        ledger.record(
+            cursor,
+            manifest,
+            key,
+            loaded=loaded.rows,
+            rejected=loaded.rejected,
+            same_as=loaded.same_as,
+            loaded_at=loaded_at,
+            query_tag=query_tag,
+        )
+    return loaded
 
 
-def _clear(cursor: Cursor, manifest: Manifest) -> None:
+def _read_whole(stream: Stream) -> bool:
+    """Whether a batch says all that there is, so that an equal one says nothing new."""
+    return isinstance(stream.read, Snapshot | Window | SheetTab)
+
+
+def _bring(
+    cursor: Cursor, store: Store, manifest: Manifest, prefix: str, stream: Stream, loaded_at: datetime
+) -> Loaded:
+    copied = _copy(cursor, manifest, prefix, stream, loaded_at)
+    _check(manifest, copied)
+    refused = _refused(cursor, store, manifest, prefix, copied, loaded_at)
+    _copy_rejects(cursor, manifest, prefix, loaded_at)
+    return Loaded(rows=sum(file.loaded for file in copied), rejected=manifest.rejected + refused)
+
+
+def _clear(cursor: Cursor, manifest: Manifest, *tables: str) -> None:
     """Take out what an earlier load of the same batch left."""
-    for table in (raw_table(manifest.source, manifest.stream), REJECTS, LEDGER):
+    for table in tables:
         cursor.execute(f"DELETE FROM {table} WHERE BATCH_ID = %(batch)s", {"batch": manifest.batch_id})
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from catchment.cdc.declared import application
 from catchment.errors import NeedsPerson
 from catchment.spec import SourceSpec
 from catchment.warehouse.provision_template import Template, Values, read
@@ -206,7 +207,8 @@ def _of(template: Template, rows: Mapping[str, Sequence[Values]]) -> Sequence[Va
 def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence[Values]]:
     """What `for each` goes over."""
     sources = [spec.name.upper() for spec in specs]
-    schemas = [("RAW", schema) for schema in ("CATCHMENT", *sources)]
+    replicated = application()
+    schemas = [("RAW", schema) for schema in ("CATCHMENT", *sources, replicated.source.upper())]
     schemas += [("ANALYTICS", schema) for schema in ANALYTICS_SCHEMAS]
     return {
         "": [{}],
@@ -215,6 +217,8 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence
         "stream": [
             {"source": spec.name.upper(), "stream": stream.name.upper()} for spec in specs for stream in spec.streams
         ],
+        "cdc_source": [{"source": replicated.source.upper()}],
+        "topic": [_topic(replicated.raw_table(shard, table)) for shard, table in replicated.replicated()],
         "warehouse": [
             _warehouse("LOADING", settings.loading_size, settings.loading_credits, timeout=3600),
             _warehouse("TRANSFORMING", settings.transforming_size, settings.transforming_credits, timeout=7200),
@@ -222,6 +226,11 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence
             _warehouse("AD_HOC", settings.ad_hoc_size, settings.ad_hoc_credits, timeout=1800),
         ],
     }
+
+
+def _topic(raw_table: str) -> Values:
+    _, source, table = raw_table.split(".")
+    return {"source": source, "table": table}
 
 
 def _warehouse(name: str, size: str, credits: int, *, timeout: int) -> Values:
