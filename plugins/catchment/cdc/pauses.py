@@ -43,7 +43,7 @@ class Pause:
 def record(cursor: Any, pause: Pause) -> None:
     """Write a pause down. Do this before the connector is paused, so that no health run falls between."""
     cursor.execute(
-        f"INSERT INTO {PAUSES} (CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT) "  # noqa: S608 - a constant
+        f"INSERT INTO {PAUSES} (CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT) "
         "SELECT %(connector)s, %(owner)s, %(reason)s, %(starts)s::TIMESTAMP_NTZ, %(ends)s::TIMESTAMP_NTZ",
         {
             "connector": pause.connector,

@@ -1,0 +1,87 @@
+"""`python -m catchment cdc-connectors plan|apply|check`: connectors by hand, by the code that the health DAG uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from catchment.cdc.connect import Connect
+from catchment.cdc.connectors import CONVERTERS, declared_connectors, unknown_keys, written_out
+from catchment.cdc.declared import Application, application
+from catchment.cdc.plan import plan
+from catchment.cdc.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
+from catchment.connection import Connection
+from catchment.errors import TryAgain
+
+T = TypeVar("T")
+_PLACEHOLDER = {"account": "account", "user": "CATCHMENT", "private_key": UNRESOLVED_KEY}
+
+
+def run(action: str, *, wait: float) -> int:
+    """Do `action` (plan, apply or check) and print what is found; 1 when a check finds problems.
+
+    `wait` is for how many seconds to try again while Connect is not ready.
+    """
+    declared = application()
+    with Connect(Connection.from_env("kafka_connect")) as connect:
+        if action == "check":
+            return _check(declared, connect)
+        configs = declared_connectors(declared, Connection.from_env)
+        found = _patiently(wait, lambda: plan(configs, connect.connectors()))
+        print("\n".join(found.lines()))
+        if action == "apply":
+            for change in found.changes:
+                _patiently(wait, partial(connect.put, change.name, change.config))
+            print(f"{len(found.changes)} connectors changed")
+    return 0
+
+
+def _check(declared: Application, connect: Connect) -> int:
+    """Every declared config, and the sink in each of its versions, against key lists and the plugins' ConfigDefs."""
+    problems = list(check(declared, Connection.from_env, connect))
+    print("\n".join(problems) or "every config is what its plugin asks for")
+    return 1 if problems else 0
+
+
+def check(declared: Application, look_up: Callable[[str], Connection], connect: Connect) -> Iterator[str]:
+    """What is wrong with the declared configs, as sentences. A plugin that is not installed is judged by its keys."""
+    installed = connect.plugins()
+    configs = {name: (config, "") for name, config in declared_connectors(declared, look_up).items()}
+    given = look_up("kafka_connect").extra.get("sink") or _PLACEHOLDER
+    for version in KEYS:
+        sink = Sink(**{**given, "version": version})
+        configs[f"{declared.sink} (version {version})"] = ({**sink_config(declared, sink), **CONVERTERS}, version)
+    configs.pop(declared.sink, None)
+    for name, (config, version) in configs.items():
+        yield from (
+            f"{name}: {key} holds a secret: give a reference to a config provider" for key in written_out(config)
+        )
+        if version:
+            for key in unknown_keys(config, KEYS[version]):
+                yield f"{name}: {key} is no setting of this version, and would be ignored"
+        if config["connector.class"] in installed:
+            yield from _asked(name, config, connect)
+
+
+def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]:
+    if "snowflake.private.key" in config:
+        config = {**config, "snowflake.private.key": UNRESOLVED_KEY}
+    config = {"name": name.partition(" ")[0], **config}
+    for key, errors in connect.problems(config).items():
+        yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
+    for key in unknown_keys(config, connect.known_keys(config)):
+        yield f"{name}: {key} is no setting of the plugin, and would be ignored"
+
+
+def _patiently(seconds: float, ask: Callable[[], T]) -> T:
+    """Ask until it works; Connect answers 409 while its workers share out connectors, and 503 while it starts."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except TryAgain:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)

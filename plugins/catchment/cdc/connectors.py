@@ -1,0 +1,185 @@
+"""From what is declared to connector configs: one Debezium source for each shard, and Snowflake's sink.
+
+A config never holds a secret, only a reference that a Connect config provider resolves when a task starts: configs are
+in clear text in Connect's topics and REST replies. Converters are set here and not left to the worker, so that a
+record looks the same whoever runs the cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from catchment.cdc.declared import HEARTBEAT, PARTITIONS, SIGNALS, Application, Shard
+from catchment.cdc.sink import Sink, sink_config
+from catchment.connection import Connection
+from catchment.errors import NeedsPerson
+
+SOURCE_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
+CONVERTERS = {
+    f"{part}.converter{setting}": value
+    for part in ("key", "value")
+    for setting, value in {
+        "": "org.apache.kafka.connect.json.JsonConverter",
+        ".schemas.enable": "false",
+        # Else a NULL in a column with a default arrives as the default, silently.
+        ".replace.null.with.default": "false",
+    }.items()
+}
+LARGEST_RECORD = 16 * 1024 * 1024
+
+_SECRET = re.compile(r"password|passphrase|secret|private\.key|token|jaas|credential|api\.key", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{[^${}]+\}")
+# Keys that belong to Connect itself, or are passed through to clients: no plugin's ConfigDef lists them all.
+_PASSED_THROUGH = re.compile(
+    r"(topic\.creation|producer\.override|consumer\.override|key\.converter|value\.converter)\."
+    r"|topics|exactly\.once\.support|name|snowflake\.enable\.schematization"
+)
+
+
+def declared_connectors(application: Application, look_up: Callable[[str], Connection]) -> dict[str, dict[str, str]]:
+    """Every declared connector's config by name. The sink is declared where `kafka_connect` has `sink` in its extra."""
+    connect = look_up("kafka_connect")
+    configs = {
+        shard.connector: source_config(application, shard, look_up(shard.connection), secret_of(connect, shard))
+        for shard in application.shards
+    }
+    sink = Sink.of(connect)
+    return configs if sink is None else configs | {application.sink: {**sink_config(application, sink), **CONVERTERS}}
+
+
+def secret_of(connect: Connection, shard: Shard) -> str:
+    """How a connector refers to its shard's password, from `secret` in the extra of `kafka_connect`."""
+    template = str(connect.extra.get("secret", ""))
+    reference = template.replace("{shard}", shard.name)
+    if not is_reference(reference):
+        raise NeedsPerson(
+            'The connection "kafka_connect" needs `secret` in its extra: how a connector refers to the password of a '
+            "shard, such as ${file:/etc/connect/shards.properties:{shard}.password} (docs/production.md)."
+        )
+    return reference
+
+
+def source_config(application: Application, shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
+    """Debezium's config for one shard: the whole of it, nothing is left to a worker's defaults."""
+    return (
+        _database(application, shard, connection, secret)
+        | _snapshots_and_signals()
+        | _values()
+        | _topics(shard)
+        | _pace()
+        | CONVERTERS
+    )
+
+
+def _database(application: Application, shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
+    tables = "|".join(table.name for table in application.tables)
+    own = "|".join(name.partition(".")[2] for name in (SIGNALS, HEARTBEAT))
+    return {
+        "connector.class": SOURCE_CLASS,
+        "tasks.max": "1",
+        "database.hostname": connection.host,
+        "database.port": str(connection.port or 5432),
+        "database.user": connection.login,
+        "database.password": secret,
+        "database.dbname": connection.schema or application.database,
+        "database.sslmode": str(connection.extra.get("sslmode", "prefer")),
+        "topic.prefix": shard.name,
+        "plugin.name": "pgoutput",
+        "slot.name": shard.slot,
+        "slot.drop.on.stop": "false",
+        "publication.name": application.publication,
+        "publication.autocreate.mode": "disabled",
+        "schema.include.list": f"{application.schema},cdc",
+        "table.include.list": rf"{application.schema}\.({tables}),cdc\.({own})",
+    }
+
+
+def _snapshots_and_signals() -> dict[str, str]:
+    return {
+        "snapshot.mode": "initial",
+        "snapshot.locking.mode": "none",
+        "snapshot.fetch.size": "10240",
+        "incremental.snapshot.chunk.size": "4096",
+        "incremental.snapshot.watermarking.strategy": "insert_delete",
+        "signal.enabled.channels": "source",
+        "signal.data.collection": SIGNALS,
+        # Moves the slot on when the captured tables are quiet, and is the pulse that the health DAG feels.
+        "heartbeat.interval.ms": "5000",
+        "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",  # noqa: S608 - constants
+    }
+
+
+def _values() -> dict[str, str]:
+    return {
+        "decimal.handling.mode": "string",
+        "time.precision.mode": "isostring",
+        "interval.handling.mode": "string",
+        "binary.handling.mode": "hex",  # with base64 an unchanged TOASTed bytea arrives as null
+        "unavailable.value.placeholder": "__debezium_unavailable_value",
+        "tombstones.on.delete": "true",
+        "skipped.operations": "none",  # the default drops TRUNCATE
+        "provide.transaction.metadata": "true",
+    }
+
+
+def _topics(shard: Shard) -> dict[str, str]:
+    """Topics are made by Connect: of the tables with several partitions, of the connector's own with one."""
+    own = rf"{shard.name}\.transaction,{shard.name}\.cdc\..*,__debezium-heartbeat\.{shard.name}"
+    return {
+        "topic.creation.enable": "true",
+        "topic.creation.default.replication.factor": "-1",  # the broker's default
+        "topic.creation.default.partitions": str(PARTITIONS),
+        "topic.creation.default.cleanup.policy": "delete",
+        "topic.creation.default.compression.type": "producer",
+        "topic.creation.default.max.message.bytes": str(LARGEST_RECORD),
+        "topic.creation.groups": "own",
+        "topic.creation.own.include": own,
+        "topic.creation.own.partitions": "1",
+        "topic.creation.own.replication.factor": "-1",
+    }
+
+
+def _pace() -> dict[str, str]:
+    return {
+        "exactly.once.support": "required",
+        "transaction.boundary": "poll",
+        "poll.interval.ms": "50",
+        "max.batch.size": "4096",
+        "max.queue.size": "16384",
+        "errors.max.retries": "-1",
+        "retriable.restart.connector.wait.ms": "5000",
+        "producer.override.compression.type": "lz4",
+        "producer.override.linger.ms": "20",
+        "producer.override.batch.size": "262144",
+        "producer.override.max.request.size": str(LARGEST_RECORD),
+    }
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value as a whole is a reference to a config provider: `${file:/path:key}`."""
+    return bool(_REFERENCE.fullmatch(value))
+
+
+def is_secret(key: str) -> bool:
+    return bool(_SECRET.search(key))
+
+
+def shown(key: str, value: str | None) -> str:
+    """A value as it may be printed: what is, or could be, a secret written out is not."""
+    if value is None:
+        return "(not set)"
+    return "(hidden)" if is_secret(key) and not is_reference(value) else value
+
+
+def written_out(config: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of a config whose secret is in it, and not a reference."""
+    return tuple(key for key, value in sorted(config.items()) if is_secret(key) and value and not is_reference(value))
+
+
+def unknown_keys(config: Mapping[str, str], known: frozenset[str]) -> tuple[str, ...]:
+    """Keys that a plugin would ignore without a word: typing errors, and settings of another version."""
+    return tuple(key for key in sorted(config) if key not in known and not _PASSED_THROUGH.match(key))

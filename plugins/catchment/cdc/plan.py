@@ -1,0 +1,93 @@
+"""Declared against running: what has to change so that Connect runs what is declared. Pure; nothing is ever deleted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from catchment.cdc.connect import Config, Running
+from catchment.cdc.connectors import shown
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One setting that is not as declared; None means that it is not set. The values may be secrets: print `text`."""
+
+    key: str
+    running: str | None = field(repr=False)
+    declared: str | None = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """`max.batch.size: 2048 → 4096`, with secrets hidden."""
+        return f"{self.key}: {shown(self.key, self.running)} → {shown(self.key, self.declared)}"
+
+
+@dataclass(frozen=True)
+class Create:
+    """A declared connector that does not exist."""
+
+    name: str
+    config: Config = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Update:
+    """A declared connector whose config is not as declared."""
+
+    name: str
+    config: Config = field(repr=False)
+    differences: tuple[Difference, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same difference, so that a change that does not hold is not made for ever."""
+        text = "\n".join(f"{d.key}={d.running}→{d.declared}" for d in self.differences)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do. `undeclared` connectors run and are nobody's here: named, and left alone."""
+
+    changes: tuple[Create | Update, ...]
+    same: tuple[str, ...]
+    undeclared: tuple[str, ...]
+
+    def change(self, name: str) -> Create | Update | None:
+        return next((change for change in self.changes if change.name == name), None)
+
+    def lines(self) -> Iterator[str]:
+        """The plan for a person: one line for each connector, and one for each setting that differs."""
+        for change in self.changes:
+            match change:
+                case Create(name, config):
+                    yield f"+ {name}: is declared and does not exist; it is created with {len(config)} settings"
+                case Update(name, _, differences):
+                    yield f"~ {name}: differs from its declaration in {len(differences)} settings"
+                    yield from (f"    {difference.text}" for difference in differences)
+        yield from (f"= {name}: as declared" for name in self.same)
+        yield from (f"? {name}: runs and is not declared; left alone" for name in self.undeclared)
+
+
+def plan(declared: Mapping[str, Config], running: Mapping[str, Running]) -> Plan:
+    """The changes that make `running` what is `declared`."""
+    changes: list[Create | Update] = []
+    same = []
+    for name, config in sorted(declared.items()):
+        if name not in running:
+            changes.append(Create(name, config))
+        elif found := differences(config, running[name].config):
+            changes.append(Update(name, config, found))
+        else:
+            same.append(name)
+    return Plan(tuple(changes), tuple(same), tuple(sorted(running.keys() - declared.keys())))
+
+
+def differences(declared: Config, running: Config) -> tuple[Difference, ...]:
+    """The settings in which two configs differ. Connect adds `name` by itself."""
+    keys = sorted((declared.keys() | running.keys()) - {"name"})
+    return tuple(
+        Difference(key, running.get(key), declared.get(key)) for key in keys if declared.get(key) != running.get(key)
+    )
