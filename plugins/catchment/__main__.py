@@ -67,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     manifest = commands.add_parser("dbt-manifest", help="parse the dbt project into the manifest that Airflow renders")
     manifest.set_defaults(run=_dbt_manifest)
 
+    connectors = commands.add_parser("cdc-connectors", help="compare declared connectors with running ones, change them")
+    connectors.set_defaults(run=_cdc_connectors)
+    connectors.add_argument("action", choices=("plan", "apply", "check"))
+    connectors.add_argument("--wait", type=float, default=60, help="seconds to try again while Connect is not ready")
+
     migrate = commands.add_parser("cdc-migrate", help="make what replication needs on a shard; any number of times")
     migrate.set_defaults(run=_cdc_migrate)
     migrate.add_argument("--shard", action="append", metavar="NAME", help="only this shard; may be given again")
@@ -155,6 +160,12 @@ def _dbt_manifest(_: argparse.Namespace) -> int:
 
     print(dbt_project.write_manifest(DBT_PROJECT))
     return 0
+
+
+def _cdc_connectors(args: argparse.Namespace) -> int:
+    from catchment.cdc import commands
+
+    return commands.run(args.action, wait=args.wait)
 
 
 def _cdc_migrate(args: argparse.Namespace) -> int:
