@@ -1,0 +1,163 @@
+"""Kafka as the loader sees it: topics with their ids, and committed records from offsets that the ledger names.
+
+No consumer group: offsets are the warehouse's. Records of transactions that were not committed are never seen
+(`read_committed`), and an offset that Kafka does not have is an error, never a jump.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.loader.rows import Record
+from catchment.connection import Connection
+from catchment.errors import CatchmentError, NeedsPerson, TryAgain
+
+POLL_RECORDS = 2_000
+# librdkafka's names, as Airflow's Kafka connections have them → kafka-python's.
+_SETTINGS = {
+    "bootstrap.servers": "bootstrap_servers",
+    "security.protocol": "security_protocol",
+    "sasl.mechanism": "sasl_mechanism",
+    "sasl.mechanisms": "sasl_mechanism",
+    "sasl.username": "sasl_plain_username",
+    "sasl.password": "sasl_plain_password",
+    "ssl.ca.location": "ssl_cafile",
+    "ssl.certificate.location": "ssl_certfile",
+    "ssl.key.location": "ssl_keyfile",
+    "ssl.key.password": "ssl_password",
+    "client.id": "client_id",
+}
+
+
+class KafkaUnavailable(TryAgain):
+    """Kafka can't be reached, or does not answer."""
+
+
+class OffsetsGone(CatchmentError):
+    """Kafka no longer has, or never had, an offset that we go on from."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic that exists. A topic that was deleted and made again has another id."""
+
+    name: str
+    id: str
+    partitions: tuple[int, ...]
+
+
+def arguments(connection: Connection) -> dict[str, Any]:
+    """kafka-python's arguments from a connection. Raises NeedsPerson when it names no broker."""
+    given = {ours: connection.extra[theirs] for theirs, ours in _SETTINGS.items() if theirs in connection.extra}
+    servers = given.pop("bootstrap_servers", None) or (connection.host and f"{connection.host}:{connection.port}")
+    if not servers:
+        raise NeedsPerson(
+            f'The connection "{connection.conn_id}" names no broker: set "bootstrap.servers" in its extra.'
+        )
+    return {**given, "bootstrap_servers": [server.strip() for server in str(servers).split(",")]}
+
+
+class Kafka:
+    """A consumer and an admin client of one cluster. Used by one thread."""
+
+    def __init__(self, connection: Connection, *, fetch_bytes: int = 8_000_000) -> None:
+        from kafka import KafkaAdminClient, KafkaConsumer  # type: ignore[import-untyped]
+
+        given = arguments(connection)
+        logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns at every try to connect
+        with self._explained("connect"):
+            self._admin = KafkaAdminClient(**given, request_timeout_ms=10_000, bootstrap_timeout_ms=10_000)
+            self._consumer = KafkaConsumer(
+                **given,
+                group_id=None,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                fetch_max_bytes=fetch_bytes,
+                max_partition_fetch_bytes=fetch_bytes // 4,
+                fetch_max_wait_ms=500,
+                request_timeout_ms=10_000,
+                bootstrap_timeout_ms=10_000,
+                reconnect_backoff_max_ms=1_000,
+                metrics_enabled=False,
+            )
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._consumer.close()
+        self._admin.close()
+
+    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
+        """Those of the topics that exist."""
+        with self._explained("list topics"):
+            described = self._admin.describe_topics(list(names))
+        return {
+            t["name"]: Topic(
+                t["name"], str(t["topic_id"]), tuple(sorted(p["partition_index"] for p in t["partitions"]))
+            )
+            for t in described
+            if not t["error_code"]
+        }
+
+    def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
+        """The first offset that Kafka has, and the next that a committed record can get."""
+        tps = {_tp(p): p for p in partitions}
+        if not tps:
+            return {}
+        with self._explained("ask for offsets"):
+            first, last = self._consumer.beginning_offsets(list(tps)), self._consumer.end_offsets(list(tps))
+        return {p: (first[tp], last[tp]) for tp, p in tps.items()}
+
+    def offsets_at(self, partitions: Iterable[Partition], moment: datetime) -> dict[Partition, int | None]:
+        """The offset of the first record of that moment or later; None where there is none."""
+        tps = {_tp(p): p for p in partitions}
+        with self._explained("ask for offsets by time"):
+            found = self._consumer.offsets_for_times({tp: int(moment.timestamp() * 1000) for tp in tps})
+        return {p: found[tp].offset if found.get(tp) else None for tp, p in tps.items()}
+
+    def assign(self, starts: Mapping[Partition, int], going_on: Iterable[Partition] = ()) -> None:
+        """Read `starts` from these offsets, go on with `going_on` where it is, and read nothing else."""
+        with self._explained("assign partitions"):
+            self._consumer.assign([_tp(p) for p in (*starts, *going_on)])
+            for partition, offset in starts.items():
+                self._consumer.seek(_tp(partition), offset)
+
+    def poll(self, seconds: float, most: int = POLL_RECORDS) -> Mapping[Partition, list[Record]]:
+        """What has arrived, waiting at most so long for the first of it. Raises `OffsetsGone`."""
+        with self._explained("fetch"):
+            found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
+        return {Partition(tp.topic, tp.partition): records for tp, records in found.items()}
+
+    def position(self, partition: Partition) -> int:
+        """The offset after everything of the partition that `poll` gave, transaction markers included."""
+        with self._explained("ask for a position"):
+            offset = self._consumer.position(_tp(partition))
+        return int(offset)
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        from kafka import errors
+
+        try:
+            yield
+        except (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError) as error:
+            raise OffsetsGone(str(error)) from error
+        except (errors.SaslAuthenticationFailedError, errors.AuthorizationError) as error:
+            raise NeedsPerson(f'Kafka refused us ({error}): mend the connection "kafka".') from error
+        except (errors.KafkaError, OSError, AssertionError) as error:
+            raise KafkaUnavailable(
+                f"Kafka could not {doing} ({type(error).__name__}: {error}): it is tried again."
+            ) from error
+
+
+def _tp(partition: Partition) -> Any:
+    from kafka import TopicPartition
+
+    return TopicPartition(partition.topic, partition.number)

@@ -1,0 +1,191 @@
+"""Kafka records as rows of raw, without parsing them.
+
+A row is one line of JSON, the same for both ways into the warehouse (a bound array, a staged file):
+
+    {"p": partition, "o": offset, "m": {RECORD_METADATA}, "c": RECORD_CONTENT}
+
+`c` is the record's value, byte for byte but for line breaks between tokens, and is left out for a tombstone, so that
+RECORD_CONTENT is NULL. The metadata has the names that Snowflake's sink writes with schematization off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import zstandard
+
+# A VARIANT holds 16 MB, the line's metadata included. (Accounts with the larger limit hold 128 MB.)
+LONGEST = 16_000_000
+LONGEST_REJECT = 1_000_000
+STAGED_FROM_BYTES = 1_000_000
+STAGED_FROM_ROWS = 500
+
+_CHECK = msgspec.json.Decoder(msgspec.Raw)
+_BROKEN = (msgspec.DecodeError, RecursionError)
+
+
+class Record(Protocol):
+    """What we use of a Kafka client's record. `timestamp` is in milliseconds since 1970."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that can't be loaded, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    record: bytes | None
+
+    @property
+    def file(self) -> str:
+        """Where the record is, as the rejects name it."""
+        return f"kafka://{self.topic}/{self.partition}"
+
+    @property
+    def text(self) -> str | None:
+        """The record as far as a reject keeps it. Kafka has all of it, for as long as it keeps records."""
+        return None if self.record is None else self.record[:LONGEST_REJECT].decode("utf-8", "backslashreplace")
+
+
+@dataclass
+class Lines:
+    """The rows of one topic, as lines. Many are kept compressed: memory does not grow with the batch."""
+
+    count: int = 0
+    size: int = 0
+    plain: list[bytes] = field(default_factory=list)
+    packed: list[bytes] = field(default_factory=list)
+    _packer: Any = None
+    _waiting: int = 0
+
+    @property
+    def staged(self) -> bool:
+        """Whether they are many: then they go through a staged file, else in a statement's binding."""
+        return self.count > STAGED_FROM_ROWS or self.size > STAGED_FROM_BYTES
+
+    def extend(self, lines: list[bytes], size: int) -> None:
+        """Take lines of `size` bytes in all; each ends in a line break."""
+        self.plain += lines
+        self.count += len(lines)
+        self.size += size
+        self._waiting += size
+        if self.staged and self._waiting > STAGED_FROM_BYTES:
+            self._pack()
+
+    def array(self) -> str:
+        """All of them as one JSON array."""
+        return "[" + b",".join(self.plain).decode() + "]"
+
+    def file(self) -> bytes:
+        """All of them as a file of zstd-compressed lines. No line can be taken after that."""
+        self._pack()
+        if self._packer is not None:
+            self.packed.append(self._packer.flush())
+            self._packer = None
+        self.packed = [b"".join(self.packed)]
+        return self.packed[0]
+
+    def offsets(self) -> dict[tuple[int, int], bytes]:
+        """Each line by its (partition, offset): the slow way, to find what the warehouse refused."""
+        text = zstandard.ZstdDecompressor().decompressobj().decompress(self.file())
+        found = {}
+        for line in text.splitlines(keepends=True):
+            p, o = _place(line)
+            found[p, o] = line
+        return found
+
+    def _pack(self) -> None:
+        if self._packer is None:
+            if self.packed:
+                return
+            self._packer = zstandard.ZstdCompressor(level=1).compressobj()
+        self.packed.append(self._packer.compress(b"".join(self.plain)))
+        self.plain.clear()
+        self._waiting = 0
+
+
+def lines(topic: str, partition: int, records: Iterable[Record]) -> tuple[list[bytes], int, list[Rejected]]:
+    """The records of one partition as lines, the lines' bytes in all, and the records that can't be lines."""
+    head = b'{"p":%d,"m":{"topic":%b,"partition":%d,"offset":' % (partition, json.dumps(topic).encode(), partition)
+    made: list[bytes] = []
+    rejects: list[Rejected] = []
+    size = 0
+    for record in records:
+        offset, key, value = record.offset, record.key, record.value
+        reason = None
+        if value is not None and not _is_plain_json(value):
+            reason, value = _why_not(value), _without_breaks(value)
+        if key is not None and not _is_plain_json(key):
+            reason, key = reason or _why_not(key, "its key "), _without_breaks(key)
+        if reason is not None:
+            rejects.append(Rejected(topic, partition, offset, reason, record.value))
+            continue
+        line = b'%b%d,"CreateTime":%d%b},"o":%d%b}\n' % (
+            head,
+            offset,
+            record.timestamp,
+            b"" if key is None else b',"key":' + key,
+            offset,
+            b"" if value is None else b',"c":' + value,
+        )
+        if len(line) > LONGEST:
+            reason = f"has {len(line)} bytes, more than the {LONGEST} that a VARIANT holds"
+            rejects.append(Rejected(topic, partition, offset, reason, record.value))
+            continue
+        made.append(line)
+        size += len(line)
+    return made, size, rejects
+
+
+def _is_plain_json(data: bytes) -> bool:
+    """Whether it is one JSON value that can be spliced as it is."""
+    try:
+        _CHECK.decode(data)
+        if not data.isascii():
+            data.decode()
+    except (*_BROKEN, UnicodeDecodeError):
+        return False
+    return b"\n" not in data and b"\r" not in data
+
+
+def _without_breaks(data: bytes) -> bytes:
+    """The same JSON in one line: it has breaks between tokens only, where a space means the same."""
+    return data.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _why_not(data: bytes, what: str = "") -> str | None:
+    """Why it is not JSON; None where it is. Python's reader knows halves of surrogate pairs, which are valid."""
+    try:
+        json.loads(data.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        return f"{what}is not UTF-8 (byte {error.start})"
+    except ValueError as error:
+        return f"{what}is not JSON: {error}"
+    except RecursionError:
+        return f"{what}is nested too deeply"
+    return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _place(line: bytes) -> tuple[int, int]:
+    head = line[: line.index(b',"CreateTime":')]
+    partition = int(head[5 : head.index(b",")])
+    return partition, int(head[head.rindex(b":") + 1 :])

@@ -1,0 +1,142 @@
+"""The loader's session with the warehouse: the ledger of offsets, and one transaction a batch."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from catchment.cdc.loader import offsets
+from catchment.cdc.loader.batch import Advance, Batch, Partition
+from catchment.cdc.loader.offsets import Position
+from catchment.cdc.loader.rows import Rejected
+from catchment.cdc.loader.write import RefusedRows, Target, Writer
+from catchment.connection import Connection
+from catchment.errors import WarehouseUnavailable
+from catchment.warehouse.session import Cursor, Session, arguments, explained, query_tag
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """An open session. `name` is the loader's: of two with the same name, the newer ends what the older left open."""
+
+    session: Session
+    name: str
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _own: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @classmethod
+    def open(cls, connection: Connection, name: str, **tags: str) -> Warehouse:
+        """A session for which values are bound by the server: a batch's rows are no part of a statement's text.
+
+        Autocommit is off, so that a statement after the end of a transaction that someone else ended does not count
+        by itself.
+        """
+        import snowflake.connector
+
+        given = arguments(connection, query_tag=query_tag(loader=name, **tags), database="RAW")
+        with explained("open a session"):
+            return cls(snowflake.connector.connect(**(given | {"paramstyle": "qmark", "autocommit": False})), name)
+
+    def close(self) -> None:
+        """End the session; an open transaction is rolled back."""
+        self.session.close()
+
+    def end_what_was_left(self) -> None:
+        """End the open transactions of a loader of this name: one that was killed keeps its lock for long."""
+        with explained("list open transactions"), self._cursor() as cursor:
+            cursor.execute("SHOW TRANSACTIONS")
+            columns = [column[0].lower() for column in cursor.description]
+            for row in [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]:
+                if str(row["name"]).upper() == self.transaction_name:
+                    cursor.execute(f"SELECT SYSTEM$ABORT_TRANSACTION({int(row['id'])})")
+
+    @property
+    def transaction_name(self) -> str:
+        return "CATCHMENT_CDC_" + self.folder.upper().replace("-", "_")
+
+    @property
+    def folder(self) -> str:
+        """The folder of the stage that this loader's files go to."""
+        return _NOT_IN_A_NAME.sub("-", self.name).strip("-").lower()
+
+    def ledger(self) -> dict[Partition, Position]:
+        """How far each partition is loaded."""
+        with explained("read the ledger of offsets"), self._cursor() as cursor:
+            found = offsets.read(cursor)
+            cursor.execute("COMMIT")
+            return found
+
+    def execute(self, statements: Sequence[str]) -> None:
+        """Run statements that stand for themselves, such as CREATE TABLE IF NOT EXISTS."""
+        with explained("make the tables of new topics"), self._cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def commit(
+        self,
+        batch: Batch,
+        advances: Sequence[Advance],
+        targets: Mapping[str, Target],
+        topic_ids: dict[str, str],
+    ) -> tuple[Rejected, ...]:
+        """Load a batch: its rows, its rejects and the offsets at once. Returns what the warehouse itself refused.
+
+        Raises `LostRace` when another loader was first, `WarehouseUnavailable` when it may work later. After an error
+        it can be unknown whether the batch was committed: read the ledger again.
+        """
+        try:
+            return self._load(batch, advances, targets, topic_ids, careful=False)
+        except RefusedRows:
+            try:
+                return self._load(batch, advances, targets, topic_ids, careful=True)
+            except RefusedRows as error:
+                raise WarehouseUnavailable(
+                    f"The warehouse lost rows of a batch ({error}): it is loaded again."
+                ) from error
+
+    def _load(
+        self,
+        batch: Batch,
+        advances: Sequence[Advance],
+        targets: Mapping[str, Target],
+        topic_ids: dict[str, str],
+        careful: bool,
+    ) -> tuple[Rejected, ...]:
+        at = datetime.now(UTC)
+        with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
+            token = f"{self.name} {self._own}-{next(self._numbers)}"
+            advanced = offsets.advance(cursor, advances, topic_ids, token, at)
+            refused = Writer(cursor, targets, self.folder, at, careful).write(batch.topics, batch.rejects)
+            advanced.holds()
+        return refused
+
+    @contextmanager
+    def transaction(self, work: str) -> Iterator[Cursor]:
+        """A cursor in a transaction that is committed at the end of the block, or rolled back on any error."""
+        from snowflake.connector.errors import Error
+
+        with explained(work), self._cursor() as cursor:
+            cursor.execute(f"BEGIN NAME {self.transaction_name}")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(Error):  # a dead session's transaction is rolled back by the warehouse
+                    cursor.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        cursor = self.session.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()

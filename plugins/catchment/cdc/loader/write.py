@@ -1,0 +1,162 @@
+"""Rows into raw tables, inside a transaction: few by one bound statement, many by a staged file and COPY.
+
+One INSERT serves all tables of a batch: a statement's own cost, not the rows, is what a small batch waits for, here
+and on Snowflake. A file goes to an internal stage under a name of its table, so that each upload takes the place of
+the one before and nothing has to be tidied up; it is read by the statement after it and never again.
+"""
+
+# ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catchment.cdc.loader.rows import Lines, Rejected
+from catchment.errors import CatchmentError
+from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.names import FILE_FORMAT, REJECTS
+from catchment.warehouse.session import Cursor
+
+STAGE = "RAW.CATCHMENT.KAFKA"
+SOURCE = "application"
+LONGEST_ARRAY = 8_000_000  # PARSE_JSON takes 16 MB
+_COLUMNS = "(RECORD_CONTENT, RECORD_METADATA, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT)"
+
+
+class RefusedRows(CatchmentError):
+    """The warehouse can't read a row that we took for JSON: the batch must be loaded the careful way."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a topic's rows go, and the stream's name in the rejects."""
+
+    topic: str
+    table: str
+    stream: str
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes one batch's rows. `careful` sends all of them by file, which tells the bad ones from the good."""
+
+    cursor: Cursor
+    targets: Mapping[str, Target]
+    folder: str
+    at: datetime
+    careful: bool = False
+
+    def write(self, topics: Mapping[str, Lines], rejects: Sequence[Rejected]) -> tuple[Rejected, ...]:
+        """Insert all rows, and all rejects. Returns the rows that the warehouse refused; they are rejects as well."""
+        few = {} if self.careful else _few(topics)
+        refused: list[Rejected] = []
+        for topic in topics.keys() - few.keys():
+            refused += self._copy(self.targets[topic], topics[topic])
+        if few:
+            self._insert(few)
+        if rejects or refused:
+            self._reject([*rejects, *refused])
+        return tuple(refused)
+
+    def _insert(self, topics: Mapping[str, Lines]) -> None:
+        from snowflake.connector.errors import DataError, IntegrityError, ProgrammingError
+
+        array = "[" + ",".join(rows.array()[1:-1] for rows in topics.values()) + "]"
+        try:
+            self.cursor.execute(insert_statement([self.targets[t] for t in topics]), (sql_time(self.at), array))
+        except (ProgrammingError, IntegrityError, DataError) as error:
+            raise RefusedRows(str(error.msg)) from error
+        inserted = sum(int(count) for count in self.cursor.fetchall()[0])
+        expected = sum(rows.count for rows in topics.values())
+        if inserted != expected:
+            raise RefusedRows(f"{inserted} of {expected} rows were inserted")
+
+    def _copy(self, target: Target, rows: Lines) -> list[Rejected]:
+        name = f"{target.topic}.jsonl.zst"
+        put: Any = self.cursor
+        put.execute(
+            f"PUT 'file:///{name}' '@{STAGE}/{self.folder}' "
+            "AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = ZSTD OVERWRITE = TRUE",
+            file_stream=io.BytesIO(rows.file()),
+        )
+        self.cursor.execute(copy_statement(target, self.folder, name, self.at))
+        _, _, parsed, loaded, _, _, first_error = self.cursor.fetchall()[0][:7]
+        if int(parsed) != rows.count:
+            raise RefusedRows(f"{name} held {rows.count} rows, and the warehouse read {parsed}")
+        if int(loaded) == rows.count:
+            return []
+        return self._refused(target, rows, str(first_error))
+
+    def _refused(self, target: Target, rows: Lines, error: str) -> list[Rejected]:
+        """The rows of a file that did not arrive."""
+        places = rows.offsets()
+        self.cursor.execute(
+            f"SELECT KAFKA_PARTITION, KAFKA_OFFSET FROM {target.table} WHERE KAFKA_OFFSET BETWEEN ? AND ?",
+            (min(o for _, o in places), max(o for _, o in places)),
+        )
+        arrived = {(int(p), int(o)) for p, o in self.cursor.fetchall()}
+        return [
+            Rejected(target.topic, p, o, f"the warehouse could not read it: {error}", line)
+            for (p, o), line in places.items()
+            if (p, o) not in arrived
+        ]
+
+    def _reject(self, rejects: Sequence[Rejected]) -> None:
+        self.cursor.executemany(
+            f"INSERT INTO {REJECTS} (BATCH_ID, SOURCE, STREAM, FILE, ROW_NUMBER, REASON, RECORD, REJECTED_AT) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (r.file, SOURCE, self.targets[r.topic].stream, r.file, r.offset, r.reason, r.text, sql_time(self.at))
+                for r in rejects
+            ],
+        )
+
+
+def _few(topics: Mapping[str, Lines]) -> dict[str, Lines]:
+    """The topics whose rows go in by one bound statement: as many of the smaller ones as its array may hold."""
+    few: dict[str, Lines] = {}
+    size = 0
+    for topic, rows in sorted(topics.items(), key=lambda item: item[1].size):
+        size += rows.size
+        if rows.staged or size > LONGEST_ARRAY:
+            continue
+        few[topic] = rows
+    return few
+
+
+def insert_statement(targets: Sequence[Target]) -> str:
+    """One INSERT for all tables of a batch. Bound: LOADED_AT, and the rows as a JSON array."""
+    branches = "\n".join(
+        f"    WHEN TOPIC = '{t.topic}' THEN INTO {t.table} {_COLUMNS} VALUES (CONTENT, METADATA, P, O, AT)"
+        for t in targets
+    )
+    return f"""
+INSERT FIRST
+{branches}
+SELECT
+    VALUE:m:topic::VARCHAR AS TOPIC,
+    VALUE:c AS CONTENT,
+    VALUE:m AS METADATA,
+    VALUE:p::NUMBER AS P,
+    VALUE:o::NUMBER AS O,
+    CAST(? AS TIMESTAMP_NTZ) AS AT
+FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
+"""
+
+
+def copy_statement(target: Target, folder: str, name: str, at: datetime) -> str:
+    """COPY one staged file. FORCE, because a file's name comes again with other rows."""
+    return f"""
+COPY INTO {target.table} {_COLUMNS}
+FROM (
+    SELECT $1:c, $1:m, $1:p::NUMBER, $1:o::NUMBER, '{sql_time(at)}'::TIMESTAMP_NTZ
+    FROM @{STAGE}/{folder}
+)
+FILES = ('{name}')
+FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}')
+ON_ERROR = CONTINUE
+FORCE = TRUE
+"""
