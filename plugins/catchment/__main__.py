@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     manifest = commands.add_parser("dbt-manifest", help="parse the dbt project into the manifest that Airflow renders")
     manifest.set_defaults(run=_dbt_manifest)
 
-    connectors = commands.add_parser("cdc-connectors", help="compare declared connectors with running ones, change them")
+    connectors = commands.add_parser("cdc-connectors", help="compare declared with running connectors, change them")
     connectors.set_defaults(run=_cdc_connectors)
     connectors.add_argument("action", choices=("plan", "apply", "check"))
     connectors.add_argument("--wait", type=float, default=60, help="seconds to try again while Connect is not ready")
