@@ -1,0 +1,188 @@
+"""One text form for each type, the same on a shard and in the warehouse, so that rows of both can be compared as text.
+
+Each function gives a SQL expression. Texts decide what is looked at: two rows that are equal may rarely differ in text
+(then the row is looked at once more, in Python), but rows that differ always differ in text, save for what
+`docs/adr` lists: a JSON document whose parts only changed places, and doubles beyond 2^±104 of the same sign.
+"""
+
+# ruff: noqa: S608  names are declared ones
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+TWO_52 = 2**52
+_ARRAY = re.compile(r".*\[\]")
+
+
+class Dialect(Enum):
+    """Whose SQL: a shard's Postgres, or the warehouse's Snowflake."""
+
+    POSTGRES = "postgres"
+    WAREHOUSE = "warehouse"
+
+
+class Kind(Enum):
+    """How a column is compared. A type without a kind is not compared, and named in the result."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    FLOAT = "float"
+    DATE = "date"
+    MOMENT = "moment"
+    JSON = "json"
+    ARRAY = "array"
+    BINARY = "binary"
+
+
+_KINDS = {
+    "smallint": Kind.NUMBER,
+    "integer": Kind.NUMBER,
+    "bigint": Kind.NUMBER,
+    "real": Kind.FLOAT,
+    "double precision": Kind.FLOAT,
+    "boolean": Kind.BOOLEAN,
+    "text": Kind.TEXT,
+    "uuid": Kind.TEXT,
+    "enum": Kind.TEXT,
+    "date": Kind.DATE,
+    "timestamp": Kind.MOMENT,
+    "timestamptz": Kind.MOMENT,
+    "json": Kind.JSON,
+    "jsonb": Kind.JSON,
+    "bytea": Kind.BINARY,
+}
+
+
+def kind_of(pg_type: str) -> Kind | None:
+    """How a declared Postgres type is compared; None for time, interval, inet and char(n), which are not."""
+    if _ARRAY.fullmatch(pg_type):
+        return Kind.ARRAY
+    base = pg_type.partition("(")[0]
+    return {"numeric": Kind.NUMBER, "varchar": Kind.TEXT}.get(base) or _KINDS.get(pg_type)
+
+
+def text_of(column: str, pg_type: str, dialect: Dialect) -> str:
+    """The column's text form, to be digested."""
+    kind = _known(column, pg_type)
+    if kind is Kind.FLOAT:
+        return float_text(_double(column, pg_type, dialect))
+    if kind is Kind.JSON:
+        return _pieces_of_json(column, dialect)
+    return (_POSTGRES if dialect is Dialect.POSTGRES else _WAREHOUSE)[kind].format(column)
+
+
+def value_of(column: str, pg_type: str, dialect: Dialect) -> str:
+    """The column's value as text, to be fetched and compared by `alike`."""
+    if _known(column, pg_type) is not Kind.JSON:
+        return text_of(column, pg_type, dialect)
+    return f"CAST({column} AS VARCHAR)" if dialect is Dialect.POSTGRES else f"TO_JSON({column})"
+
+
+_POSTGRES = {
+    Kind.TEXT: "CAST({0} AS VARCHAR)",
+    Kind.NUMBER: "CAST({0} AS VARCHAR)",
+    Kind.BOOLEAN: "CAST({0} AS VARCHAR)",
+    Kind.DATE: "CAST({0} AS VARCHAR)",
+    Kind.MOMENT: (
+        "CASE WHEN ISFINITE({0}) THEN CAST(CAST(EXTRACT(EPOCH FROM {0}) * 1000000 AS BIGINT) AS VARCHAR) "
+        "ELSE CAST({0} AS VARCHAR) END"
+    ),
+    Kind.ARRAY: "CAST(ARRAY_TO_JSON({0}) AS VARCHAR)",
+    Kind.BINARY: "ENCODE({0}, 'hex')",
+}
+_WAREHOUSE = {
+    Kind.TEXT: "{0}",
+    Kind.NUMBER: "TO_VARCHAR({0})",
+    Kind.BOOLEAN: "TO_VARCHAR({0})",
+    Kind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
+    Kind.MOMENT: "TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, {0}))",
+    Kind.ARRAY: "TO_JSON({0})",
+    Kind.BINARY: "{0}",
+}
+
+
+def _known(column: str, pg_type: str) -> Kind:
+    kind = kind_of(pg_type)
+    if kind is None:
+        raise ValueError(f"{column} is a {pg_type}, which can't be compared as text")
+    return kind
+
+
+def _double(column: str, pg_type: str, dialect: Dialect) -> str:
+    """A `real` has the double that its shortest text stands for, which is what arrives in the warehouse."""
+    single = pg_type == "real" and dialect is Dialect.POSTGRES
+    return f"CAST(CAST({column} AS VARCHAR) AS DOUBLE PRECISION)" if single else column
+
+
+def _pieces_of_json(column: str, dialect: Dialect) -> str:
+    """A document's `"key":value` pieces, sorted: databases order keys in their own ways.
+
+    Postgres keeps zeros at the end of a fraction, the warehouse does not; so they are cut off.
+    """
+    if dialect is Dialect.WAREHOUSE:
+        pieces = f"SPLIT(TRANSLATE(REPLACE(TO_JSON({column}), ' ', ''), '{{}}[]', ',,,,'), ',')"
+        return f"ARRAY_TO_STRING(ARRAY_SORT({pieces}), ',')"
+    text = f"REGEXP_REPLACE(CAST({column} AS VARCHAR), '(\\d\\.\\d*?)0+(?=[],}}]|$)', '\\1', 'g')"
+    text = f"REGEXP_REPLACE({text}, '(\\d)\\.(?=[],}}]|$)', '\\1', 'g')"
+    pieces = f"STRING_TO_ARRAY(TRANSLATE(REPLACE({text}, ' ', ''), '{{}}[]', ',,,,'), ',')"
+    return f"(SELECT STRING_AGG(piece, ',' ORDER BY piece COLLATE \"C\") FROM UNNEST({pieces}) AS piece)"
+
+
+def row_digest(texts: Iterable[str]) -> str:
+    """A number of up to 18 digits for a row, from the text expressions of its columns; NULL is unlike any text.
+
+    The first 18 digits of the MD5 in hexadecimal with a–f read as 0–5: arithmetic that every database has. Sums of it
+    do not depend on order.
+    """
+    joined = " || ".join(f"COALESCE(CAST(LENGTH({text}) AS VARCHAR) || ':' || {text}, '-')" for text in texts)
+    return f"CAST(TRANSLATE(SUBSTR(MD5({joined}), 1, 18), 'abcdef', '012345') AS BIGINT)"
+
+
+def float_text(value: str) -> str:
+    """A double as two whole numbers: exact for 0 and for magnitudes from 2^-52 to 2^104, by its sign beyond.
+
+    Every database prints doubles in its own way, but all multiply by powers of two alike.
+    """
+    size = f"ABS({value})"
+    return (
+        f"CASE WHEN {value} IS NULL THEN NULL WHEN {value} = 0 THEN '0' "
+        f"WHEN {size} < 1 THEN 'a' || {_halves(f'({value} * {TWO_52})')} "
+        f"WHEN {size} < {TWO_52} THEN 'b' || {_halves(value)} "
+        f"WHEN {size} < {TWO_52 * TWO_52}.0 THEN 'c' || {_halves(f'({value} / {TWO_52})')} "
+        f"WHEN {value} > 0 THEN 'large' ELSE '-large' END"
+    )
+
+
+def _halves(value: str) -> str:
+    whole = f"FLOOR({value})"
+    return (
+        f"CAST(CAST({whole} AS BIGINT) AS VARCHAR) || '.' || "
+        f"CAST(CAST(FLOOR(({value} - {whole}) * {TWO_52}) AS BIGINT) AS VARCHAR)"
+    )
+
+
+def alike(kind: Kind, one: str | None, other: str | None) -> bool:
+    """Whether two fetched values mean the same: the last word, after digests differed."""
+    if one is None or other is None or one == other:
+        return one == other
+    try:
+        match kind:
+            case Kind.JSON | Kind.ARRAY:
+                return bool(_parsed(one) == _parsed(other))
+            case Kind.NUMBER:
+                return Decimal(one) == Decimal(other)
+            case _:
+                return False
+    except (ValueError, ArithmeticError):
+        return False
+
+
+def _parsed(text: str) -> Any:
+    """JSON with exact numbers. Duplicate keys and key order do not matter, as in jsonb."""
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal)

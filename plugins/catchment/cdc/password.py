@@ -1,0 +1,155 @@
+"""Give the role `cdc` of a shard a new password, without a moment in which nobody can log in.
+
+The password is kept in one place: the file that Connect's config provider reads. Connectors refer to it
+(`${file:/path:s0.password}`), and so does the platform's own connection. A password never leaves this module but to
+that file and, as a SCRAM verifier, to Postgres: it is in no log, no XCom, no config.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from catchment.cdc import shard as database
+from catchment.cdc.connect import Rebalancing
+from catchment.cdc.declared import HEARTBEAT, Shard
+from catchment.cdc.secret import Reference
+from catchment.cdc.systems import Systems
+from catchment.connection import Connection
+from catchment.errors import CatchmentError, NeedsPerson
+
+LENGTH = 32  # bytes of chance
+PATIENCE = 90.0  # seconds for the heartbeat to move
+SETTING = "database.password"
+
+
+class NotRotated(NeedsPerson):
+    """The new password did not work; the old one is in force again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a shard's password is kept, and who logs in with it."""
+
+    shard: Shard
+    reference: Reference
+    connection: Connection
+
+    @property
+    def path(self) -> Path:
+        return self.reference.path
+
+
+def place(systems: Systems, shard: Shard) -> Place:
+    """Raises NeedsPerson unless one file serves Connect and the platform alike, and can be written here."""
+    extra = systems.look_up("kafka_connect").extra
+    wanted = Reference.parse(str(extra.get("secret", "")).replace("{shard}", shard.name))
+    if wanted is None:
+        raise NeedsPerson(
+            'The connection "kafka_connect" does not say in which file passwords are: its extra needs '
+            '"secret": "${file:<path>:{shard}.password}". Where they are kept elsewhere, rotate there, as '
+            "docs/runbooks/cdc_rotate_password.md says by hand."
+        )
+    if not os.access(wanted.path, os.W_OK) or not os.access(wanted.path.parent, os.W_OK):
+        raise NeedsPerson(
+            f"This worker can't write {wanted.path}, where Connect reads passwords: run this where the file is, or "
+            "rotate by hand (docs/runbooks/cdc_rotate_password.md)."
+        )
+    return Place(shard, wanted, systems.look_up(shard.connection))
+
+
+def plan(at: Place) -> list[str]:
+    """What a rotation would do, in sentences."""
+    return [
+        f"make a new password for the role {at.connection.login} of {at.shard.name}",
+        f"ALTER ROLE {at.connection.login} PASSWORD, as a SCRAM verifier, by the role itself",
+        f"write it to {at.path} under {at.reference.key}",
+        f"log in with it, and restart the connector {at.shard.connector}, which reads the file again",
+        f"wait until the heartbeat of {at.shard.name} moves; if it does not, put the old password back",
+    ]
+
+
+def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str], None] = lambda _: None) -> None:
+    """Rotate; `given` is the new password, or one is made. Raises NotRotated when the old one is back in force."""
+    old = at.reference.read()
+    new = given or secrets.token_urlsafe(LENGTH)
+    if re.fullmatch(r"[!-\[\]-~]{16,256}", new) is None:
+        raise NeedsPerson(
+            "A password needs 16 to 256 characters of ASCII, without spaces and backslashes. Nothing was changed."
+        )
+    connection = replace(at.connection, password=old)
+    with database.opened(connection) as session:
+        _alter(session, connection.login, new)
+        report("the role has the new password")
+        try:
+            at.reference.write(new)
+            report(f"{at.path} has it too")
+            with database.opened(replace(connection, password=new)):
+                report("a login with it works")
+            ((since,),) = database.rows(session, "SELECT clock_timestamp()")
+            _restart(systems, at.shard)
+            _wait_for_beat(session, at.shard, since)
+            report(f"{at.shard.connector} runs with it: the heartbeat moves")
+        except BaseException as error:
+            _alter(session, connection.login, old)
+            at.reference.write(old)
+            with suppress(CatchmentError):
+                _restart(systems, at.shard)
+            if not isinstance(error, CatchmentError | OSError):
+                raise
+            raise NotRotated(
+                f"{at.shard.name}: the new password did not work ({error}). The old one is in force again, in Postgres "
+                f"and in {at.path}, and {at.shard.connector} was restarted with it. Mend that, and run this again."
+            ) from error
+
+
+def _alter(session: Any, role: str, password: str) -> None:
+    """Set the password as a verifier, so that the server's log can't show it."""
+    from psycopg2.extensions import encrypt_password, quote_ident
+
+    verifier = encrypt_password(password, role, scope=session, algorithm="scram-sha-256")
+    database.rows(session, f"ALTER ROLE {quote_ident(role, session)} PASSWORD %s", (verifier,))
+
+
+def _restart(systems: Systems, shard: Shard) -> None:
+    """Restart the connector whole: its tasks resolve references when they start."""
+    with systems.connect() as connect:
+        for wait in (1, 2, 4, 8, 0):
+            try:
+                connect.restart(shard.connector)
+            except Rebalancing:
+                if not wait:
+                    raise
+                time.sleep(wait)
+            else:
+                return
+
+
+def _beat(session: Any) -> int:
+    ((number,),) = database.rows(session, f"SELECT n FROM {HEARTBEAT} WHERE id = 1")  # noqa: S608
+    return int(number)
+
+
+def _wait_for_beat(session: Any, shard: Shard, since: Any, patience: float = PATIENCE) -> None:
+    """Wait until the slot is held by a login of after `since`, and the heartbeat has moved under it."""
+    deadline = time.monotonic() + patience
+    first: int | None = None
+    while time.monotonic() < deadline:
+        held = "SELECT 1 FROM pg_replication_slots AS s JOIN pg_stat_activity AS a ON a.pid = s.active_pid "
+        if database.rows(session, held + "WHERE s.slot_name = %s AND a.backend_start > %s", (shard.slot, since)):
+            beat = _beat(session)
+            first = beat if first is None else first
+            if beat > first:
+                return
+        time.sleep(0.5)
+    raise NeedsPerson(
+        f"the heartbeat of {shard.name} did not move within {patience:.0f} s of the restart: {shard.connector} does "
+        "not run with the new password, or did not run before"
+    )

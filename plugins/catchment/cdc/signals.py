@@ -1,0 +1,76 @@
+"""Signals to Debezium: rows in `cdc.signals`, which the connector reads from the WAL like any other change.
+
+A signal's id says who asked; the same request asked again is the same row, so a retry starts nothing anew. Its `data`
+may hold more than Debezium reads: what must be known at the end of a snapshot is kept there.
+Source: Debezium documentation, "Sending signals to a Debezium connector".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catchment.cdc import shard as database
+from catchment.cdc.declared import SIGNALS, Application, Table
+
+OURS = "catchment"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One row of `cdc.signals`."""
+
+    id: str
+    type: str
+    data: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.data)
+
+
+def signal_id(job: str, run: str, table: str = "") -> str:
+    """An id of at most 64 characters that is the same each time that a run asks for the same."""
+    digest = hashlib.sha256(f"{job}/{run}/{table}".encode()).hexdigest()[:16]
+    return f"{job}-{table}-{digest}"[:64] if table else f"{job}-{digest}"
+
+
+def execute_snapshot(id_: str, application: Application, table: Table, remember: Mapping[str, Any]) -> Signal:
+    """Read a table again, in chunks, while changes go on streaming.
+
+    With timestamptz in the primary key Debezium (3.7) skips all but the first chunk, silently: then the declared
+    surrogate key orders the chunks.
+    """
+    data: dict[str, Any] = {
+        "data-collections": [_pattern(application, table)],
+        "type": "incremental",
+        **({"surrogate-key": table.surrogate_key} if table.surrogate_key else {}),
+        OURS: dict(remember),
+    }
+    return Signal(id_, "execute-snapshot", data)
+
+
+def stop_snapshot(id_: str, application: Application, table: Table) -> Signal:
+    """Give up a snapshot that is going on."""
+    return Signal(id_, "stop-snapshot", {"data-collections": [_pattern(application, table)], "type": "incremental"})
+
+
+def send(session: Any, signal: Signal) -> bool:
+    """Write the signal; False when it is there already, from an earlier try."""
+    sql = f"INSERT INTO {SIGNALS} (id, type, data) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id"  # noqa: S608
+    return bool(database.rows(session, sql, (signal.id, signal.type, signal.text)))
+
+
+def sent(session: Any, id_: str) -> Signal | None:
+    """The signal as it was sent."""
+    found = database.rows(session, f"SELECT id, type, data FROM {SIGNALS} WHERE id = %s", (id_,))  # noqa: S608
+    return Signal(found[0][0], found[0][1], json.loads(found[0][2] or "{}")) if found else None
+
+
+def _pattern(application: Application, table: Table) -> str:
+    """Debezium takes names as regular expressions."""
+    return re.escape(f"{application.schema}.{table.name}")

@@ -1,0 +1,190 @@
+"""Read a table of one shard again: ask for an incremental snapshot, watch it, and count what it brought.
+
+Debezium can skip rows in silence (an error in its log, the connector RUNNING), so a snapshot counts as done only when
+every row that the shard had when it was asked for is in raw: read by the snapshot, or changed or deleted meanwhile.
+"""
+
+# ruff: noqa: S608  names are declared ones
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catchment.cdc import pipeline, signals
+from catchment.cdc import shard as database
+from catchment.cdc.connect import Status
+from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.systems import Systems
+from catchment.errors import CatchmentError, NeedsPerson
+
+RUNNING_SNAPSHOT = "incremental_snapshot_collections"
+
+
+class RowsSkipped(NeedsPerson):
+    """A snapshot is over and did not bring every row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A snapshot asked for. `rows`: what the shard had then; `offsets`: Kafka's ends then; `lsn`: past the signal."""
+
+    shard: Shard
+    table: Table
+    signal: str
+    rows: int
+    offsets: Mapping[int, int]
+    lsn: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.shard.name}.{self.table.name}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a snapshot is: `read` says that Debezium is done, `loaded` that raw has all of it."""
+
+    rows: int
+    brought: int
+    read: bool
+    loaded: bool = False
+    truncated: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.read and self.loaded
+
+    def __str__(self) -> str:
+        share = f" ({100 * self.brought // self.rows} %)" if self.rows else ""
+        state = "all in raw" if self.done else "all on Kafka, raw follows" if self.read else "reading"
+        return f"{min(self.brought, self.rows):,} of {self.rows:,} rows{share}, {state}"
+
+
+def plan(application: Application, shard: Shard, table: Table, rows: int) -> list[str]:
+    """What a request would do, in sentences."""
+    by = table.surrogate_key or ", ".join(table.key)
+    return [
+        f"write an execute-snapshot signal for {application.schema}.{table.name} into cdc.signals of {shard.name}",
+        f"Debezium reads its {rows:,} rows again by {by}, in chunks, while changes go on streaming; each row "
+        f"arrives once more on {application.topic(shard, table)} and in {application.raw_table(shard, table)}",
+        f"wait until all of it is in raw, and count: fewer than {rows:,} rows is a failure",
+        "compare the table with the warehouse's current state (cdc_reconcile)",
+    ]
+
+
+def count(session: Any, application: Application, table: Table) -> int:
+    ((rows,),) = database.rows(session, f'SELECT COUNT(*) FROM "{application.schema}"."{table.name}"')
+    return int(rows)
+
+
+def request(systems: Systems, shard: Shard, table: Table, id_: str) -> Request:
+    """Ask for the snapshot, once: with the id of an earlier try, that one is gone on with.
+
+    Rows are counted in the transaction that writes the signal, so that every row counted is one the snapshot must see.
+    """
+    application = systems.application
+    with systems.shard(shard) as session:
+        earlier = signals.sent(session, id_)
+        if earlier is None:
+            with systems.kafka() as kafka:
+                ends = pipeline.ends(kafka, [application.topic(shard, table)])
+            _ask(systems, shard, table, id_, {p.number: end for p, end in ends.items()})
+            earlier = signals.sent(session, id_)
+        if earlier is None:
+            raise CatchmentError(f"{shard.name}: the signal {id_} was written and is not in cdc.signals. Ask again.")
+        kept = earlier.data[signals.OURS]
+        return Request(
+            shard=shard,
+            table=table,
+            signal=id_,
+            rows=int(kept["rows"]),
+            offsets={int(number): int(end) for number, end in kept["offsets"].items()},
+            lsn=pipeline.lsn_now(session),
+        )
+
+
+def _ask(systems: Systems, shard: Shard, table: Table, id_: str, offsets: Mapping[int, int]) -> None:
+    with systems.shard(shard, autocommit=False) as session:
+        session.set_session(isolation_level="REPEATABLE READ")
+        rows = count(session, systems.application, table)
+        remember = {"rows": rows, "offsets": offsets}
+        signals.send(session, signals.execute_snapshot(id_, systems.application, table, remember))
+
+
+def progress(systems: Systems, asked: Request) -> Progress:
+    """How far it is. Raises NeedsPerson when the connector does not run."""
+    with systems.connect() as connect:
+        _must_run(asked, connect.status(asked.shard.connector))
+        read = is_read(connect.offsets(asked.shard.connector), asked.lsn)
+    with systems.kafka() as kafka:
+        ends = pipeline.ends(kafka, [systems.application.topic(asked.shard, asked.table)])
+    with systems.warehouse() as warehouse:
+        cursor = warehouse.cursor()
+        behind = pipeline.not_loaded(cursor, ends)
+        brought, truncated = _brought(cursor, systems.application, asked, ends)
+    return Progress(asked.rows, brought, read, loaded=read and not behind, truncated=truncated)
+
+
+def is_read(offsets: list[dict[str, Any]], lsn: int) -> bool:
+    """Whether Debezium has passed the signal and has no snapshot going on, by its committed offsets.
+
+    While one goes on they name its collections; the signal itself is a change with an LSN.
+    """
+    for entry in offsets:
+        offset = entry.get("offset") or {}
+        if int(offset.get("lsn") or 0) >= lsn and not offset.get(RUNNING_SNAPSHOT):
+            return True
+    return False
+
+
+def verify(asked: Request, seen: Progress) -> str:
+    """What came of it, in a sentence. Raises RowsSkipped."""
+    if seen.truncated:
+        return f"{asked.name}: the table was truncated while it was read; what came after that is in raw."
+    if seen.brought < asked.rows:
+        advice = (
+            "See the connector's log"
+            if asked.table.surrogate_key
+            else f"See the connector's log, declare a surrogate_key for {asked.table.name}"
+        )
+        raise RowsSkipped(
+            f"{asked.name}: the snapshot is over and brought {seen.brought:,} of the {asked.rows:,} rows that the "
+            f"shard had when it was asked for (signal {asked.signal}); Debezium skipped the others without failing. "
+            f"{advice}, and ask for it again (docs/runbooks/cdc_resnapshot.md). Rows loaded before stay."
+        )
+    return f"{asked.name}: all {asked.rows:,} rows that the shard had are in raw again."
+
+
+def _must_run(asked: Request, status: Status) -> None:
+    if status.state == "RUNNING" and not status.failed:
+        return
+    state = "has a failed task" if status.failed else f"is {status.state}"
+    raise NeedsPerson(
+        f"{asked.name}: the connector {asked.shard.connector} {state}, so the snapshot does not go on. See what "
+        "cdc_connector_health says of it; when it runs, clear this task: the same snapshot goes on."
+    )
+
+
+def _brought(cursor: Any, application: Application, asked: Request, ends: Mapping[Partition, int]) -> tuple[int, bool]:
+    """How many rows of then raw has seen since: read again, changed or deleted; and whether a truncate came between.
+
+    A row whose first record is its insert was not there when the snapshot was asked for, unless it was read too.
+    """
+    table = application.raw_table(asked.shard, asked.table)
+    offset = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
+    partition = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
+    since = " OR ".join(
+        f"({partition} = {p.number} AND {offset} >= {asked.offsets.get(p.number, 0)})" for p in sorted(ends)
+    )
+    if not since:
+        return 0, False
+    cursor.execute(
+        "SELECT COUNT_IF(key_text IS NOT NULL AND (reads > 0 OR first_op <> 'c')), COUNT_IF(first_op = 't') "
+        "FROM (SELECT key_text, COUNT_IF(op = 'r') AS reads, MIN_BY(op, at) AS first_op FROM ("
+        f"SELECT TO_JSON(RECORD_METADATA:key) AS key_text, RECORD_CONTENT:op::VARCHAR AS op, {offset} AS at "
+        f"FROM {table} WHERE ({since}) AND RECORD_CONTENT:op IS NOT NULL) records GROUP BY key_text) rows_seen"
+    )
+    ((brought, truncates),) = cursor.fetchall()
+    return int(brought), bool(truncates)

@@ -1,0 +1,48 @@
+"""The systems that change data capture runs through, each opened by its connection when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from catchment.cdc import declared, shard
+from catchment.cdc.connect import Connect
+from catchment.cdc.declared import Application, Shard
+from catchment.cdc.loader.kafka import Kafka
+from catchment.connection import Connection
+from catchment.warehouse import session
+
+
+@dataclass(frozen=True)
+class Systems:
+    """Connections by id (`look_up`), the declaration, and the query tag of the warehouse's statements."""
+
+    look_up: Callable[[str], Connection]
+    application: Application = field(default_factory=declared.application)
+    query_tag: str = ""
+
+    def connect(self) -> Connect:
+        """Kafka Connect; close it, or use it in `with`."""
+        return Connect(self.look_up("kafka_connect"))
+
+    def kafka(self) -> AbstractContextManager[Kafka]:
+        return closing(Kafka(self.look_up("kafka")))
+
+    def shard(self, of: Shard, *, autocommit: bool = True) -> AbstractContextManager[Any]:
+        """A session as the role `cdc`; its statements may count large tables."""
+        return shard.opened(self.look_up(of.connection), statement_seconds=600, autocommit=autocommit)
+
+    def owner(self, of: Shard) -> AbstractContextManager[Any]:
+        """A session as the owner, for what `cdc` may not do."""
+        return shard.opened(self.look_up(of.owner_connection), statement_seconds=60)
+
+    @contextmanager
+    def warehouse(self) -> Iterator[session.Session]:
+        opened = session.connect(self.look_up("snowflake_default"), query_tag=self.query_tag)
+        try:
+            with session.explained("read or write what change data capture keeps"):
+                yield opened
+        finally:
+            opened.close()
