@@ -75,7 +75,17 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("cdc-migrate", help="make what replication needs on a shard; any number of times")
     migrate.set_defaults(run=_cdc_migrate)
     migrate.add_argument("--shard", action="append", metavar="NAME", help="only this shard; may be given again")
+
+    load = commands.add_parser("cdc-load", help="load Kafka into raw until told to stop")
+    load.set_defaults(run=_cdc_load)
+    load.add_argument("--check", action="store_true", help="load nothing: say whether the loader that runs is well")
     return parser
+
+
+def _cdc_load(args: argparse.Namespace) -> int:
+    from catchment.cdc.loader import command
+
+    return command.check(None) if args.check else command.run()
 
 
 def _streams(_: argparse.Namespace) -> int:
