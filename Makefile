@@ -5,20 +5,23 @@ RUN := .venv/bin/python -m
 export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help install start stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
+.PHONY: help install start cdc stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
 	chaos-extract install-bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
-install: ## Make the Python environments, as locked (nothing to do: no network)
-	@$(PYTHON) -m local.install main warehouse
+install: ## Make the Python environments and fetch the Java programs, as locked (nothing to do: no network)
+	@$(PYTHON) -m local.install main warehouse java
 
 install-bench: install
 	@$(PYTHON) -m local.install bench
 
-start: install ## Start the local profile: Postgres, S3, warehouse, vendor sandbox, Airflow
+start: install ## Start the local profile: storage, vendor sandbox, Airflow, change data capture
 	@$(RUN) local start
+
+cdc: install ## Start only change data capture: shards, Kafka, Connect, loader, S3, warehouse
+	@$(RUN) local start cdc
 
 stop: ## Stop everything; nothing is lost
 	@$(RUN) local stop
@@ -32,11 +35,11 @@ logs: ## Follow the logs (make logs S="s3 warehouse")
 demo: install ## Start, load all sources, build the marts, compare MRR with the vendor's
 	@$(RUN) local.demo
 
-clean: ## Stop, and remove the local data (var/); the Python environments stay
+clean: ## Stop, and remove the local data (var/); what is installed stays
 	@$(RUN) local clean
 
-distclean: clean ## Also remove the Python environments
-	rm -rf .venv .venv-warehouse .venv-bench
+distclean: clean ## Also remove the Python environments and the Java programs
+	rm -rf .venv .venv-warehouse .venv-bench .java
 
 test: install ## Lint, then every test
 	@$(RUN) local.check lint

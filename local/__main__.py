@@ -27,13 +27,13 @@ def main() -> int:
         profile = Profile(settings)
         if arguments.command == "start":
             profile.start(arguments.services, say=OUT.print)
-            return status(profile)
+            return status(profile, arguments.services)
         if arguments.command == "stop":
             profile.stop(say=OUT.print)
             return 0
         if arguments.command == "logs":
             return logs(profile, arguments.services)
-        return status(profile)
+        return status(profile, arguments.services)
     except LocalError as error:
         print(f"{arguments.command} failed: {error}", file=sys.stderr)
         return 1
@@ -42,20 +42,21 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("start", "stop", "status", "clean", "logs"))
-    parser.add_argument("services", nargs="*", help="only these services")
+    parser.add_argument("services", nargs="*", help="only these services, or groups of them: cdc")
     return parser.parse_args()
 
 
-def status(profile: Profile) -> int:
-    """Show every service; 1 when one is not up."""
+def status(profile: Profile, names: list[str]) -> int:
+    """Show every service; 1 when one that is named is not up, or when none is named, any."""
     rows = profile.status()
+    wanted = {service.name for service in profile.named(names)}
     table = Table(box=None, pad_edge=False)
     for column in ("SERVICE", "STATE", "HEALTH", "PID", "SINCE", "URL"):
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     OUT.print(table)
-    return 0 if all(row.up for row in rows) else 1
+    return 0 if all(row.up for row in rows if row.service.name in wanted) else 1
 
 
 def _cells(row: Status) -> tuple[str, ...]:
@@ -78,10 +79,8 @@ def _age(since: datetime) -> str:
 
 def logs(profile: Profile, names: list[str]) -> int:
     """Follow the logs of the named services, or of all, until interrupted."""
-    known = [service.name for service in profile.services()]
-    if unknown := [name for name in names if name not in known]:
-        raise LocalError(f"There is no service {unknown[0]!r}. The services are: {', '.join(known)}")
-    files = [path for name in names or known if (path := profile.log_file(name)).exists()]
+    services = profile.named(names)
+    files = [path for service in services if (path := profile.log_file(service.name)).exists()]
     if not files:
         raise LocalError(f"There are no logs in {profile.settings.log} yet. Run: make start")
     os.execvp("tail", ["tail", "-n", "40", "-F", *map(str, files)])

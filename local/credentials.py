@@ -33,6 +33,7 @@ class Credentials:
     chartmogul_api_key: str
     zendesk_api_token: str
     pii_key: str
+    application_password: str
 
     @classmethod
     def generate(cls) -> Credentials:
@@ -43,16 +44,18 @@ class Credentials:
 
 
 def ensure_credentials(settings: Settings) -> Credentials:
-    """The profile's secrets, made if they aren't there yet.
+    """The profile's secrets, made if they aren't there yet; secrets that a newer checkout asks for are added.
 
     Raises:
         LocalError: the file can't be read as secrets.
     """
     path = settings.secrets / "local.json"
-    if not path.exists():
-        write_private(path, json.dumps(asdict(Credentials.generate()), indent=1))
     try:
-        return Credentials(**json.loads(path.read_text()))
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        wanted = asdict(Credentials.generate()) | kept
+        if wanted != kept:
+            write_private(path, json.dumps(wanted, indent=1))
+        return Credentials(**wanted)
     except (ValueError, TypeError) as error:
         raise LocalError(
             f"The local secrets in {path} can't be read ({error}). "

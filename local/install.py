@@ -70,7 +70,7 @@ def install(environment: Environment) -> None:
     Raises:
         LocalError: a step failed; the message says which, why and what to try.
     """
-    wanted = stamp(environment.lock.read_bytes(), sys.version_info)
+    wanted = stamp(environment.lock.read_bytes(), sys.version_info[:3])
     if environment.stamp.exists() and environment.stamp.read_text() == wanted:
         return
     began = time.monotonic()

@@ -7,19 +7,15 @@ nothing to do.
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 
 import boto3
 
 from local.airflow.api import AirflowApi
 from local.airflow.connections import REGION
+from local.command import catchment
 from local.credentials import Credentials
-from local.errors import LocalError
 from local.settings import ROOT, Settings
 
 BUCKET = "catchment-landing"
@@ -34,22 +30,6 @@ POOLS = {
 }
 
 
-def ensure_platform(settings: Settings, credentials: Credentials, environment: Mapping[str, str]) -> None:
-    """Bring bucket, warehouse and dbt's manifest to where the platform expects them, side by side.
-
-    Raises:
-        LocalError: a step failed; the message says which and why.
-    """
-    with ThreadPoolExecutor() as together:
-        steps: list[Callable[[], None]] = [
-            lambda: ensure_bucket(settings, credentials),
-            lambda: _catchment("snowflake-apply", environment),
-            lambda: ensure_manifest(settings, environment),
-        ]
-        for done in [together.submit(step) for step in steps]:
-            done.result()
-
-
 def ensure_bucket(settings: Settings, credentials: Credentials) -> None:
     client = boto3.client(
         "s3",
@@ -61,13 +41,18 @@ def ensure_bucket(settings: Settings, credentials: Credentials) -> None:
     client.create_bucket(Bucket=BUCKET)
 
 
+def ensure_warehouse(environment: Mapping[str, str]) -> None:
+    """Databases, roles, tables and the like, as production makes them."""
+    catchment("snowflake-apply", environment=environment)
+
+
 def ensure_manifest(settings: Settings, environment: Mapping[str, str]) -> None:
     """Parse the dbt project, when a file of it has changed since the last time."""
     stamp = settings.var / "dbt.manifest"
     wanted = fingerprint(DBT)
     if MANIFEST.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
-    _catchment("dbt-manifest", environment)
+    catchment("dbt-manifest", environment=environment)
     stamp.write_text(wanted)
 
 
@@ -83,16 +68,3 @@ def fingerprint(project: Path) -> str:
         if path.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in path.relative_to(project).parts:
             digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _catchment(command: str, environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "catchment", command],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise LocalError(f"`python -m catchment {command}` failed: {(done.stderr or done.stdout).strip()[-800:]}")

@@ -7,27 +7,29 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from local import ports
 from local.airflow.api import AirflowApi
 from local.airflow.environment import airflow_environment
 from local.airflow.setup import ensure_database
-from local.credentials import Credentials, ensure_credentials, ensure_google_key, read_google_key, write_private
+from local.cdc import ground
+from local.credentials import Credentials, ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
-from local.platform import ensure_platform, ensure_pools
-from local.services import postgres
-from local.services.catalogue import AIRFLOW, catalogue
+from local.platform import ensure_bucket, ensure_manifest, ensure_pools, ensure_warehouse
+from local.services.catalogue import catalogue, groups
 from local.services.health import is_healthy
+from local.services.prepare import prepare
 from local.services.render import render
-from local.services.service import Service
+from local.services.service import AIRFLOW, Service
 from local.services.supervisor import Process, Supervisor
-from local.settings import PREFIX, Settings
+from local.settings import PREFIX, SHARD, Settings
 
 Say = Callable[[str], None]
 POLL_SECONDS = 0.25
+AIRFLOW_PARTS = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,21 @@ class Profile:
         return self._supervisor.is_running()
 
     def start(self, names: Iterable[str] = (), *, say: Say = print) -> None:
-        """Start the named services, or all, wave by wave; what runs already is left alone.
+        """Start the named services or groups, or all, wave by wave; what runs already is left alone.
 
         Raises:
             LocalError: a service did not become healthy, or a port is taken; the others stay as they are.
         """
-        wanted = self._named(names)
+        wanted = self.named(names)
         self._require_environments(wanted)
         self._start_supervisor()
+        self._launch([service for service in wanted if service.early])
         for wave in sorted({service.wave for service in wanted}):
             if wave == AIRFLOW:
-                self._lay_ground(say)
+                self._lay_ground({service.name for service in wanted}, say)
             self._start_wave([service for service in wanted if service.wave == wave], say)
             if wave == AIRFLOW:
-                ensure_pools(self.airflow_api())
+                self._set_up({service.name for service in wanted}, say)
 
     def airflow_environment(self) -> dict[str, str]:
         """The environment of the Airflow processes: configuration, connections."""
@@ -98,24 +101,48 @@ class Profile:
         processes = self._supervisor.processes() if self.is_running() else {}
         return [self._status(service, processes.get(service.name)) for service in self.services()]
 
+    def named(self, names: Iterable[str]) -> list[Service]:
+        """The named services, those of a named group, or all, in the order of their start.
+
+        Raises:
+            LocalError: there is none of that name; the message has those that there are.
+        """
+        known, parts = {service.name: service for service in self.services()}, groups(self.settings)
+        wanted = {part for name in names for part in parts.get(name, (name,))}
+        if unknown := sorted(wanted - known.keys()):
+            raise LocalError(
+                f"There is no service {unknown[0]!r}. The services are: {', '.join(known)}; "
+                f"the groups are: {', '.join(parts)}"
+            )
+        return [service for service in known.values() if not wanted or service.name in wanted]
+
     def log_file(self, name: str) -> Path:
         return self.settings.log / f"{name}.log"
 
-    def _lay_ground(self, say: Say) -> None:
-        """What Airflow's processes need to find: its database, and what the platform itself works on."""
-        environment = self.airflow_environment()
-        with ThreadPoolExecutor() as together:
-            platform = together.submit(ensure_platform, self.settings, self.credentials, environment)
-            ensure_database(self.settings, self.credentials, {**os.environ, **environment}, say=say)
-            platform.result()
+    def _lay_ground(self, names: set[str], say: Say) -> None:
+        """What the processes of the second wave need to find; done side by side, and quick when it is there."""
+        settings, credentials, environment = self.settings, self.credentials, self.airflow_environment()
+        steps: list[Callable[[], None]] = []
+        if names & {*AIRFLOW_PARTS, "loader"}:
+            steps += [lambda: ensure_bucket(settings, credentials), lambda: ensure_warehouse(environment)]
+        if names & AIRFLOW_PARTS:
+            steps += [
+                lambda: ensure_manifest(settings, environment),
+                lambda: ensure_database(settings, credentials, {**os.environ, **environment}, say=say),
+            ]
+        if shards := sorted(name for name in names if name.startswith(SHARD)):
+            steps.append(lambda: ground.lay(settings, credentials, environment, shards=shards, rows=True))
+        together(steps)
+
+    def _set_up(self, names: set[str], say: Say) -> None:
+        """What is told to the processes of the second wave once they run."""
+        if "airflow-api-server" in names:
+            ensure_pools(self.airflow_api())
+        if "connect" in names and any(name.startswith(SHARD) for name in names):
+            ground.apply_connectors(self.airflow_environment())
+            say("the declared connectors run")
 
     # --- parts ------------------------------------------------------------------------------------------------------
-
-    def _named(self, names: Iterable[str]) -> list[Service]:
-        known = {service.name: service for service in self.services()}
-        if unknown := [name for name in names if name not in known]:
-            raise LocalError(f"There is no service {unknown[0]!r}. The services are: {', '.join(known)}")
-        return [service for service in known.values() if not names or service.name in names]
 
     def _require_environments(self, services: Iterable[Service]) -> None:
         for service in services:
@@ -129,6 +156,8 @@ class Profile:
             started_with = Settings.load({f"{PREFIX}VAR": str(settings.var)})
             if started_with != settings:
                 raise LocalError("The profile runs with other settings than the ones asked for. Run: make stop")
+            if not {service.name for service in self.services()} <= self._supervisor.processes().keys():
+                raise LocalError("The profile runs as an older checkout started it. Run: make stop")
             return
         for folder in (settings.log, settings.run, settings.var / "airflow"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -138,14 +167,17 @@ class Profile:
         write_private(self._supervisor.configuration, text)
         self._supervisor.start({**os.environ, **settings.as_environment()}, python=sys.executable)
 
-    def _start_wave(self, services: list[Service], say: Say) -> None:
+    def _launch(self, services: Iterable[Service]) -> None:
+        """Start the processes of those that don't run yet, after what they need is prepared, side by side."""
         processes = self._supervisor.processes()
-        waiting = {}
-        for service in services:
-            if not processes[service.name].runs:
-                self._prepare(service)
-                self._supervisor.start_process(service.name)
-            waiting[service.name] = service
+        idle = [service for service in services if not processes[service.name].runs]
+        together([partial(prepare, self.settings, self.credentials, service) for service in idle])
+        for service in idle:
+            self._supervisor.start_process(service.name)
+
+    def _start_wave(self, services: list[Service], say: Say) -> None:
+        self._launch(services)
+        waiting = {service.name: service for service in services}
         began = time.monotonic()
         while waiting:
             processes = self._supervisor.processes()
@@ -155,16 +187,6 @@ class Profile:
                     say(f"{service.name} is up after {time.monotonic() - began:.1f} s")
                     del waiting[service.name]
             time.sleep(POLL_SECONDS)
-
-    def _prepare(self, service: Service) -> None:
-        """What must be there before the process starts: a free port, and its data at the first start."""
-        if service.port_name:
-            port = asdict(self.settings.ports)[service.port_name]
-            ports.require_free(port, service=service.name, variable=f"{PREFIX}PORT_{service.port_name.upper()}")
-        if service.name == "postgres":
-            postgres.ensure_cluster(self.settings, self.credentials)
-        if service.name == "sandbox":
-            ensure_google_key(self.settings)
 
     def _require_alive(self, service: Service, process: Process, seconds: float) -> None:
         log = self.log_file(service.name)
@@ -179,6 +201,13 @@ class Profile:
     def _status(self, service: Service, process: Process | None) -> Status:
         runs = process is not None and process.runs
         return Status(service, process, runs and is_healthy(service.health, started=_start_of(process)))
+
+
+def together(steps: Iterable[Callable[[], None]]) -> None:
+    """Run all steps side by side; the first failure is raised when all have ended."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(step) for step in steps]:
+            done.result()
 
 
 def _start_of(process: Process | None) -> datetime:

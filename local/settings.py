@@ -17,6 +17,7 @@ from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "CATCHMENT_"
+SHARD = "shard_"  # a service or a port of this prefix is a shard of the application
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,31 @@ class Ports:
     warehouse: int = 8085
     s3: int = 8086
     sandbox: int = 8090
+    shard_s0: int = 5434
+    shard_s1: int = 5435
+    kafka: int = 9092
+    kafka_controller: int = 9093
+    connect: int = 8083
+
+    @property
+    def shards(self) -> dict[str, int]:
+        """The port of each of the application's shards, by the shard's name."""
+        named = ((name.removeprefix(SHARD), port) for name, port in asdict(self).items() if name.startswith(SHARD))
+        return dict(named)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The local profile's settings. `var` holds all its state; `seed` and `scale` make the synthetic company."""
+    """The local profile's settings. `var` holds all its state; `seed` and `scale` make the synthetic company.
+
+    `rate` is how many transactions a second the application commits, over all of its shards.
+    """
 
     var: Path = ROOT / "var"
     ports: Ports = Ports()
     seed: int = 1
     scale: float = 1.0
+    rate: float = 2.0
 
     @property
     def log(self) -> Path:
@@ -98,6 +114,7 @@ class Settings:
             ports=ports,
             seed=int(_number(environment, "SANDBOX_SEED", default=cls.seed)),
             scale=_number(environment, "SANDBOX_SCALE", default=cls.scale),
+            rate=_number(environment, "APPLICATION_RATE", default=cls.rate),
         )
 
     def as_environment(self) -> dict[str, str]:
@@ -106,6 +123,7 @@ class Settings:
             f"{PREFIX}VAR": str(self.var),
             f"{PREFIX}SANDBOX_SEED": str(self.seed),
             f"{PREFIX}SANDBOX_SCALE": str(self.scale),
+            f"{PREFIX}APPLICATION_RATE": str(self.rate),
             **{f"{PREFIX}PORT_{name.upper()}": str(port) for name, port in asdict(self.ports).items()},
         }
 

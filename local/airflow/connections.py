@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from local.cdc import passwords, shards
 from local.credentials import Credentials
 from local.settings import Settings
 
@@ -55,7 +56,33 @@ def connections(
             "extra": {"keyfile_dict": dict(google_key), "base_url": settings.url("sandbox", "/google")},
         },
         "catchment_pii": {"conn_type": "generic", "password": credentials.pii_key},
+        **_capture(settings, credentials),
     }
+
+
+def _capture(settings: Settings, credentials: Credentials) -> dict[str, dict[str, Any]]:
+    """Each shard as the role `cdc` and as its owner, and the way to Kafka and Connect."""
+    by_id: dict[str, dict[str, Any]] = {
+        "kafka": {"conn_type": "generic", "extra": {"bootstrap.servers": f"127.0.0.1:{settings.ports.kafka}"}},
+        "kafka_connect": {
+            "conn_type": "http",
+            "host": "127.0.0.1",
+            "port": settings.ports.connect,
+            "schema": "http",
+            "extra": {"secret": passwords.reference(settings)},
+        },
+    }
+    for shard, password in passwords.ensure(settings).items():
+        place = {
+            "conn_type": "postgres",
+            "host": "127.0.0.1",
+            "port": settings.ports.shards[shard],
+            "schema": shards.DATABASE,
+        }
+        owner = {"login": shards.OWNER, "password": credentials.application_password}
+        by_id[f"application_{shard}"] = {**place, "login": "cdc", "password": password}
+        by_id[f"application_{shard}_owner"] = {**place, **owner}
+    return by_id
 
 
 def as_environment(by_id: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local.airflow import metadata
 from local.airflow.connections import as_environment, connections
 from local.credentials import Credentials
-from local.services import postgres
 from local.settings import ROOT, Settings
 
 SITE = Path(__file__).parent / "site"
@@ -41,13 +41,21 @@ def airflow_environment(settings: Settings, credentials: Credentials, google_key
         for key, value in options.items()
     }
     return {
+        **platform_environment(settings, credentials, google_key),
         "AIRFLOW_HOME": str(settings.var / "airflow"),
         "PYTHONPATH": os.pathsep.join((str(ROOT / "plugins"), str(SITE))),
         "CATCHMENT_FIRST_START": settings.first_start,
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
         **NO_TELEMETRY,
         **configuration,
+    }
+
+
+def platform_environment(settings: Settings, credentials: Credentials, google_key: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that `python -m catchment` runs with: where the package is, and its connections."""
+    return {
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
         **as_environment(connections(settings, credentials, google_key)),
     }
 
@@ -70,8 +78,9 @@ def _core(credentials: Credentials) -> Sections:
 
 
 def _storage(settings: Settings, credentials: Credentials) -> Sections:
+    database = metadata.cluster(settings, credentials).dsn(metadata.DATABASE)
     return {
-        "database": {"sql_alchemy_conn": postgres.dsn(settings, credentials).replace("://", "+psycopg2://", 1)},
+        "database": {"sql_alchemy_conn": database.replace("://", "+psycopg2://", 1)},
         "cosmos": {"cache_dir": str(settings.var / "cosmos")},
         "logging": {"base_log_folder": str(settings.log / "tasks"), "colored_console_log": "False"},
     }

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import errors, sql
 
+from local.airflow import metadata
 from local.credentials import Credentials
 from local.errors import LocalError
-from local.services import postgres
 from local.settings import ROOT, Settings
 
 
@@ -37,11 +37,11 @@ def ensure_database(
 
 
 def _create_database(settings: Settings, credentials: Credentials) -> None:
-    connection = psycopg2.connect(postgres.dsn(settings, credentials, database="postgres"))
+    connection = psycopg2.connect(metadata.cluster(settings, credentials).dsn("postgres"))
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(postgres.DATABASE)))
+            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(metadata.DATABASE)))
     except errors.DuplicateDatabase:
         pass
     finally:

@@ -1,4 +1,4 @@
-"""`python -m local.java [lock]`: fetch, verify and lay out the Java programs in `.java/`, or write the lock's hashes."""
+"""`python -m local.java [lock]`: fetch, verify and lay out the Java programs, or write the hashes of new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`jars.lock`: every Java archive by its Maven coordinate and SHA-256, and the folder of `.java/` that it belongs in."""
+"""`jars.lock`: every Java archive by Maven coordinate and SHA-256, and the folder of `.java/` that it goes to."""
 
 from __future__ import annotations
 

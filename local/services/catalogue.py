@@ -6,19 +6,30 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from local.airflow.environment import airflow_environment
+from local.airflow import metadata
+from local.airflow.environment import airflow_environment, platform_environment
+from local.cdc import services as cdc
 from local.credentials import Credentials
-from local.services import postgres
-from local.services.service import HeartbeatHealth, HttpHealth, PostgresHealth, Service
-from local.settings import ROOT, Settings
+from local.services.postgres import binary
+from local.services.service import AIRFLOW, STORAGE, HeartbeatHealth, HttpHealth, PostgresHealth, Service
+from local.settings import ROOT, SHARD, Settings
 
 PYTHON = sys.executable
-STORAGE, AIRFLOW = 0, 1
 
 
 def catalogue(settings: Settings, credentials: Credentials, google_key: Mapping[str, Any]) -> tuple[Service, ...]:
     """All services, first the ones that others need."""
-    return (*_storage(settings, credentials), *_airflow(settings, credentials, google_key))
+    return (
+        *_storage(settings, credentials),
+        *_airflow(settings, credentials, google_key),
+        *cdc.services(settings, credentials, platform_environment(settings, credentials, google_key)),
+    )
+
+
+def groups(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Names that stand for several services, for those who want a part of the profile."""
+    shards = (f"{SHARD}{name}" for name in settings.ports.shards)
+    return {"cdc": ("s3", "warehouse", *shards, "kafka", "connect", "loader", "application")}
 
 
 def _storage(settings: Settings, credentials: Credentials) -> tuple[Service, ...]:
@@ -26,8 +37,8 @@ def _storage(settings: Settings, credentials: Credentials) -> tuple[Service, ...
     return (
         Service(
             name="postgres",
-            command=postgres.server_command(settings),
-            health=PostgresHealth(str(postgres.binary("pg_isready")), ports.postgres),
+            command=metadata.cluster(settings, credentials).command,
+            health=PostgresHealth(str(binary("pg_isready")), ports.postgres),
             wave=STORAGE,
             port_name="postgres",
             stop_signal="INT",  # fast shutdown; on TERM it would wait for its clients

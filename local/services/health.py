@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from local.services.service import Health, HeartbeatHealth, HttpHealth, PostgresHealth
+from local.services.service import BeatHealth, Health, HeartbeatHealth, HttpHealth, KafkaHealth, PostgresHealth
 
 SECONDS = 3
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 127.0.0.1 is never behind a proxy
@@ -24,6 +28,10 @@ def is_healthy(health: Health, *, started: datetime) -> bool:
             return _accepts_connections(program, port)
         case HeartbeatHealth(url, component):
             return _beats(_page(url).get(component, {}), component, started)
+        case KafkaHealth(port):
+            return _broker_answers(port)
+        case BeatHealth(file, seconds):
+            return _touched(file, started, seconds)
 
 
 def _answers(url: str) -> bool:
@@ -53,3 +61,23 @@ def _page(url: str) -> dict[str, Any]:
 def _beats(status: dict[str, Any], component: str, started: datetime) -> bool:
     beat = status.get(f"latest_{component}_heartbeat")
     return status.get("status") == "healthy" and beat is not None and datetime.fromisoformat(beat) >= started
+
+
+def _broker_answers(port: int) -> bool:
+    """Whether the broker answers an ApiVersions request (key 18, version 0; correlation id 7, no client id)."""
+    request = struct.pack(">hhih", 18, 0, 7, -1)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            reply = connection.recv(10)  # its size, the correlation id, an error code
+    except OSError:
+        return False
+    return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (7, 0)
+
+
+def _touched(file: Path, started: datetime, seconds: float) -> bool:
+    try:
+        touched = file.stat().st_mtime
+    except OSError:
+        return False
+    return touched >= started.timestamp() and time.time() - touched < seconds

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+STORAGE, AIRFLOW, CAPTURE = range(3)  # the waves of a start
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,30 @@ class HeartbeatHealth:
     component: str
 
 
-Health = HttpHealth | PostgresHealth | HeartbeatHealth
+@dataclass(frozen=True)
+class KafkaHealth:
+    """Healthy when the broker at `port` answers a request."""
+
+    port: int
+
+
+@dataclass(frozen=True)
+class BeatHealth:
+    """Healthy when `file` was touched within `seconds`, and since the process started."""
+
+    file: Path
+    seconds: float
+
+
+Health = HttpHealth | PostgresHealth | HeartbeatHealth | KafkaHealth | BeatHealth
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A process that supervisord keeps.
 
-    `wave` orders the start: a wave begins when the one before is healthy. `environment` is added to the starter's.
+    `wave` orders the start: a wave begins when the one before is healthy. An `early` service is launched before all
+    waves, because it takes long, and awaited in its own. `environment` is added to the starter's.
     `port_name` is the service's name in `Ports`, if it listens.
     """
 
@@ -50,3 +69,4 @@ class Service:
     stop_signal: str = "TERM"
     stop_seconds: int = 15
     start_seconds: int = 60
+    early: bool = False

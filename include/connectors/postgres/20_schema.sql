@@ -1,0 +1,24 @@
+-- What Debezium writes to: a heartbeat, so that a quiet database's slot still moves on, and a table of signals.
+CREATE SCHEMA IF NOT EXISTS cdc;
+
+CREATE TABLE IF NOT EXISTS cdc.heartbeat (id integer PRIMARY KEY, ts timestamptz NOT NULL, n bigint NOT NULL);
+INSERT INTO cdc.heartbeat VALUES (1, clock_timestamp(), 0) ON CONFLICT (id) DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS cdc.signals (id varchar(64) PRIMARY KEY, type varchar(32) NOT NULL, data text);
+
+-- All of it is the role's. Only what is not yet is changed: a change of owner waits for everybody who writes.
+DO $$
+DECLARE
+    replicator text := current_setting('catchment.role');
+    stray regclass;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'cdc' AND nspowner = replicator::regrole) THEN
+        EXECUTE format('ALTER SCHEMA cdc OWNER TO %I', replicator);
+    END IF;
+    FOR stray IN
+        SELECT oid FROM pg_class
+        WHERE relnamespace = 'cdc'::regnamespace AND relkind = 'r' AND relowner <> replicator::regrole
+    LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO %I', stray, replicator);
+    END LOOP;
+END $$;

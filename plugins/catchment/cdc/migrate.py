@@ -1,0 +1,75 @@
+"""What change data capture needs on a shard: its role, the schema `cdc`, grants and the publication.
+
+The statements are `include/connectors/postgres/*.sql`, in order of their names and in one transaction. They are plain
+SQL that reads its parameters from the session (`current_setting('catchment.…')`), and change only what is not yet so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from catchment.cdc.declared import Application
+from catchment.cdc.shard import opened, rows
+from catchment.connection import Connection
+from catchment.errors import ContractBroken
+
+FOLDER = Path(__file__).parents[3] / "include" / "connectors" / "postgres"
+LOCK = 7_305_461_912  # an advisory lock of our own: two migrations of one shard wait for each other
+
+
+def migrate(application: Application, owner: Connection, replicator: Connection) -> None:
+    """Bring one shard to where the declaration wants it; nothing is ever taken away.
+
+    Args:
+        owner: the connection of whoever owns the tables.
+        replicator: the connection of the role to make; its password is set when the role is made, and not again.
+
+    Raises:
+        ContractBroken: declared tables are missing on the shard; nothing was changed.
+        ShardUnavailable, ShardRefused: the shard can't be reached, or a statement failed; nothing was changed.
+    """
+    with opened(owner, statement_seconds=60, autocommit=False) as session:
+        rows(session, "SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        _require_tables(session, application, owner)
+        for name, value in _parameters(session, application, replicator).items():
+            rows(session, "SELECT set_config(%s, %s, true)", (name, value))
+        for text in statements():
+            rows(session, text)
+
+
+def statements(folder: Path = FOLDER) -> Iterator[str]:
+    """The files' texts, in order."""
+    return (path.read_text() for path in sorted(folder.glob("*.sql")))
+
+
+def tables(application: Application) -> tuple[str, ...]:
+    """The declared tables with their schema, as Postgres spells them."""
+    return tuple(f"{application.schema}.{table.name}" for table in application.tables)
+
+
+def _parameters(session: Any, application: Application, replicator: Connection) -> dict[str, str]:
+    from psycopg2.extensions import encrypt_password
+
+    # The verifier is made here, so that the password is in no statement and in no log of the server.
+    verifier = encrypt_password(replicator.password, replicator.login, session, "scram-sha-256")
+    return {
+        "catchment.role": replicator.login,
+        "catchment.verifier": verifier,
+        "catchment.schema": application.schema,
+        "catchment.publication": application.publication,
+        "catchment.tables": json.dumps(tables(application)),
+    }
+
+
+def _require_tables(session: Any, application: Application, owner: Connection) -> None:
+    wanted = list(tables(application))
+    missing = rows(session, "SELECT name FROM unnest(%s) AS name WHERE to_regclass(name) IS NULL", (wanted,))
+    if missing:
+        names = ", ".join(name for (name,) in missing)
+        raise ContractBroken(
+            f'The database of the connection "{owner.conn_id}" has no table {names}, which application.toml declares. '
+            "Make it there first (the application's own migration), or take the entry out."
+        )
