@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from local.warehouse import macros, seams  # noqa: F401  (macros must wrap upstream's before any database is made)
+from local.warehouse import (
+    macros,  # noqa: F401  (must wrap upstream's before any database is made)
+    prepared,
+    seams,
+)
 from local.warehouse.mends import (
     access_control,
     arithmetic,
@@ -71,3 +75,4 @@ def apply_all() -> None:
     seams.install()
     for mend in MENDS:
         mend.apply()
+    prepared.apply()

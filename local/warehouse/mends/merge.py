@@ -8,11 +8,12 @@ it in one; the table's lock makes the second of two wait, as Snowflake's does.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 from fakesnow.transforms.merge import operations
 from sqlglot import exp
 
-from local.warehouse import locks, seams
+from local.warehouse import locks, prepared, seams
 
 ACTIONS = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
@@ -29,26 +30,42 @@ def _unqualify_targets(merge: exp.Merge) -> None:
                 column.set("table", None)
 
 
-def _merge(call: seams.Call) -> seams.Answer | None:
+@dataclass(frozen=True)
+class _Plan:
+    """A MERGE as DuckDB runs it: the table that is locked, and the kinds of rows that are counted."""
+
+    sql: str
+    table: tuple[str | None, str | None, str]
+    counted: tuple[str, ...]
+
+
+def _plan(call: seams.Call) -> _Plan | None:
     merge = call.expression
     if not isinstance(merge, exp.Merge):
         return None
     cursor, connection = call.cursor, call.cursor._conn
     cursor.check_db_and_schema(merge)
-    params = list(call.params) if call.params else None
-    merge = cursor._transform(merge, params)
-    counted = [name for name, clauses in operations(merge).items() if clauses]
+    merge = cursor._transform(merge, list(call.params) if call.params else None)
+    counted = tuple(name for name, clauses in operations(merge).items() if clauses)
     _unqualify_targets(merge)
     target = merge.this
     table = (target.catalog or connection.database, target.db or connection.schema, target.name)
-    with locks.hold(table, call.session):
+    return _Plan(f"{merge.sql(dialect='duckdb')} RETURNING merge_action", table, counted)
+
+
+def _merge(call: seams.Call) -> seams.Answer | None:
+    plan = prepared.compiled(call, _plan)
+    if plan is None:
+        return None
+    connection = call.cursor._conn
+    with locks.hold(plan.table, call.session):
         if not connection._autocommit and not connection._in_transaction:
             call.cursor._duck_conn.begin()
             connection._in_transaction = True
-        rows = call.duck(f"{merge.sql(dialect='duckdb')} RETURNING merge_action", params)
+        rows = call.duck(plan.sql, list(call.params) if call.params else None)
     done = Counter(action for (action, *_) in rows)
-    counts = tuple(done[ACTIONS[name]] for name in counted)
-    return seams.Answer(tuple(f"number of rows {name}" for name in counted), (counts,), rowcount=sum(counts))
+    counts = tuple(done[ACTIONS[name]] for name in plan.counted)
+    return seams.Answer(tuple(f"number of rows {name}" for name in plan.counted), (counts,), rowcount=sum(counts))
 
 
 def apply() -> None:

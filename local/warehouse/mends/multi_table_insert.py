@@ -6,16 +6,26 @@ as long as the inserts take.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, prepared, seams
 
 ROWS = "_fs_rows_for_tables"
 
 
-def _insert(call: seams.Call) -> seams.Answer | None:
+@dataclass(frozen=True)
+class _Plan:
+    """A multi-table INSERT as DuckDB runs it."""
+
+    query: str
+    inserts: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+def _plan(call: seams.Call) -> _Plan | None:
     statement = call.expression
     if not isinstance(statement, exp.MultitableInserts):
         return None
@@ -25,11 +35,19 @@ def _insert(call: seams.Call) -> seams.Answer | None:
     if call.text.split(None, 2)[1].upper() == "OVERWRITE":
         raise errors.unsupported("OVERWRITE in a multi-table INSERT")
     first_only = str(statement.args.get("kind") or "ALL").upper() == "FIRST"
-    cursor = call.cursor
-    query = cursor._transform(statement.args["source"], call.params).sql(dialect="duckdb")
-    inserts = [_branch(branch, branches[:i] if first_only else [], call) for i, branch in enumerate(branches)]
-    counts = _at_once(call, query, inserts)
-    names = tuple(f"number of rows inserted into {branch.this.find(exp.Table).name}" for branch in branches)
+    return _Plan(
+        query=call.cursor._transform(statement.args["source"], call.params).sql(dialect="duckdb"),
+        inserts=tuple(_branch(b, branches[:i] if first_only else [], call) for i, b in enumerate(branches)),
+        tables=tuple(branch.this.find(exp.Table).name for branch in branches),
+    )
+
+
+def _insert(call: seams.Call) -> seams.Answer | None:
+    plan = prepared.compiled(call, _plan)
+    if plan is None:
+        return None
+    counts = _at_once(call, plan)
+    names = tuple(f"number of rows inserted into {table}" for table in plan.tables)
     return seams.Answer(names, (tuple(counts),), rowcount=sum(counts))
 
 
@@ -51,15 +69,15 @@ def _branch(branch: exp.ConditionalInsert, before: list[exp.Expr], call: seams.C
     return call.cursor._transform(plain, None).sql(dialect="duckdb")
 
 
-def _at_once(call: seams.Call, query: str, inserts: list[str]) -> list[int]:
+def _at_once(call: seams.Call, plan: _Plan) -> list[int]:
     duck: Any = call.cursor._duck_conn
     connection: Any = call.cursor._conn
     own = not call.session.in_transaction
     if own:
         duck.begin()
     try:
-        duck.execute(f"CREATE OR REPLACE TEMPORARY TABLE {ROWS} AS {query}", call.params)
-        counts = [duck.execute(insert).fetchall()[0][0] for insert in inserts]
+        duck.execute(f"CREATE OR REPLACE TEMPORARY TABLE {ROWS} AS {plan.query}", call.params)
+        counts = [duck.execute(insert).fetchall()[0][0] for insert in plan.inserts]
         duck.execute(f"DROP TABLE {ROWS}")
         if own and connection._autocommit:
             duck.commit()
