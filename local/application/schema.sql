@@ -98,6 +98,9 @@ CREATE TABLE IF NOT EXISTS invoices (
     updated_at timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
 );
 
+-- Numbers of what signs up here; ids are made unique over all shards from them (local/application/changes.py).
+CREATE SEQUENCE IF NOT EXISTS sign_up_ids START 10000;
+
 CREATE SEQUENCE IF NOT EXISTS activity_ids;
 CREATE TABLE IF NOT EXISTS activities (
     id bigint NOT NULL DEFAULT nextval('activity_ids'),

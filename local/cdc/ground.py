@@ -46,6 +46,8 @@ def _application(settings: Settings, credentials: Credentials, shard: str, rows:
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(SCHEMA.read_text())
+            number = str(list(settings.ports.shards).index(shard))
+            cursor.execute("INSERT INTO internal.facts VALUES ('shard number', %s) ON CONFLICT DO NOTHING", (number,))
             if rows:
                 first_rows.ensure(cursor, settings, shard)
     finally:

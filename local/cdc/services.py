@@ -12,16 +12,13 @@ from local.services.service import (
     AIRFLOW,
     CAPTURE,
     STORAGE,
-    BeatHealth,
     HttpHealth,
     KafkaHealth,
     PostgresHealth,
     Service,
+    StatusHealth,
 )
 from local.settings import SHARD, Settings
-
-LOADER_BEAT = "loader.beat"
-APPLICATION_BEAT = "application.beat"
 
 
 def services(settings: Settings, credentials: Credentials, platform: Mapping[str, str]) -> tuple[Service, ...]:
@@ -50,16 +47,16 @@ def services(settings: Settings, credentials: Credentials, platform: Mapping[str
         Service(
             name="loader",
             command=(sys.executable, "-m", "catchment", "cdc-load"),
-            environment=platform,
-            health=BeatHealth(settings.run / LOADER_BEAT, seconds=30),
+            environment={**platform, "CATCHMENT_CDC_STATUS": str(settings.run / "loader.json")},
+            health=StatusHealth(settings.run / "loader.json"),
             wave=CAPTURE,
             stop_seconds=30,
         ),
         Service(
             name="application",
-            command=(sys.executable, "-m", "local.application", "--beat", str(settings.run / APPLICATION_BEAT)),
+            command=(sys.executable, "-m", "local.application", "--status", str(settings.run / "application.json")),
             environment=settings.as_environment(),
-            health=BeatHealth(settings.run / APPLICATION_BEAT, seconds=30),
+            health=StatusHealth(settings.run / "application.json"),
             wave=CAPTURE,
         ),
     )

@@ -1,8 +1,8 @@
 """A private set of the profile's parts, for tests, benchmarks and drills; each is started, killed or frozen by name.
 
-    with Stack(Path("/var/tmp/drill"), Ports(shard_s0=…, …)) as stack:
-        stack.apply_connectors()
-        stack.kill("kafka"); stack.start("kafka")
+    with Stack(Path("/var/tmp/drill"), ports_from(20000), connectors=True) as stack:
+        stack.kill("kafka")
+        stack.start("kafka")
 
 The parts are the profile's own (`local/services/catalogue.py`), on ports and in a folder of the caller, without
 supervisord: what is killed stays dead until it is started. On a terminal, `python -m local.cdc.stack VAR FIRST_PORT`
@@ -31,10 +31,11 @@ from local.airflow.environment import platform_environment
 from local.cdc import ground
 from local.credentials import ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
+from local.platform import ensure_bucket, ensure_warehouse
 from local.services.catalogue import catalogue
 from local.services.health import is_healthy
 from local.services.prepare import prepare
-from local.services.service import Service
+from local.services.service import CAPTURE, Service
 from local.settings import ROOT, SHARD, Ports, Settings
 
 STREAM = ("shard_s0", "shard_s1", "kafka", "connect")
@@ -44,7 +45,8 @@ POLL_SECONDS = 0.1
 class Stack:
     """Parts of the profile that belong to the caller. Entering starts `parts` together, on the application's schema.
 
-    `rows` also writes the synthetic company's initial rows. Leaving stops everything; the data stays in `var`.
+    `rows` also writes the synthetic company's first rows, `connectors` makes Connect run the declared ones; a loader or
+    an application among the parts is started after that. Leaving stops everything; the data stays in `var`.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Stack:
         *,
         parts: Iterable[str] = STREAM,
         rows: bool = True,
+        connectors: bool = False,
         scale: float = 1.0,
         rate: float = 2.0,
     ) -> None:
@@ -61,16 +64,18 @@ class Stack:
         self.credentials = ensure_credentials(self.settings)
         self.parts = tuple(parts)
         self.rows = rows
+        self.connectors = connectors
         self._running: dict[str, _Running] = {}
         for folder in (self.settings.log, self.settings.run):
             folder.mkdir(parents=True, exist_ok=True)
         self.settings.remember()
 
     def __enter__(self) -> Self:
+        last = {service.name for service in self._services() if service.wave == CAPTURE}
         try:
-            self.start(*self.parts)
-            if shards := [name for name in self.parts if name.startswith(SHARD)]:
-                ground.lay(self.settings, self.credentials, self.environment(), shards=shards, rows=self.rows)
+            self.start(*(name for name in self.parts if name not in last))
+            self._lay_ground()
+            self.start(*(name for name in self.parts if name in last))
         except BaseException:
             self.stop()
             raise
@@ -139,6 +144,18 @@ class Stack:
 
     def log_file(self, name: str) -> Path:
         return self.settings.log / f"{name}.log"
+
+    def _lay_ground(self) -> None:
+        """What the profile does before its last wave, for the parts that are here."""
+        environment = self.environment()
+        if shards := [name for name in self.parts if name.startswith(SHARD)]:
+            ground.lay(self.settings, self.credentials, environment, shards=shards, rows=self.rows)
+        if "s3" in self.parts:
+            ensure_bucket(self.settings, self.credentials)
+        if "warehouse" in self.parts:
+            ensure_warehouse(environment)
+        if self.connectors:
+            self.apply_connectors()
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
@@ -216,13 +233,16 @@ def main() -> int:
     parser.add_argument("--parts", nargs="+", default=STREAM, help="default: %(default)s")
     parser.add_argument("--connectors", action="store_true", help="also make Connect run the declared connectors")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Stack(arguments.var, ports_from(arguments.first_port), parts=arguments.parts) as stack:
-            if arguments.connectors:
-                stack.apply_connectors()
+        with Stack(
+            arguments.var, ports_from(arguments.first_port), parts=arguments.parts, connectors=arguments.connectors
+        ) as stack:
             _write_environment(stack)
             print(f"up: {', '.join(stack.parts)}; interrupt to stop", flush=True)
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            signal.pause()
+    except KeyboardInterrupt:
+        print("stopped")
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1

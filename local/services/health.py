@@ -6,16 +6,16 @@ import json
 import socket
 import struct
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from local.services.service import BeatHealth, Health, HeartbeatHealth, HttpHealth, KafkaHealth, PostgresHealth
+from local.services.service import Health, HeartbeatHealth, HttpHealth, KafkaHealth, PostgresHealth, StatusHealth
 
 SECONDS = 3
+STATUS_LASTS = timedelta(seconds=30)
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 127.0.0.1 is never behind a proxy
 
 
@@ -30,8 +30,8 @@ def is_healthy(health: Health, *, started: datetime) -> bool:
             return _beats(_page(url).get(component, {}), component, started)
         case KafkaHealth(port):
             return _broker_answers(port)
-        case BeatHealth(file, seconds):
-            return _touched(file, started, seconds)
+        case StatusHealth(file):
+            return _says_well(file, started)
 
 
 def _answers(url: str) -> bool:
@@ -75,9 +75,10 @@ def _broker_answers(port: int) -> bool:
     return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (7, 0)
 
 
-def _touched(file: Path, started: datetime, seconds: float) -> bool:
+def _says_well(file: Path, started: datetime) -> bool:
     try:
-        touched = file.stat().st_mtime
-    except OSError:
+        status = json.loads(file.read_text())
+        at = datetime.fromisoformat(status["at"])
+    except (OSError, ValueError, KeyError):
         return False
-    return touched >= started.timestamp() and time.time() - touched < seconds
+    return at >= started and datetime.now(UTC) - at < STATUS_LASTS and status.get("problem") is None

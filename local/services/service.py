@@ -40,14 +40,13 @@ class KafkaHealth:
 
 
 @dataclass(frozen=True)
-class BeatHealth:
-    """Healthy when `file` was touched within `seconds`, and since the process started."""
+class StatusHealth:
+    """Healthy when the process wrote its status to `file` (JSON with `at` and `problem`) lately, and has no problem."""
 
     file: Path
-    seconds: float
 
 
-Health = HttpHealth | PostgresHealth | HeartbeatHealth | KafkaHealth | BeatHealth
+Health = HttpHealth | PostgresHealth | HeartbeatHealth | KafkaHealth | StatusHealth
 
 
 @dataclass(frozen=True, kw_only=True)
