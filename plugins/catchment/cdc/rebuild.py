@@ -1,0 +1,231 @@
+"""Rebuild a shard's capture after its slot is lost: what the slot would have sent is gone, so every row is read anew.
+
+In order, each step safe to repeat: stop the connector, drop the slot, forget the offsets, begin a new epoch (LSNs of
+before and after do not compare), resume with a whole snapshot. The snapshot brings what is alive. Rows deleted in the
+gap are what it does not bring: `absent.py` finds them and says so on their topics.
+"""
+
+# ruff: noqa: S608  constants
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from catchment.cdc import absent, pauses, pipeline, snapshot
+from catchment.cdc import shard as database
+from catchment.cdc.declared import Application, Shard
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.patience import calmly, runs, until
+from catchment.cdc.systems import Systems
+from catchment.errors import NeedsPerson
+from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.session import transaction
+
+EPOCHS = "RAW.CATCHMENT.EPOCHS"
+LASTS = timedelta(hours=6)  # how long the health DAG is silent at most, if a rebuild is left half done
+
+
+def consequence(systems: Systems, shard: Shard) -> str:
+    """What a person must know before they say yes, in Markdown."""
+    with systems.shard(shard) as session:
+        slot = database.rows(
+            session,
+            "SELECT active, COALESCE(wal_status, 'none'), pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), "
+            "restart_lsn)) FROM pg_replication_slots WHERE slot_name = %s",
+            (shard.slot,),
+        )
+        rows = {table: snapshot.count(session, systems.application, table) for table in systems.application.tables}
+    with systems.connect() as connect:
+        state = connect.status(shard.connector).state
+    return "\n".join(_consequence(shard, slot, state, {table.name: n for table, n in rows.items()}))
+
+
+def _consequence(shard: Shard, slot: list[tuple[Any, ...]], state: str, rows: dict[str, int]) -> list[str]:
+    if slot:
+        ((active, wal_status, held),) = slot
+        lost = wal_status in ("lost", "unreserved")
+        use = "active" if active else "not active"
+        about = f"the slot `{shard.slot}` is **{wal_status}**, {use}, and holds {held or 'an unknown amount'} of WAL"
+        warning = [] if lost else ["", "**The slot is not lost.** Dropping it loses changes that it still holds."]
+    else:
+        about, warning = f"there is no slot `{shard.slot}`", []
+    return [
+        f"{shard.connector} is {state}; {about}.",
+        *warning,
+        "",
+        "Approved, this happens:",
+        "",
+        f"- {shard.connector} is stopped, its slot dropped and its offsets forgotten. Changes that were not captured "
+        "yet are **not captured any more**, one by one: several changes of a row become one, in history models too.",
+        f"- A snapshot reads {sum(rows.values()):,} rows again ({', '.join(f'{n} {c:,}' for n, c in rows.items())}).",
+        "- Rows deleted meanwhile are found as those that the snapshot did not bring, and marked deleted now.",
+        "- Current state is behind until that is done. Other shards go on.",
+    ]
+
+
+def plan(application: Application, shard: Shard) -> list[str]:
+    """What a rebuild would do, in sentences."""
+    tables = len(application.tables)
+    return [
+        f"stop {shard.connector}, with a pause written down so that the health DAG is silent",
+        f"drop the slot {shard.slot} and delete the connector's offsets",
+        f"write an epoch row for each partition of the {tables} topics of {shard.name}, from Kafka's end",
+        f"resume {shard.connector}: it makes a new slot and snapshots all {tables} tables",
+        "wait until raw has all of it, and count it against the shard",
+        "write a delete on its topic for each key that raw knew and the snapshot did not bring",
+        "compare the shard with the current state (cdc_reconcile)",
+    ]
+
+
+def stop(systems: Systems, shard: Shard, *, owner: str, reason: str) -> None:
+    """Stop the connector, silently; it keeps its config."""
+    now = datetime.now(UTC)
+    with systems.warehouse() as warehouse:
+        cursor = warehouse.cursor()
+        pauses.end(cursor, shard.connector, now)
+        pauses.record(
+            cursor,
+            pauses.Pause(
+                connector=shard.connector, owner=owner, reason=f"rebuild: {reason}", starts=now, ends=now + LASTS
+            ),
+        )
+    with systems.connect() as connect:
+        calmly(lambda: connect.stop(shard.connector))
+        until(
+            lambda: (status := connect.status(shard.connector)).state == "STOPPED" and not status.tasks,
+            seconds=60,
+            otherwise=f"{shard.connector} did not stop",
+        )
+
+
+def forget(systems: Systems, shard: Shard) -> None:
+    """Drop the slot and the offsets of the stopped connector."""
+    held = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+    with systems.shard(shard) as session:
+        until(
+            lambda: not any(active for (active,) in database.rows(session, held, (shard.slot,))),
+            seconds=90,
+            otherwise=f"somebody still reads the slot {shard.slot} of {shard.name}: it can't be dropped",
+        )
+        database.rows(
+            session,
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
+            (shard.slot,),
+        )
+    with systems.connect() as connect:
+        calmly(lambda: connect.reset_offsets(shard.connector))
+
+
+def begin_epoch(systems: Systems, shard: Shard, *, run: str, reason: str) -> int:
+    """Write the shard's next epoch, from Kafka's end; the connector must be stopped."""
+    topics = pipeline.topics(systems.application, shard, systems.application.tables)
+    with systems.kafka() as kafka:
+        ends = pipeline.ends(kafka, topics)
+    with systems.warehouse() as warehouse, transaction(warehouse, f"epoch of {shard.name}") as cursor:
+        cursor.execute(f"SELECT MAX(EPOCH) FROM {EPOCHS} WHERE SHARD = %(shard)s", {"shard": shard.name})
+        epoch = int(cursor.fetchone()[0] or 0) + 1
+        for partition, end in sorted(ends.items()):
+            cursor.execute(
+                f"INSERT INTO {EPOCHS} (SHARD, TOPIC, KAFKA_PARTITION, EPOCH, FROM_OFFSET, REASON, STARTED_AT) "
+                "SELECT %(shard)s, %(topic)s, %(partition)s, %(epoch)s, %(end)s, %(reason)s, %(at)s::TIMESTAMP_NTZ",
+                {
+                    "shard": shard.name,
+                    "topic": partition.topic,
+                    "partition": partition.number,
+                    "epoch": epoch,
+                    "end": end,
+                    "reason": reason + _mark(run),
+                    "at": sql_time(datetime.now(UTC)),
+                },
+            )
+    return epoch
+
+
+def begun_epoch(systems: Systems, shard: Shard, *, run: str) -> int | None:
+    """The epoch that an earlier try of the same run began."""
+    with systems.warehouse() as warehouse:
+        cursor = warehouse.cursor()
+        cursor.execute(
+            f"SELECT MAX(EPOCH) FROM {EPOCHS} WHERE SHARD = %(shard)s AND ENDSWITH(REASON, %(mark)s)",
+            {"shard": shard.name, "mark": _mark(run)},
+        )
+        (epoch,) = cursor.fetchone()
+    return None if epoch is None else int(epoch)
+
+
+def epoch_starts(cursor: Any, shard: Shard, epoch: int) -> dict[Partition, int]:
+    """Where an epoch begins in each partition that there was."""
+    cursor.execute(
+        f"SELECT TOPIC, KAFKA_PARTITION, FROM_OFFSET FROM {EPOCHS} WHERE SHARD = %(shard)s AND EPOCH = %(epoch)s",
+        {"shard": shard.name, "epoch": epoch},
+    )
+    return {Partition(topic, int(number)): int(offset) for topic, number, offset in cursor.fetchall()}
+
+
+def resume(systems: Systems, shard: Shard) -> None:
+    """Let the connector run: without slot and offsets it makes a slot and begins with a snapshot."""
+    with systems.connect() as connect:
+        calmly(lambda: connect.resume(shard.connector))
+        until(lambda: runs(connect, shard.connector), seconds=120, otherwise=f"{shard.connector} did not run again")
+    with systems.warehouse() as warehouse:
+        pauses.end(warehouse.cursor(), shard.connector, datetime.now(UTC))
+
+
+def waits_for(systems: Systems, shard: Shard) -> str:
+    """What is still to come before raw has the whole snapshot; empty when it has."""
+    with systems.connect() as connect:
+        if not runs(connect, shard.connector):
+            raise NeedsPerson(
+                f"{shard.connector} does not run, so its snapshot does not go on. See what cdc_connector_health says "
+                "of it; when it runs, clear this task."
+            )
+        if not is_snapshot_over(connect.offsets(shard.connector)):
+            return "Debezium reads the tables"
+    with systems.kafka() as kafka:
+        ends = pipeline.ends(kafka, pipeline.topics(systems.application, shard, systems.application.tables))
+    with systems.warehouse() as warehouse:
+        behind = pipeline.not_loaded(warehouse.cursor(), ends)
+    return f"raw is {sum(behind.values()):,} offsets behind Kafka" if behind else ""
+
+
+def tell_gone(systems: Systems, shard: Shard, epoch: int) -> dict[str, int]:
+    """Write deletes for what the epoch's snapshot did not bring; how many for each table."""
+    application, told = systems.application, {}
+    with systems.warehouse() as warehouse, systems.shard(shard) as session:
+        cursor = warehouse.cursor()
+        starts = epoch_starts(cursor, shard, epoch)
+        lsn = _snapshot_lsn(cursor, systems.application, shard, starts) or pipeline.lsn_now(session)
+        gone = {
+            table: absent.find(cursor, systems.application, shard, table, starts)
+            for table in systems.application.tables
+        }
+        for table, keys in gone.items():
+            absent.refuse_if_skipped(shard, table, absent.still_there(session, application, table, keys))
+        for table, keys in gone.items():
+            if keys:
+                absent.tell(systems, shard, table, keys, lsn)
+            told[table.name] = len(keys)
+    return told
+
+
+def _snapshot_lsn(cursor: Any, application: Application, shard: Shard, starts: Mapping[Partition, int]) -> int | None:
+    """The LSN that the rows of the epoch's snapshot carry: the moment as of which the missing ones are gone."""
+    found = []
+    for table in application.tables:
+        since = absent.since(application.topic(shard, table), starts)
+        cursor.execute(
+            f"SELECT MIN(RECORD_CONTENT:source.lsn::NUMBER) FROM {application.raw_table(shard, table)} "
+            f"WHERE ({since}) AND RECORD_CONTENT:op::VARCHAR = 'r'"
+        )
+        found.append(cursor.fetchone()[0])
+    return min((int(lsn) for lsn in found if lsn is not None), default=None)
+
+
+def is_snapshot_over(offsets: list[dict[str, Any]]) -> bool:
+    """Whether the initial snapshot is over, by the committed offsets: they say `snapshot` while it goes on."""
+    return any(entry.get("offset") and not entry["offset"].get("snapshot") for entry in offsets)
+
+
+def _mark(run: str) -> str:
+    return f" [{run}]"

@@ -1,0 +1,95 @@
+"""The fields of the forms of on-call DAGs, and how such a DAG looks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule, task
+
+from catchment.cdc.declared import application
+from catchment.operators.retries import RetryByKind
+
+
+def shard() -> Param:
+    names = [shard.name for shard in application().shards]
+    return Param(names[0], type="string", enum=names, title="Shard")
+
+
+def table() -> Param:
+    names = [table.name for table in application().tables]
+    return Param(names[0], type="string", enum=names, title="Table")
+
+
+def connector() -> Param:
+    names = [shard.connector for shard in application().shards]
+    return Param(names[0], type="string", enum=names, title="Connector")
+
+
+def some(what: str, names: list[str]) -> Param:
+    """Several of them; none means all."""
+    return Param(
+        [],
+        type="array",
+        examples=names,
+        items={"type": "string", "enum": names},
+        title=what,
+        description_md="None means **all**.",
+    )
+
+
+def reason() -> Param:
+    return Param(
+        None,
+        type="string",
+        minLength=5,
+        title="Reason",
+        description_md="For whoever reads this next year: what happened, and who asked.",
+    )
+
+
+def dry_run() -> Param:
+    return Param(
+        True,
+        type="boolean",
+        title="Dry run",
+        description_md="Says in the log exactly what would happen, and does nothing.",
+    )
+
+
+def on_call_dag(dag_id: str, *, title: str, doc_md: str | None, params: dict[str, Any]) -> DAG:
+    """A DAG that people trigger by its form. Fields of the form keep their types in templates."""
+    return DAG(
+        dag_id=dag_id,
+        dag_display_name=title,
+        description=title,
+        doc_md=doc_md,
+        schedule=None,
+        start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow's own zone, UTC
+        catchup=False,
+        max_active_runs=1,
+        render_template_as_native_obj=True,
+        tags=["cdc", "on-call", "owner:data"],
+        params=params,
+        default_args={
+            "owner": "data",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": RetryByKind(),
+            "execution_timeout": timedelta(minutes=30),
+        },
+    )
+
+
+def unless_dry_run() -> Any:
+    """The gate before what a dry run must not do."""
+
+    @task.short_circuit(
+        task_id="unless_dry_run",
+        trigger_rule=TriggerRule.ALL_SUCCESS,
+        doc_md="Ends a dry run here: everything after it is skipped.",
+    )
+    def go_on(params: Any = None) -> bool:
+        return not params["dry_run"]
+
+    return go_on()

@@ -1,0 +1,221 @@
+"""What people on call do to change data capture, as operators: each says what it would do, or does it.
+
+The work is in `catchment.cdc`; here it meets Airflow. With `dry` an operator returns the steps as sentences and
+changes nothing. Waiting is done without a slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from catchment.errors import NeedsPerson
+from catchment.operators.ingest import look_up, tag_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from catchment.cdc.declared import Shard, Table
+    from catchment.cdc.systems import Systems
+
+APPROVED = ["Approve"]
+POLLS = (2, 5, 10, 15, 30)  # seconds between looks; the last one repeats
+
+
+class OnCallOperator(BaseOperator):
+    """A job with a reason and a dry run. Subclasses say what they `plan`, and `act`."""
+
+    template_fields: Sequence[str] = ("reason", "dry")
+    ui_color = "#fbeee0"
+
+    def __init__(self, *, reason: str, dry: bool | str = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+        self.dry = dry
+
+    def execute(self, context: Context) -> Any:
+        systems = self.systems(context)
+        if str(self.dry).lower() != "false":
+            steps = self.plan(systems)
+            self.log.info("Dry run. Nothing was changed. This would happen:\n%s", "\n".join(f"  - {s}" for s in steps))
+            return steps
+        self.log.info("For this reason: %s", self.reason)
+        return self.act(systems, context)
+
+    def plan(self, systems: Systems) -> list[str]:
+        """What `act` would do, step by step."""
+        raise NotImplementedError
+
+    def act(self, systems: Systems, context: Context) -> Any:
+        """Do it; returns a sentence that says what came of it, or what a later task needs."""
+        raise NotImplementedError
+
+    def systems(self, context: Context) -> Systems:
+        from catchment.cdc.systems import Systems
+
+        return Systems(look_up, query_tag=tag_of(context, "application"))
+
+    def look_again(self, method: str, looks: int, **kwargs: Any) -> None:
+        """Wait without a slot, then call `method`."""
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+
+        seconds = POLLS[min(looks, len(POLLS) - 1)]
+        self.defer(
+            trigger=TimeDeltaTrigger(timedelta(seconds=seconds)),
+            method_name=method,
+            kwargs={"looks": looks + 1, **kwargs},
+        )
+
+
+class CdcPauseOperator(OnCallOperator):
+    """Pause a connector for `hours`, with a name to it."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "connector", "on_behalf_of", "hours")
+
+    def __init__(self, *, connector: str, on_behalf_of: str, hours: float | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.connector = connector
+        self.on_behalf_of = on_behalf_of
+        self.hours = hours
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc import pausing
+
+        return pausing.plan_pause(self._pause())
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc import pausing
+
+        return _said(self, pausing.pause(systems, self._pause()))
+
+    def _pause(self) -> Any:
+        from catchment.cdc.pauses import Pause
+
+        now = datetime.now(UTC)
+        return Pause(
+            connector=self.connector,
+            owner=str(self.on_behalf_of),
+            reason=str(self.reason),
+            starts=now,
+            ends=now + timedelta(hours=float(self.hours)),
+        )
+
+
+class CdcResumeOperator(OnCallOperator):
+    """Let a paused connector run, and end its pause."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "connector")
+
+    def __init__(self, *, connector: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.connector = connector
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc import pausing
+
+        return pausing.plan_resume(self.connector, pausing.standing(systems, self.connector, datetime.now(UTC)))
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc import pausing
+
+        return _said(self, pausing.resume(systems, self.connector))
+
+
+class CdcRotatePasswordOperator(OnCallOperator):
+    """Give a shard's role `cdc` a new password: a made one, or that of the connection `application_<shard>_new`."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
+
+    def __init__(self, *, shard: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc import password
+
+        return password.plan(password.place(systems, systems.application.shard(self.shard)))
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc import password
+
+        shard = systems.application.shard(self.shard)
+        password.rotate(systems, password.place(systems, shard), self._given(systems, shard), self.log.info)
+        return _said(self, f"{shard.name}: the role cdc has a new password, and {shard.connector} runs with it.")
+
+    def _given(self, systems: Systems, shard: Shard) -> str:
+        try:
+            return systems.look_up(f"{shard.connection}_new").password
+        except NeedsPerson:
+            return ""
+
+
+class CdcAddTableOperator(OnCallOperator):
+    """Prepare every shard, raw and the connectors for a table that is newly declared."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "table")
+
+    def __init__(self, *, table: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = table
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc import add_table
+
+        return add_table.plan(systems, systems.application.table(self.table))
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc import add_table
+
+        add_table.prepare(systems, systems.application.table(self.table))
+        return _said(self, f"{self.table} is published on every shard, has its raw tables and is in every connector.")
+
+
+class CdcSnapshotOperator(OnCallOperator):
+    """Read a table of one shard again, wait until all of it is in raw, and count it.
+
+    A try that follows another of the same run goes on with the same snapshot.
+    """
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard", "table")
+
+    def __init__(self, *, shard: str, table: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+        self.table = table
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc import snapshot
+
+        shard, table = self._declared(systems)
+        with systems.shard(shard) as session:
+            rows = snapshot.count(session, systems.application, table)
+        return snapshot.plan(systems.application, shard, table, rows)
+
+    def act(self, systems: Systems, context: Context) -> Any:
+        return self.look(context, looks=0)
+
+    def look(self, context: Context, event: Any = None, looks: int = 0) -> Any:
+        """See how far it is; called again and again until it is done."""
+        from catchment.cdc import snapshot
+        from catchment.cdc.signals import signal_id
+
+        systems = self.systems(context)
+        shard, table = self._declared(systems)
+        id_ = signal_id("resnapshot", f"{context['ti'].dag_id}/{context['ti'].run_id}", f"{shard.name}-{table.name}")
+        asked = snapshot.request(systems, shard, table, id_)
+        seen = snapshot.progress(systems, asked)
+        self.log.info("%s: %s", asked.name, seen)
+        if not seen.done:
+            self.look_again("look", looks)
+        return _said(self, snapshot.verify(asked, seen))
+
+    def _declared(self, systems: Systems) -> tuple[Shard, Table]:
+        return systems.application.shard(self.shard), systems.application.table(self.table)
+
+
+def _said(operator: BaseOperator, sentence: str) -> str:
+    operator.log.info("%s", sentence)
+    return sentence

@@ -1,0 +1,111 @@
+"""Rebuild a shard's capture after its slot is lost: three operators around a person's approval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from catchment.errors import NeedsPerson
+from catchment.operators.cdc_on_call import APPROVED, OnCallOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from catchment.cdc.declared import Shard
+    from catchment.cdc.systems import Systems
+
+
+class _OfShard(OnCallOperator):
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
+
+    def __init__(self, *, shard: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    def declared(self, systems: Systems) -> Shard:
+        return systems.application.shard(self.shard)
+
+
+class CdcConsequenceOperator(_OfShard):
+    """Say what a rebuild would do and cost, in Markdown: for a dry run, and for whoever approves."""
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc import rebuild
+
+        shard = self.declared(systems)
+        return [*rebuild.consequence(systems, shard).splitlines(), *rebuild.plan(systems.application, shard)]
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc import rebuild
+
+        text = rebuild.consequence(systems, self.declared(systems))
+        self.log.info("%s", text)
+        return f"{text}\n\nReason given: {self.reason}"
+
+
+class CdcRebuildOperator(_OfShard):
+    """Stop, drop the slot, forget the offsets, begin an epoch, resume. Only after `approval`, a task's id, was given.
+
+    Marking the approval's task as success is no approval: the answer itself must be there, and who gave it. Returns
+    the epoch. A try that follows another goes on after the epoch that it began.
+    """
+
+    def __init__(self, *, approval: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+
+    def act(self, systems: Systems, context: Context) -> int:
+        from catchment.cdc import rebuild
+
+        approver = self._approver(context)
+        shard, run = self.declared(systems), context["ti"].run_id
+        self.log.info("%s approved it.", approver)
+        epoch = rebuild.begun_epoch(systems, shard, run=run)
+        if epoch is None:
+            rebuild.stop(systems, shard, owner=approver, reason=str(self.reason))
+            self.log.info("%s is stopped", shard.connector)
+            rebuild.forget(systems, shard)
+            self.log.info("the slot %s is dropped, the offsets are forgotten", shard.slot)
+            epoch = rebuild.begin_epoch(systems, shard, run=run, reason=str(self.reason))
+        self.log.info("epoch %d of %s begins", epoch, shard.name)
+        rebuild.resume(systems, shard)
+        self.log.info("%s runs, and reads every table again", shard.connector)
+        return epoch
+
+    def _approver(self, context: Context) -> str:
+        answer = context["ti"].xcom_pull(task_ids=self.approval) or {}
+        who = answer.get("responded_by_user") or {}
+        if answer.get("chosen_options") != APPROVED or not who:
+            raise NeedsPerson(
+                f"Nobody approved the rebuild of {self.shard}: the task {self.approval} holds no answer. Trigger the "
+                "DAG again, and approve it under Required Actions. Nothing was changed."
+            )
+        return str(who.get("name") or who.get("id"))
+
+
+class CdcGapOperator(_OfShard):
+    """Wait until the snapshot of `epoch` is in raw, then say which keys were deleted in the gap, on their topics."""
+
+    template_fields: Sequence[str] = (*_OfShard.template_fields, "epoch")
+
+    def __init__(self, *, epoch: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epoch = epoch
+
+    def act(self, systems: Systems, context: Context) -> Any:
+        return self.look(context, looks=0)
+
+    def look(self, context: Context, event: Any = None, looks: int = 0) -> Any:
+        """See whether all of it is in raw; called again and again until it is."""
+        from catchment.cdc import rebuild
+
+        systems = self.systems(context)
+        shard = self.declared(systems)
+        waits_for = rebuild.waits_for(systems, shard)
+        if waits_for:
+            self.log.info("waiting: %s", waits_for)
+            self.look_again("look", looks)
+        told = rebuild.tell_gone(systems, shard, int(self.epoch))
+        for table, count in told.items():
+            self.log.info("%s.%s: %d rows were deleted in the gap", shard.name, table, count)
+        return told
