@@ -1,15 +1,17 @@
-"""`python -m catchment cdc-connectors plan|apply|check`: connectors by hand, by the code that the health DAG uses."""
+"""`python -m catchment cdc-connectors` and `cdc-health`: by hand, by the code that the health DAG uses."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from catchment.cdc.connect import Connect
 from catchment.cdc.connectors import CONVERTERS, declared_connectors, unknown_keys, written_out
 from catchment.cdc.declared import Application, application
+from catchment.cdc.health import check as check_health
 from catchment.cdc.plan import plan
 from catchment.cdc.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
 from catchment.connection import Connection
@@ -36,6 +38,14 @@ def run(action: str, *, wait: float) -> int:
                 _patiently(wait, partial(connect.put, change.name, change.config))
             print(f"{len(found.changes)} connectors changed")
     return 0
+
+
+def health() -> int:
+    """One run of the health check: every state, what was done, and what a person should know; 1 when that is much."""
+    now = datetime.now(UTC)
+    report = check_health(application(), Connection.from_env, f"cli-{now:%Y%m%dT%H%M%S}", query_tag="cdc-health")
+    print("\n".join(report.lines()))
+    return 1 if report.decision.alerts else 0
 
 
 def _check(declared: Application, connect: Connect) -> int:

@@ -32,8 +32,8 @@ _SECRET = re.compile(r"password|passphrase|secret|private\.key|token|jaas|creden
 _REFERENCE = re.compile(r"\$\{[^${}]+\}")
 # Keys that belong to Connect itself, or are passed through to clients: no plugin's ConfigDef lists them all.
 _PASSED_THROUGH = re.compile(
-    r"(topic\.creation|producer\.override|consumer\.override|key\.converter|value\.converter)\."
-    r"|topics|exactly\.once\.support|name|snowflake\.enable\.schematization"
+    r"((topic\.creation|producer\.override|consumer\.override)\.|(key|value)\.converter(\.|$))"
+    r"|(topics|exactly\.once\.support|name|snowflake\.enable\.schematization)$"
 )
 
 

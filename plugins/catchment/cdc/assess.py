@@ -1,0 +1,36 @@
+"""Facts → the state of everything watched. Pure.
+
+A REST status of RUNNING is no health: a connector is well when its tasks run, its slot is read, its slot moves on, its
+heartbeat beats, its snapshots brought every row, and its config is the declared one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from catchment.cdc.assess_shared import assess_connect, assess_kafka, assess_loader, assess_sink
+from catchment.cdc.assess_snapshots import assess_snapshots
+from catchment.cdc.assess_source import assess_source
+from catchment.cdc.assessment import Assessment
+from catchment.cdc.declared import Application
+from catchment.cdc.facts import Facts, Unknown
+from catchment.cdc.history import History
+from catchment.cdc.policy import Policy, State
+
+
+def assess(
+    application: Application, facts: Facts, history: History, now: datetime, policy: Policy
+) -> Iterator[Assessment]:
+    """One assessment for each subject: connect, kafka, loader, and each source with its snapshots."""
+    yield assess_connect(facts)
+    yield assess_kafka(facts)
+    yield assess_loader(facts, history, now)
+    for shard in application.shards:
+        yield assess_source(shard, facts, history, now, policy)
+        yield from assess_snapshots(application, shard, facts, history, now)
+    if facts.sink_declared:
+        yield assess_sink(facts, application.sink, now)
+    if not isinstance(facts.plan, Unknown):
+        for name in facts.plan.undeclared:
+            yield Assessment(name, State.UNDECLARED, f"{name}: runs and is not declared; it is left alone.")

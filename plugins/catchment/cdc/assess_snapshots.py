@@ -1,0 +1,150 @@
+"""Whether incremental snapshots brought what they should. Pure.
+
+Debezium can skip a table's chunks with no more than a line in its log, stay RUNNING, and deliver a part of the rows. So
+each finished snapshot is counted: rows of the table on the shard against keys that raw has seen since. Memory of which
+signals are settled is in the detail that each run leaves for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from catchment.cdc.assessment import Assessment
+from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.facts import Facts, ShardFacts, Signal, SnapshotCount, Unknown, snapshotting_incrementally
+from catchment.cdc.history import History
+from catchment.cdc.policy import State
+
+PENDING, COMPLETE, SHORT = "pending", "complete", "short"
+SETTLING = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A snapshot to count: keys of the table that raw has seen since `since`."""
+
+    shard: Shard
+    table: Table
+    signal: str
+    since: datetime
+
+
+def subject(shard: Shard) -> str:
+    """Under what name the snapshots of a shard are kept in the history."""
+    return f"{shard.connector}/snapshots"
+
+
+def remembered(shard: Shard, facts: Facts, history: History, now: datetime) -> dict[str, dict[str, Any]] | None:
+    """What is known of each signal on a shard; new ones are pending. None: the signals can't be read.
+
+    A signal that was there before the first run of all is taken as settled: nobody knows when it was given.
+    """
+    database = facts.shards.get(shard.name)
+    if not isinstance(database, ShardFacts) or isinstance(database.signals, Unknown):
+        return None
+    seen = history.last(subject(shard))
+    before: Mapping[str, Any] = seen.detail.get("signals", {}) if seen else {}
+    fresh = {"verdict": PENDING, "since": seen.at.isoformat()} if seen else {"verdict": COMPLETE}
+    return {
+        signal.id: dict(
+            before.get(signal.id, {"verdict": COMPLETE} if signal.partial else {**fresh, "first": now.isoformat()})
+        )
+        for signal in database.signals
+    }
+
+
+def questions(application: Application, facts: Facts, history: History, now: datetime) -> Iterator[Question]:
+    """The snapshots that are over, as far as the connector says, and were not counted to the end."""
+    behind = {partition.topic for partition, (loaded, end) in facts.behind().items() if end - loaded > 1000}
+    for shard in application.shards:
+        memory = remembered(shard, facts, history, now)
+        offset = facts.offsets.get(shard.connector)
+        if not memory or offset is None or isinstance(offset, Unknown) or snapshotting_incrementally(offset):
+            continue
+        for signal, known in memory.items():
+            if known["verdict"] != PENDING or now - datetime.fromisoformat(known["first"]) < SETTLING:
+                continue
+            for table in _tables(application, facts, shard, signal):
+                if application.topic(shard, table) not in behind:
+                    yield Question(shard, table, signal, datetime.fromisoformat(known["since"]))
+
+
+def assess_snapshots(
+    application: Application, shard: Shard, facts: Facts, history: History, now: datetime
+) -> Iterator[Assessment]:
+    """One assessment for the shard's snapshots. Short is what lacks rows twice, with no row more the second time."""
+    memory = remembered(shard, facts, history, now)
+    name = subject(shard)
+    if memory is None:
+        seen = history.last(name)
+        yield Assessment(name, State.UNKNOWN, f"{name}: can't be seen.", seen.detail if seen else {}, explained=True)
+        return
+    for signal in memory:
+        _judge(memory[signal], [count for count in facts.counts if (count.shard, count.signal) == (shard.name, signal)])
+    short = {signal: known for signal, known in memory.items() if known["verdict"] == SHORT}
+    for signal in _superseded(application, facts, shard, memory, short):
+        del short[signal]
+    detail = {"signals": memory}
+    if not short:
+        yield Assessment(
+            name, State.HEALTHY, f"{name}: every snapshot that was asked for is complete or going on.", detail
+        )
+        return
+    texts = [
+        f"{table} has {numbers['rows']:,} rows on the shard, and the snapshot {signal!r} brought {numbers['seen']:,}"
+        for signal, known in short.items()
+        for table, numbers in known["tables"].items()
+        if numbers["seen"] < numbers["rows"]
+    ]
+    yield Assessment(
+        name,
+        State.SNAPSHOT_INCOMPLETE,
+        f"{name}: a snapshot skipped rows without a word: {'; '.join(texts)}. Snapshot it again with a surrogate key "
+        "(DAG cdc_resnapshot).",
+        {**detail, "short": sorted({table for known in short.values() for table in known["tables"]})},
+    )
+
+
+def _judge(known: dict[str, Any], counts: list[SnapshotCount]) -> None:
+    """Take this run's counts of one signal into its memory."""
+    if known["verdict"] != PENDING or not counts:
+        return
+    before = known.get("tables", {})
+    tables = {count.table: {"rows": count.rows, "seen": count.seen} for count in counts}
+    known["tables"] = tables
+    if all(numbers["seen"] >= numbers["rows"] for numbers in tables.values()):
+        known["verdict"] = COMPLETE
+    elif before and all(before.get(table, {}).get("seen") == numbers["seen"] for table, numbers in tables.items()):
+        known["verdict"] = SHORT
+
+
+def _superseded(
+    application: Application,
+    facts: Facts,
+    shard: Shard,
+    memory: Mapping[str, Mapping[str, Any]],
+    short: Mapping[str, Any],
+) -> list[str]:
+    """Short signals all of whose tables a later snapshot has brought as a whole."""
+    whole = {
+        (table.name, known["since"])
+        for signal, known in memory.items()
+        if known["verdict"] == COMPLETE and "since" in known
+        for table in _tables(application, facts, shard, signal)
+    }
+    return [
+        signal
+        for signal, known in short.items()
+        if all(any(name == table and since > known["since"] for name, since in whole) for table in known["tables"])
+    ]
+
+
+def _tables(application: Application, facts: Facts, shard: Shard, signal: str) -> list[Table]:
+    database = facts.shards[shard.name]
+    if isinstance(database, Unknown) or isinstance(database.signals, Unknown):
+        return []
+    asked: dict[str, Signal] = {entry.id: entry for entry in database.signals}
+    return [t for t in application.tables if signal in asked and asked[signal].asks_for(application.schema, t.name)]

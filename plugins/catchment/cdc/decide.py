@@ -1,0 +1,238 @@
+"""What to do, given what is seen, what was done before, and the time: pure.
+
+Nothing that could skip data is ever an action; it is a proposal, which a person approves with its consequence before
+their eyes. Restarts are for what failed alone, further and further apart, and few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from catchment.cdc.assess import assess
+from catchment.cdc.assessment import Assessment, runbook
+from catchment.cdc.connect import Config
+from catchment.cdc.declared import Application
+from catchment.cdc.facts import Facts, Unknown
+from catchment.cdc.history import History
+from catchment.cdc.plan import Create, Update
+from catchment.cdc.policy import FINE, NOW, PATIENCE, Policy, State
+
+REBUILD, RESNAPSHOT = "cdc_rebuild_shard", "cdc_resnapshot"
+
+
+class Act(StrEnum):
+    """What the health DAG may do by itself. None of it skips data."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RESTART_FAILED = "restart_failed"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do to a connector now; `attempt` counts tries since it was last stable."""
+
+    subject: str
+    act: Act
+    reason: str
+    attempt: int
+    fingerprint: str = ""
+    config: Config | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A sentence for a person, given once for a trouble and again when it has lasted long."""
+
+    subject: str
+    key: str
+    sentence: str
+    runbook: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.sentence} See {self.runbook}."
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A run of an on-call DAG that waits for a person. `consequence` says what it costs."""
+
+    subject: str
+    dag_id: str
+    conf: Mapping[str, Any]
+    consequence: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a subject is in, and since when."""
+
+    found: Assessment
+    since: datetime
+    unhealthy_since: datetime | None
+
+    @property
+    def subject(self) -> str:
+        return self.found.subject
+
+    @property
+    def state(self) -> State:
+        return self.found.state
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of one run. `troubles` are the subjects that are not well, told or not."""
+
+    standing: tuple[Standing, ...]
+    actions: tuple[Action, ...]
+    alerts: tuple[Alert, ...]
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def troubles(self) -> tuple[Standing, ...]:
+        return tuple(s for s in self.standing if s.state not in FINE)
+
+    def state(self, subject: str) -> State:
+        return next(s.state for s in self.standing if s.subject == subject)
+
+
+def decide(
+    application: Application, facts: Facts, history: History, now: datetime, policy: Policy | None = None
+) -> Decision:
+    """The states of everything, and what follows from them."""
+    policy = policy or Policy()
+    standing = tuple(
+        Standing(
+            found,
+            history.since(found.subject, found.state, now),
+            history.unhealthy_since(found.subject, found.state, now),
+        )
+        for found in assess(application, facts, history, now, policy)
+    )
+    actions = tuple(action for s in standing for action in _actions(s, facts, history, now, policy))
+    alerts = tuple(alert for s in standing for alert in _alerts(s, history, now, policy))
+    proposals = tuple(
+        proposal for s in standing for proposal in _proposals(s, application, facts, history, now, policy)
+    )
+    return Decision(standing, actions, alerts, proposals)
+
+
+# --- actions --------------------------------------------------------------------------------------------------------
+
+
+def _actions(s: Standing, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Action]:
+    """At most one action for a subject."""
+    wanted = _wanted(s, facts)
+    if wanted is None or isinstance(facts.running, Unknown):
+        return
+    act, fingerprint, config = wanted
+    last = history.attempts(s.subject, act, fingerprint, s.unhealthy_since or now, policy.stable)
+    attempts = last.attempt if last else 0
+    if policy.may_act(attempts, last.at if last else None, now):
+        yield Action(s.subject, act, s.found.sentence, attempts + 1, fingerprint, config)
+
+
+# A person wants it so, or a restart of the task (which an update is, too) helps nothing and may do harm.
+_HANDS_OFF = frozenset(
+    {
+        State.SILENCED,
+        State.PAUSED,
+        State.STOPPED,
+        State.SLOT_LOST,
+        State.SLOT_MISSING,
+        State.PUBLICATION_MISSING,
+        State.DATABASE_DOWN,
+    }
+)
+
+
+def _wanted(s: Standing, facts: Facts) -> tuple[Act, str, Config | None] | None:
+    """What would help, whether or not it may be done now."""
+    change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
+    if s.state in _HANDS_OFF:
+        return None
+    match s.state, change:
+        case State.MISSING, Create(_, config):
+            return Act.CREATE, "", config
+        case _, Update(_, config, _) as update:
+            return Act.UPDATE, update.fingerprint, config
+        case ((State.FAILED | State.PASSWORD_REFUSED), _):
+            # Without Kafka a restart fails for sure, and would only spend the budget.
+            return None if isinstance(facts.ends, Unknown) else (Act.RESTART_FAILED, "", None)
+        case State.NO_TASKS, _:
+            return Act.RESTART, "", None
+        case _:
+            return None
+
+
+# --- alerts ---------------------------------------------------------------------------------------------------------
+
+
+def _alerts(s: Standing, history: History, now: datetime, policy: Policy) -> Iterator[Alert]:
+    """At most one alert for a subject. The key of an alert is its state; spending the budget is told by itself."""
+    if s.state not in PATIENCE or s.found.explained:
+        return
+    key, sentence, patience = str(s.state), s.found.sentence, PATIENCE[s.state]
+    tried = history.last_action(s.subject)
+    counts = tried is not None and s.unhealthy_since is not None and s.unhealthy_since - tried.at < policy.stable
+    if tried and counts and s.state is not State.SILENCED:
+        if tried.attempt >= policy.restarts:
+            key = f"{key}/given_up"
+            sentence = f"{sentence} {tried.key.capitalize()} was tried {tried.attempt} times; it is not tried again."
+            patience = NOW
+        elif tried.attempt >= 2:
+            sentence, patience = f"{sentence} ({tried.key} was tried {tried.attempt} times.)", NOW
+        if tried.error:
+            sentence = f"{sentence} The last try: {tried.error}"
+    if now - s.since >= patience and _is_news(s, key, history, now, policy):
+        yield Alert(s.subject, key, sentence, runbook(s.state))
+
+
+def _is_news(s: Standing, key: str, history: History, now: datetime, policy: Policy) -> bool:
+    told = history.last_alert(s.subject, key)
+    if told is None:
+        return True
+    again = told.at < s.since and now - told.at >= policy.quiet
+    return again or now - told.at >= policy.remind
+
+
+# --- proposals ------------------------------------------------------------------------------------------------------
+
+
+def _proposals(
+    s: Standing, application: Application, facts: Facts, history: History, now: datetime, policy: Policy
+) -> Iterator[Proposal]:
+    """What a person may approve, proposed once for a trouble."""
+    shard = next((shard for shard in application.shards if s.subject.startswith(shard.connector)), None)
+    if shard is None or facts.pause(shard.connector, now):
+        return
+    if s.state in (State.SLOT_LOST, State.SLOT_MISSING) or (
+        s.state is State.ZOMBIE and now - s.since >= policy.propose_after
+    ):
+        proposal = Proposal(s.subject, REBUILD, {"shard": shard.name, "reason": s.found.sentence}, _REBUILD)
+    elif s.state is State.SNAPSHOT_INCOMPLETE:
+        conf = {"shard": shard.name, "tables": list(s.found.detail["short"]), "reason": s.found.sentence}
+        proposal = Proposal(s.subject, RESNAPSHOT, conf, _RESNAPSHOT)
+    else:
+        return
+    made = history.last_proposal(s.subject, proposal.dag_id)
+    if made is None or made.at < s.since:
+        yield proposal
+
+
+_REBUILD = (
+    "The connector is stopped, its slot dropped and its offsets deleted; a new slot starts now and every table of the "
+    "shard is snapshotted again. What was written and deleted in between is never seen as a change: history tables "
+    "lack it, and rows deleted meanwhile are found by comparing. The snapshot reads every row of the shard's tables."
+)
+_RESNAPSHOT = (
+    "The named tables of the shard are read again, chunk by chunk, beside the stream; nothing is skipped or deleted. "
+    "It costs the database one read of each table, and raw one more row for each row."
+)

@@ -1,0 +1,130 @@
+"""What is known of the stream at one moment: plain values, gathered by `gather.py`, judged by `assess.py`.
+
+Each source of facts may fail by itself; what it would have said is then `Unknown`, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from catchment.cdc.connect import Running
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.pauses import Pause
+from catchment.cdc.plan import Plan
+
+T = TypeVar("T")
+_INCREMENTAL = "incremental_snapshot_"
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A fact that could not be had. `away`: its source is away for now; else it refused, or is broken."""
+
+    because: str
+    away: bool = True
+    busy: bool = False  # Connect is sharing out connectors (409)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A replication slot. Positions and amounts are bytes of WAL; `safe_wal` is what may still be written before the
+    slot is lost, None where nothing limits it (`max_slot_wal_keep_size = -1`)."""
+
+    active: bool
+    wal_status: str
+    confirmed_flush: int
+    held: int
+    safe_wal: int | None = None
+
+    @property
+    def lost(self) -> bool:
+        return self.wal_status == "lost"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A row of `cdc.signals` that asks for an incremental snapshot of `collections` (regular expressions)."""
+
+    id: str
+    collections: tuple[str, ...]
+    partial: bool = False  # with conditions: its rows can't be compared with the table's
+
+    def asks_for(self, schema: str, table: str) -> bool:
+        return any(re.fullmatch(pattern, f"{schema}.{table}") for pattern in self.collections)
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """One database. `slot` None: there is none of that name. `unpublished`: declared tables that are not in the
+    publication; None: there is no publication. `heartbeat`: seconds since Debezium last wrote to `cdc.heartbeat`."""
+
+    wal: int
+    slot: Slot | Unknown | None
+    unpublished: tuple[str, ...] | Unknown | None = ()
+    heartbeat: float | Unknown | None = 0.0
+    signals: tuple[Signal, ...] | Unknown = ()
+
+
+@dataclass(frozen=True)
+class SnapshotCount:
+    """After a snapshot: rows of the table on the shard, and keys of it that raw has seen since the snapshot began."""
+
+    shard: str
+    table: str
+    signal: str
+    rows: int
+    seen: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything, at one moment. Offsets are Debezium's own (LSNs and snapshot state), by connector."""
+
+    plan: Plan | Unknown
+    running: Mapping[str, Running] | Unknown
+    shards: Mapping[str, ShardFacts | Unknown]
+    offsets: Mapping[str, Mapping[str, Any] | Unknown] = field(default_factory=dict)
+    ends: Mapping[Partition, int] | Unknown = field(default_factory=dict)
+    loaded: Mapping[Partition, int] | Unknown = field(default_factory=dict)
+    waiting: Mapping[Partition, bool] = field(default_factory=dict)
+    counts: tuple[SnapshotCount, ...] = ()
+    pauses: Mapping[str, Pause] = field(default_factory=dict)
+    sink_declared: bool = False
+
+    def pause(self, subject: str, at: datetime) -> Pause | None:
+        """The pause that stands for a connector, or for the loader."""
+        pause = self.pauses.get(subject)
+        return pause if pause and pause.standing(at) else None
+
+    def behind(self) -> dict[Partition, tuple[int, int]]:
+        """Partitions that are not loaded to their end: the next offset to load, and Kafka's end."""
+        if isinstance(self.ends, Unknown) or isinstance(self.loaded, Unknown):
+            return {}
+        return {
+            partition: (self.loaded.get(partition, 0), end)
+            for partition, end in self.ends.items()
+            if self.loaded.get(partition, 0) < end
+        }
+
+
+def snapshotting(offset: Mapping[str, Any] | Unknown | None) -> bool:
+    """Whether a connector is in its initial snapshot: it has no slot reader yet, and that is right."""
+    if offset is None or isinstance(offset, Unknown):
+        return False
+    return (
+        bool(offset.get("snapshot")) and not offset.get("snapshot_completed") and not offset.get("last_snapshot_record")
+    )
+
+
+def snapshotting_incrementally(offset: Mapping[str, Any] | Unknown | None) -> bool:
+    """Whether an incremental snapshot is going on: Debezium keeps how far it is in its offset."""
+    if offset is None or isinstance(offset, Unknown):
+        return False
+    return any(key.startswith(_INCREMENTAL) and value for key, value in offset.items())

@@ -1,0 +1,108 @@
+"""One run of the health check: read history, gather facts, decide, write down, act, write down how it went.
+
+`python -m catchment cdc-health` does it once on a terminal; the DAG cdc_connector_health does it every minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from catchment.cdc import records
+from catchment.cdc.assess_shared import suspicious
+from catchment.cdc.assess_snapshots import questions
+from catchment.cdc.connect import Connect
+from catchment.cdc.decide import Act, Action, Decision, decide
+from catchment.cdc.declared import Application
+from catchment.cdc.facts import Facts, Unknown
+from catchment.cdc.gather import LookUp, counts, gather, waiting
+from catchment.cdc.history import History
+from catchment.cdc.policy import Policy
+from catchment.errors import CatchmentError
+from catchment.warehouse import session
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run saw and decided, and how each action ended (None is well)."""
+
+    facts: Facts
+    decision: Decision
+    outcomes: tuple[tuple[Action, CatchmentError | None], ...]
+
+    def lines(self) -> Iterator[str]:
+        """The run for a person: one line for each subject, action, alert and proposal."""
+        for standing in self.decision.standing:
+            yield f"{standing.state:20} {standing.found.sentence} (since {standing.since:%Y-%m-%d %H:%M:%S} UTC)"
+        for action, error in self.outcomes:
+            yield f"did                  {action.act} {action.subject}, attempt {action.attempt}: {error or 'done'}"
+        yield from (f"tell                 {alert.text}" for alert in self.decision.alerts)
+        for proposal in self.decision.proposals:
+            yield f"propose              {proposal.dag_id} {dict(proposal.conf)}: {proposal.consequence}"
+
+
+def check(
+    application: Application,
+    look_up: LookUp,
+    run: str,
+    *,
+    policy: Policy | None = None,
+    query_tag: str = "",
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Report:
+    """Look, decide, act. Raises when the warehouse can't be read or written: without memory nothing is done."""
+    warehouse = session.connect(look_up("snowflake_default"), query_tag=query_tag)
+    try:
+        cursor = warehouse.cursor()
+        now = clock()
+        with session.explained("read what earlier health runs saw"):
+            history = records.read(cursor, now)
+        facts = _with_answers(gather(application, look_up, cursor), application, history, now, look_up, cursor)
+        decision = decide(application, facts, history, now, policy)
+        with session.explained("write down what the health run decided"):
+            records.write(cursor, records.decided(run, now, decision))
+        outcomes = tuple((action, _carried_out(action, look_up)) for action in decision.actions)
+        with session.explained("write down what the health run did"):
+            records.write(cursor, [records.outcome(run, now, action, error) for action, error in outcomes])
+        return Report(facts, decision, outcomes)
+    finally:
+        warehouse.close()
+
+
+def _with_answers(
+    facts: Facts,
+    application: Application,
+    history: History,
+    now: datetime,
+    look_up: LookUp,
+    cursor: session.Cursor,
+) -> Facts:
+    """The facts, with what is asked only where the first look and the run before give reason to."""
+    stuck = suspicious(facts, history, now)
+    snapshots = tuple(questions(application, facts, history, now))
+    if stuck and not isinstance(facts.ends, Unknown):
+        facts = replace(facts, waiting=waiting(stuck, facts, look_up("kafka")))
+    return replace(facts, counts=counts(snapshots, application, look_up, cursor)) if snapshots else facts
+
+
+def _carried_out(action: Action, look_up: LookUp) -> CatchmentError | None:
+    """Do it; the error when it could not be done."""
+    try:
+        with Connect(look_up("kafka_connect")) as connect:
+            _do(action, connect)
+    except CatchmentError as error:
+        return error
+    return None
+
+
+def _do(action: Action, connect: Connect) -> None:
+    match action.act:
+        case Act.CREATE | Act.UPDATE:
+            if action.config is None:
+                raise CatchmentError(f"{action.subject}: there is no config to give it.")
+            connect.put(action.subject, action.config)
+        case Act.RESTART_FAILED:
+            connect.restart_failed(action.subject)
+        case Act.RESTART:
+            connect.restart(action.subject)

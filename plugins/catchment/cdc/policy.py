@@ -1,0 +1,106 @@
+"""How patient the health DAG is: back-off and budget of restarts, and when a state is worth waking somebody.
+
+Strimzi's rule for restarts: after the n-th, n² + n minutes, at most 60; then, when the budget is spent, a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from catchment.spec import MINUTE
+
+SEEN_TWICE = timedelta(seconds=40)  # runs are a minute apart: what lasts this long was there in two of them
+NOW = timedelta(0)
+MEBI = 1024 * 1024
+
+
+class State(StrEnum):
+    """What a connector, or something that all depend on, is in."""
+
+    HEALTHY = "healthy"
+    STARTING = "starting"
+    SNAPSHOTTING = "snapshotting"
+    SILENCED = "silenced"
+    UNDECLARED = "undeclared"
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+    DRIFTED = "drifted"
+    FAILED = "failed"
+    PASSWORD_REFUSED = "password_refused"
+    PUBLICATION_MISSING = "publication_missing"
+    UNPUBLISHED = "unpublished"
+    SLOT_MISSING = "slot_missing"
+    SLOT_LOST = "slot_lost"
+    SLOT_AT_RISK = "slot_at_risk"
+    SLOT_IDLE = "slot_idle"
+    ZOMBIE = "zombie"
+    NO_TASKS = "no_tasks"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    DATABASE_DOWN = "database_down"
+    REBALANCING = "rebalancing"
+    STALLED = "stalled"
+    WAL_GROWING = "wal_growing"
+    SNAPSHOT_INCOMPLETE = "snapshot_incomplete"
+    CONNECT_DOWN = "connect_down"
+    KAFKA_DOWN = "kafka_down"
+    LOADER_STUCK = "loader_stuck"
+
+
+FINE = frozenset({State.HEALTHY, State.STARTING, State.SNAPSHOTTING, State.SILENCED, State.UNDECLARED})
+
+# How long a state lasts before a person is told. What is not here is never told by itself.
+PATIENCE = {
+    State.UNKNOWN: 3 * MINUTE,
+    State.MISSING: SEEN_TWICE,
+    State.DRIFTED: SEEN_TWICE,
+    State.FAILED: SEEN_TWICE,
+    State.PASSWORD_REFUSED: NOW,
+    State.PUBLICATION_MISSING: NOW,
+    State.UNPUBLISHED: SEEN_TWICE,
+    State.SLOT_MISSING: NOW,
+    State.SLOT_LOST: NOW,
+    State.SLOT_AT_RISK: NOW,
+    State.ZOMBIE: NOW,
+    State.NO_TASKS: SEEN_TWICE,
+    State.PAUSED: NOW,
+    State.STOPPED: NOW,
+    State.DATABASE_DOWN: timedelta(seconds=150),
+    State.REBALANCING: 3 * MINUTE,
+    State.STALLED: 2 * MINUTE,
+    State.WAL_GROWING: NOW,
+    State.SNAPSHOT_INCOMPLETE: NOW,
+    State.CONNECT_DOWN: SEEN_TWICE,
+    State.KAFKA_DOWN: SEEN_TWICE,
+    State.LOADER_STUCK: NOW,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The numbers. `wal_step` bytes of WAL a run without the slot moving is growth; `wal_held` is too much in any case.
+
+    `propose_after`: how long a zombie has to stay one before rebuilding its shard is proposed.
+    """
+
+    restarts: int = 7
+    longest_wait: timedelta = 60 * MINUTE
+    stable: timedelta = 60 * MINUTE
+    remind: timedelta = 240 * MINUTE
+    quiet: timedelta = 10 * MINUTE
+    starting: timedelta = 2 * MINUTE
+    heartbeat: timedelta = MINUTE
+    wal_step: int = 16 * MEBI
+    wal_held: int = 4096 * MEBI
+    safe_wal: int = 1024 * MEBI
+    propose_after: timedelta = 3 * MINUTE
+
+    def wait(self, attempts: int) -> timedelta:
+        """How long after the n-th attempt the next may follow: n² + n minutes, at most an hour."""
+        return min(self.longest_wait, (attempts * attempts + attempts) * MINUTE)
+
+    def may_act(self, attempts: int, last: datetime | None, now: datetime) -> bool:
+        """Whether the budget and the back-off allow another attempt."""
+        return attempts < self.restarts and (last is None or now >= last + self.wait(attempts))
