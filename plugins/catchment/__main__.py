@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     connectors.add_argument("action", choices=("plan", "apply", "check"))
     connectors.add_argument("--wait", type=float, default=60, help="seconds to try again while Connect is not ready")
 
+    health = commands.add_parser("cdc-health", help="look at connectors, slots, Kafka and the loader once, and act")
+    health.set_defaults(run=_cdc_health)
+
     migrate = commands.add_parser("cdc-migrate", help="make what replication needs on a shard; any number of times")
     migrate.set_defaults(run=_cdc_migrate)
     migrate.add_argument("--shard", action="append", metavar="NAME", help="only this shard; may be given again")
@@ -176,6 +179,12 @@ def _cdc_connectors(args: argparse.Namespace) -> int:
     from catchment.cdc import commands
 
     return commands.run(args.action, wait=args.wait)
+
+
+def _cdc_health(_: argparse.Namespace) -> int:
+    from catchment.cdc import commands
+
+    return commands.health()
 
 
 def _cdc_migrate(args: argparse.Namespace) -> int:
