@@ -140,7 +140,7 @@ class _Raw:
         )
         ((rows, lowest, highest, rows_before),) = cursor.fetchall()
         end = position.next_offset if position else (0 if highest is None else int(highest) + 1)
-        start = findings.begin(before, int(rows_before))
+        start = findings.begin(before, int(rows_before or 0))
         if start is None:  # raw begins where it begins; Kafka's records from there on are owed
             start = min(kept_from, end) if lowest is None else min(int(lowest), kept_from)
         return cls(

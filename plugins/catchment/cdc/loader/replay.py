@@ -157,7 +157,7 @@ def _count(cursor: Cursor, target: Target, part: Range, at: datetime | None) -> 
     ((ours, now),) = cursor.fetchall()
     cursor.execute(f"SELECT COUNT(*) FROM {target.table} WHERE {_SINKS}", place)
     ((sinks,),) = cursor.fetchall()
-    return int(ours) + int(sinks), int(now)
+    return int(ours) + int(sinks), int(now or 0)
 
 
 def _loaded(partitions: list[Partition], target: Target, warehouse: Warehouse) -> dict[Partition, int]:

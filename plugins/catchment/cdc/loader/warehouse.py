@@ -60,12 +60,12 @@ class Warehouse:
 
     @property
     def transaction_name(self) -> str:
-        return "CATCHMENT_CDC_" + self.folder.upper().replace("-", "_")
+        return "CATCHMENT_CDC_" + self.folder.upper()
 
     @property
     def folder(self) -> str:
         """The folder of the stage that this loader's files go to."""
-        return _NOT_IN_A_NAME.sub("-", self.name).strip("-").lower()
+        return _NOT_IN_A_NAME.sub("_", self.name).strip("_").lower()
 
     def ledger(self) -> dict[Partition, Position]:
         """How far each partition is loaded."""

@@ -78,7 +78,7 @@ class Writer:
         name = f"{target.topic}.jsonl.zst"
         put: Any = self.cursor
         put.execute(
-            f"PUT 'file:///{name}' '@{STAGE}/{self.folder}' "
+            f"PUT file:///{name} @{STAGE}/{self.folder} "
             "AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = ZSTD OVERWRITE = TRUE",
             file_stream=io.BytesIO(rows.file()),
         )
