@@ -21,7 +21,7 @@ from catchment.cdc.history import History
 from catchment.cdc.plan import Create, Update
 from catchment.cdc.policy import FINE, NOW, PATIENCE, Policy, State
 
-REBUILD, RESNAPSHOT = "cdc_rebuild_shard", "cdc_resnapshot"
+REBUILD, RESNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_approval"
 
 
 class Act(StrEnum):
@@ -61,12 +61,26 @@ class Alert:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A run of an on-call DAG that waits for a person. `consequence` says what it costs."""
+    """A run of an on-call DAG that waits for a person. `consequence` says what it costs; `since` when it was needed."""
 
     subject: str
     dag_id: str
     conf: Mapping[str, Any]
     consequence: str
+    since: datetime
+
+    @property
+    def run_id(self) -> str:
+        """The same for the same trouble, so that it is asked for once."""
+        about = "__".join((self.subject.replace("/", "_"), *([self.conf["table"]] if "table" in self.conf else [])))
+        return f"health__{about}__{self.since:%Y%m%dT%H%M%S}"
+
+    @property
+    def asked_by(self) -> tuple[str, Mapping[str, Any]]:
+        """The DAG whose run asks, and its conf: rebuilding asks by itself, for others `cdc_approval` does."""
+        if self.dag_id == REBUILD:
+            return self.dag_id, self.conf
+        return ASK, {"dag": self.dag_id, "conf": dict(self.conf), "consequence": self.consequence}
 
 
 @dataclass(frozen=True)
@@ -213,18 +227,19 @@ def _proposals(
     shard = next((shard for shard in application.shards if s.subject.startswith(shard.connector)), None)
     if shard is None or facts.pause(shard.connector, now):
         return
-    if s.state in (State.SLOT_LOST, State.SLOT_MISSING) or (
-        s.state is State.ZOMBIE and now - s.since >= policy.propose_after
-    ):
-        proposal = Proposal(s.subject, REBUILD, {"shard": shard.name, "reason": s.found.sentence}, _REBUILD)
+    conf = {"shard": shard.name, "reason": s.found.sentence, "dry_run": False}
+    lost = s.state in (State.SLOT_LOST, State.SLOT_MISSING)
+    wanted: list[Proposal] = []
+    if lost or (s.state is State.ZOMBIE and now - s.since >= policy.propose_after):
+        wanted = [Proposal(s.subject, REBUILD, conf, _REBUILD, s.since)]
     elif s.state is State.SNAPSHOT_INCOMPLETE:
-        conf = {"shard": shard.name, "tables": list(s.found.detail["short"]), "reason": s.found.sentence}
-        proposal = Proposal(s.subject, RESNAPSHOT, conf, _RESNAPSHOT)
-    else:
-        return
-    made = history.last_proposal(s.subject, proposal.dag_id)
+        wanted = [
+            Proposal(s.subject, RESNAPSHOT, {**conf, "table": table}, _RESNAPSHOT, s.since)
+            for table in s.found.detail["short"]
+        ]
+    made = history.last_proposal(s.subject, wanted[0].dag_id) if wanted else None
     if made is None or made.at < s.since:
-        yield proposal
+        yield from wanted
 
 
 _REBUILD = (
@@ -233,6 +248,6 @@ _REBUILD = (
     "lack it, and rows deleted meanwhile are found by comparing. The snapshot reads every row of the shard's tables."
 )
 _RESNAPSHOT = (
-    "The named tables of the shard are read again, chunk by chunk, beside the stream; nothing is skipped or deleted. "
-    "It costs the database one read of each table, and raw one more row for each row."
+    "The table is read again, chunk by chunk, beside the stream; nothing is skipped or deleted. It costs the database "
+    "one read of the table, and raw one more row for each of its rows."
 )

@@ -1,0 +1,83 @@
+"""The health check of change data capture, and the approval of what it proposes, as Airflow tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from catchment.errors import NeedsPerson
+from catchment.operators.ingest import look_up, tag_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+ALERTS, STANDING = "alerts", "standing"
+APPROVED = ["Approve"]
+
+
+class CdcHealthOperator(BaseOperator):
+    """Look at connectors, slots, heartbeats, Kafka and the loader; reconcile, restart what failed, write it all down.
+
+    Returns the runs that a person has to approve, as arguments of `TriggerDagRunOperator`: almost always none. What a
+    person should know now is in the XCom `alerts`, what they were told before and still holds in `standing`.
+    """
+
+    ui_color = "#e8f7f4"
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        from catchment.cdc.declared import application
+        from catchment.cdc.health import check
+
+        ti = context["ti"]
+        report = check(application(), look_up, ti.run_id, query_tag=tag_of(context, "application"))
+        for line in report.lines():
+            self.log.info("%s", line)
+        decision = report.decision
+        ti.xcom_push(key=ALERTS, value=[alert.text for alert in decision.alerts])
+        ti.xcom_push(key=STANDING, value=[standing.found.sentence for standing in decision.troubles])
+        return [_run_of(proposal) for proposal in decision.proposals]
+
+
+class CdcWatchOperator(BaseOperator):
+    """Red with the sentences of new alerts; skipped while a trouble lasts that was told; green when all is well."""
+
+    ui_color = "#fdeceb"
+
+    def __init__(self, *, health: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.health = health
+
+    def execute(self, context: Context) -> None:
+        ti = context["ti"]
+        if alerts := ti.xcom_pull(task_ids=self.health, key=ALERTS):
+            raise NeedsPerson("\n".join(alerts))
+        if standing := ti.xcom_pull(task_ids=self.health, key=STANDING):
+            raise AirflowSkipException("Known, and not over: " + " ".join(standing))
+        self.log.info("All is well.")
+
+
+class CdcApprovedOperator(BaseOperator):
+    """Let the run go on only if a person approved in the task `approval`: a task marked as success is no approval."""
+
+    def __init__(self, *, approval: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+
+    def execute(self, context: Context) -> str:
+        answer = context["ti"].xcom_pull(task_ids=self.approval) or {}
+        who = answer.get("responded_by_user") or {}
+        if answer.get("chosen_options") != APPROVED or not who:
+            raise NeedsPerson(
+                f"Nobody approved this: the task {self.approval} holds no answer. Trigger the on-call DAG by its form, "
+                "or wait for the health DAG to ask again. Nothing was changed."
+            )
+        name = str(who.get("name") or who.get("id"))
+        self.log.info("%s approved it.", name)
+        return name
+
+
+def _run_of(proposal: Any) -> dict[str, Any]:
+    dag_id, conf = proposal.asked_by
+    return {"trigger_dag_id": dag_id, "conf": dict(conf), "trigger_run_id": proposal.run_id}
