@@ -28,6 +28,13 @@ OWNERS = {
     "customer_metrics": "data",
     "cdc_audit": "data",
     "cdc_replay": "data",
+    "cdc_add_table": "data",
+    "cdc_pause": "data",
+    "cdc_rebuild_shard": "data",
+    "cdc_reconcile": "data",
+    "cdc_resnapshot": "data",
+    "cdc_resume": "data",
+    "cdc_rotate_password": "data",
 }
 FILES = {
     "chartmogul": "dags/sources/chartmogul.py",
@@ -36,6 +43,13 @@ FILES = {
     "customer_metrics": "dags/transform/customer_metrics.py",
     "cdc_audit": "dags/cdc/cdc_audit.py",
     "cdc_replay": "dags/cdc/cdc_replay.py",
+    "cdc_add_table": "dags/cdc/cdc_add_table.py",
+    "cdc_pause": "dags/cdc/cdc_pause.py",
+    "cdc_rebuild_shard": "dags/cdc/cdc_rebuild_shard.py",
+    "cdc_reconcile": "dags/cdc/cdc_reconcile.py",
+    "cdc_resnapshot": "dags/cdc/cdc_resnapshot.py",
+    "cdc_resume": "dags/cdc/cdc_resume.py",
+    "cdc_rotate_password": "dags/cdc/cdc_rotate_password.py",
 }
 SCHEDULES = {"chartmogul": "0 2 * * *", "zendesk": "30 1 * * *", "google_sheets": "5 * * * *"}
 INGEST = [pytest.param(name, id=name) for name in SOURCES]

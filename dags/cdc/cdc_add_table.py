@@ -1,0 +1,26 @@
+"""Begin to replicate a table that `include/connectors/application.toml` newly declares, on every shard.
+
+Checks that the shards' tables are as declared; then publication, grants, raw tables, connector configs; then a
+snapshot of the table on each shard, counted. Owner: data. How and when: docs/runbooks/cdc_add_table.md.
+"""
+
+from datetime import timedelta
+
+from catchment.cdc.declared import application
+from catchment.operators import cdc_forms as form
+from catchment.operators.cdc_on_call import CdcAddTableOperator, CdcSnapshotOperator
+
+with form.on_call_dag(
+    "cdc_add_table",
+    title="CDC: add a table",
+    doc_md=__doc__,
+    params={"table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
+) as dag:  # an Airflow DAG
+    asked = {"table": "{{ params.table }}", "reason": "{{ params.reason }}", "dry": "{{ params.dry_run }}"}
+    prepare = CdcAddTableOperator(task_id="prepare", **asked)
+    gate = form.unless_dry_run()
+    prepare >> gate
+    for shard in application().shards:
+        gate >> CdcSnapshotOperator(
+            task_id=f"snapshot_{shard.name}", shard=shard.name, execution_timeout=timedelta(hours=12), **asked
+        )

@@ -1,0 +1,48 @@
+"""Capture a shard anew after its slot is lost: a new slot, a new epoch, a snapshot of every table.
+
+A person approves it first, with the consequence before them. Rows that were deleted in the gap are found as those that
+the snapshot did not bring, and get a delete on their topic. Then the shard is compared with the current state.
+Owner: data. How and when: docs/runbooks/cdc_rebuild_shard.md.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+from catchment.operators import cdc_forms as form
+from catchment.operators.cdc_rebuild import CdcConsequenceOperator, CdcGapOperator, CdcRebuildOperator
+
+with form.on_call_dag(
+    "cdc_rebuild_shard",
+    title="CDC: rebuild a shard",
+    doc_md=__doc__,
+    params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
+) as dag:  # an Airflow DAG
+    asked = {"shard": "{{ params.shard }}", "reason": "{{ params.reason }}", "dry": "{{ params.dry_run }}"}
+    consequence = CdcConsequenceOperator(task_id="consequence", **asked)
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Rebuild the capture of {{ params.shard }}?",
+        body="{{ ti.xcom_pull(task_ids='consequence') }}",
+        response_timeout=timedelta(hours=12),
+        defaults="Reject",
+        execution_timeout=None,
+    )
+    rebuild = CdcRebuildOperator(task_id="rebuild", approval="approve", **asked)
+    gap = CdcGapOperator(
+        task_id="deleted_in_the_gap",
+        epoch="{{ ti.xcom_pull(task_ids='rebuild') }}",
+        execution_timeout=timedelta(hours=12),
+        **asked,
+    )
+    compare = TriggerDagRunOperator(
+        task_id="compare",
+        trigger_dag_id="cdc_reconcile",
+        conf={"shards": ["{{ params.shard }}"]},
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=10,
+        execution_timeout=timedelta(hours=6),
+    )
+    consequence >> form.unless_dry_run() >> approve >> rebuild >> gap >> compare

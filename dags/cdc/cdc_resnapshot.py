@@ -1,0 +1,38 @@
+"""Read a table of one shard again, while changes go on streaming, and prove that every row came.
+
+For a table whose rows in the warehouse are doubted. A signal asks Debezium for an incremental snapshot; the task shows
+how far it is, and is red when rows were skipped. Then the table is compared, row by row if need be.
+Owner: data. How and when: docs/runbooks/cdc_resnapshot.md.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+from catchment.operators import cdc_forms as form
+from catchment.operators.cdc_on_call import CdcSnapshotOperator
+
+with form.on_call_dag(
+    "cdc_resnapshot",
+    title="CDC: re-snapshot a table",
+    doc_md=__doc__,
+    params={"shard": form.shard(), "table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
+) as dag:  # an Airflow DAG
+    snapshot = CdcSnapshotOperator(
+        task_id="snapshot",
+        shard="{{ params.shard }}",
+        table="{{ params.table }}",
+        reason="{{ params.reason }}",
+        dry="{{ params.dry_run }}",
+        execution_timeout=timedelta(hours=12),
+    )
+    compare = TriggerDagRunOperator(
+        task_id="compare",
+        trigger_dag_id="cdc_reconcile",
+        conf={"shards": ["{{ params.shard }}"], "tables": ["{{ params.table }}"]},
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=10,
+        execution_timeout=timedelta(hours=3),
+    )
+    snapshot >> form.unless_dry_run() >> compare

@@ -1,0 +1,20 @@
+"""Let a paused connector run again, and end its pause once it does.
+
+Owner: data. How and when: docs/runbooks/cdc_pause.md.
+"""
+
+from catchment.operators import cdc_forms as form
+from catchment.operators.cdc_on_call import CdcResumeOperator
+
+with form.on_call_dag(
+    "cdc_resume",
+    title="CDC: resume a connector",
+    doc_md=__doc__,
+    params={"connector": form.connector(), "reason": form.reason(), "dry_run": form.dry_run()},
+) as dag:  # an Airflow DAG
+    CdcResumeOperator(
+        task_id="resume",
+        connector="{{ params.connector }}",
+        reason="{{ params.reason }}",
+        dry="{{ params.dry_run }}",
+    )

@@ -1,0 +1,21 @@
+-- as: SYSADMIN
+-- What each comparison of a shard's table with the current state found, one row a run, shard and table. LSN is the moment
+-- of the shard that was compared; DIFFERENCES names the first 100 rows that differ, without personal values.
+CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.CDC_COMPARISONS (
+    RUN_ID VARCHAR NOT NULL,
+    SHARD VARCHAR NOT NULL,
+    TABLE_NAME VARCHAR NOT NULL,
+    COMPARED_AT TIMESTAMP_NTZ NOT NULL,
+    SECONDS NUMBER(12, 3) NOT NULL,
+    LSN NUMBER(38, 0) NOT NULL,
+    ROWS_SHARD NUMBER(38, 0) NOT NULL,
+    ROWS_WAREHOUSE NUMBER(38, 0) NOT NULL,
+    RANGES NUMBER(38, 0) NOT NULL,
+    RANGES_DIFFERENT NUMBER(38, 0) NOT NULL,
+    ROWS_DIFFERENT NUMBER(38, 0) NOT NULL,
+    IS_EQUAL BOOLEAN NOT NULL,
+    IS_MORE BOOLEAN NOT NULL,
+    UNSETTLED NUMBER(38, 0) NOT NULL,
+    SENTENCE VARCHAR NOT NULL,
+    DIFFERENCES VARIANT
+);

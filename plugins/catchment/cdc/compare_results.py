@@ -1,0 +1,144 @@
+"""What a comparison found, for people: rows of `RAW.CATCHMENT.CDC_COMPARISONS`, and sentences. No personal value."""
+
+# ruff: noqa: S608  a constant
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catchment.cdc.compare import Comparison, Difference, Fault
+from catchment.cdc.compare_text import kind_of
+from catchment.cdc.declared import Shard, Table
+from catchment.errors import NeedsPerson
+from catchment.warehouse.ledger import sql_time
+
+COMPARISONS = "RAW.CATCHMENT.CDC_COMPARISONS"
+NAMED = 100  # rows named in the table; their number is always told
+SHOWN = 80  # characters of a value
+HIDDEN = "(personal)"
+
+
+class Differs(NeedsPerson):
+    """The warehouse's current state is not what the shard has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One table of one shard, compared in one run."""
+
+    run: str
+    shard: Shard
+    table: Table
+    lsn: int
+    compared_at: datetime
+    seconds: float
+    comparison: Comparison
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """The columns whose types have no text form on both sides."""
+        return tuple(column for column, kind in self.table.columns.items() if kind_of(kind) is None)
+
+    @property
+    def sentence(self) -> str:
+        found = self.comparison
+        name = f"{self.shard.name}.{self.table.name}"
+        left = f"; not compared: {', '.join(self.not_compared)}" if self.not_compared else ""
+        moving = f"; {found.unsettled} rows changed each time that they were looked at" if found.unsettled else ""
+        if found.equal:
+            return f"{name}: equal, {found.rows_shard:,} rows{moving}{left}"
+        counts = [
+            f"{sum(d.fault is fault for d in found.differences):,} {fault}"
+            for fault in Fault
+            if any(d.fault is fault for d in found.differences)
+        ]
+        more = "; further ranges differ that were not looked into" if found.more else ""
+        such = "; such as " + "; ".join(described(self.table, d) for d in found.differences[:3])
+        return (
+            f"{name}: {found.rows_shard:,} rows on the shard, {found.rows_warehouse:,} in the warehouse; "
+            f"{', '.join(counts) or 'ranges differ'}{such if found.differences else ''}{more}{moving}{left}"
+        )
+
+
+def described(table: Table, difference: Difference) -> str:
+    """A row that differs: its key, what is wrong, and which columns."""
+    key = ", ".join(
+        f"{column}={_shown(table, column, value, hashed=True)}"
+        for column, value in zip(table.key, difference.key, strict=True)
+    )
+    columns = f" in {', '.join(difference.columns)}" if difference.columns else ""
+    return f"{key} {difference.fault}{columns}"
+
+
+def as_json(table: Table, difference: Difference) -> dict[str, Any]:
+    """A row that differs, as the table keeps it: values of columns that are not personal, cut short."""
+    return {
+        "key": {
+            column: _shown(table, column, value, hashed=True)
+            for column, value in zip(table.key, difference.key, strict=True)
+        },
+        "fault": str(difference.fault),
+        "columns": {
+            column: {"shard": _shown(table, column, one), "warehouse": _shown(table, column, other)}
+            for column, (one, other) in difference.columns.items()
+        },
+    }
+
+
+def record(cursor: Any, result: Result) -> None:
+    """Write the row of a table, in place of what an earlier try of the same run wrote."""
+    found = result.comparison
+    values = {
+        "run": result.run,
+        "shard": result.shard.name,
+        "table": result.table.name,
+        "at": sql_time(result.compared_at),
+        "seconds": round(result.seconds, 3),
+        "lsn": result.lsn,
+        "rows_shard": found.rows_shard,
+        "rows_warehouse": found.rows_warehouse,
+        "ranges": found.ranges,
+        "ranges_different": found.ranges_different,
+        "rows_different": len(found.differences),
+        "is_equal": found.equal,
+        "more": found.more,
+        "unsettled": found.unsettled,
+        "sentence": result.sentence,
+        "differences": json.dumps(
+            [as_json(result.table, difference) for difference in found.differences[:NAMED]], ensure_ascii=False
+        ),
+    }
+    cursor.execute(
+        f"DELETE FROM {COMPARISONS} WHERE RUN_ID = %(run)s AND SHARD = %(shard)s AND TABLE_NAME = %(table)s", values
+    )
+    cursor.execute(
+        f"INSERT INTO {COMPARISONS} (RUN_ID, SHARD, TABLE_NAME, COMPARED_AT, SECONDS, LSN, ROWS_SHARD, ROWS_WAREHOUSE, "
+        "RANGES, RANGES_DIFFERENT, ROWS_DIFFERENT, IS_EQUAL, IS_MORE, UNSETTLED, SENTENCE, DIFFERENCES) "
+        "SELECT %(run)s, %(shard)s, %(table)s, %(at)s::TIMESTAMP_NTZ, %(seconds)s, %(lsn)s, %(rows_shard)s, "
+        "%(rows_warehouse)s, %(ranges)s, %(ranges_different)s, %(rows_different)s, %(is_equal)s, %(more)s, "
+        "%(unsettled)s, %(sentence)s, PARSE_JSON(%(differences)s)",
+        values,
+    )
+
+
+def refuse_differences(results: Iterable[Result]) -> None:
+    """Raise Differs, naming what differs, unless every table is equal."""
+    wrong = [result for result in results if not result.comparison.equal]
+    if wrong:
+        raise Differs(
+            f"The warehouse differs from {wrong[0].shard.name} in {len(wrong)} tables. "
+            + ". ".join(result.sentence for result in wrong)
+            + f". See {COMPARISONS}, and docs/runbooks/cdc_reconcile.md for what to do."
+        )
+
+
+def _shown(table: Table, column: str, value: str | None, *, hashed: bool = False) -> str | None:
+    if value is None:
+        return None
+    if column in table.personal:
+        return hashlib.sha256(value.encode()).hexdigest()[:12] if hashed else HIDDEN
+    return value if len(value) <= SHOWN else value[:SHOWN] + "…"

@@ -1,0 +1,80 @@
+"""The other side of a comparison: dbt's current state of one shard, in the warehouse.
+
+`stg_application__<table>` has a row for each shard and key, deleted ones too, with `_shard`, `_is_deleted` and `_lsn`:
+the LSN of the newest change, NULL for a row that an incremental snapshot read.
+"""
+
+# ruff: noqa: S608  names are declared ones
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catchment.cdc.compare import LSN
+from catchment.cdc.compare_sides import Side, literal
+from catchment.cdc.compare_text import Dialect
+from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.loader.batch import Partition
+
+STAGING = "ANALYTICS.STAGING"
+WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
+
+
+@dataclass(frozen=True)
+class CurrentState:
+    """One shard's rows in staging (`compare.Warehouse`)."""
+
+    cursor: Any
+    application: Application
+    shard: Shard
+
+    def changed(self, table: Table, lsn: int) -> list[str]:
+        side = self.everything(table)
+        return [
+            str(key)
+            for (key,) in side.query(f"SELECT {side.key} FROM {side.relation} WHERE {side.where} AND {LSN} > {lsn}")
+        ]
+
+    def side(self, table: Table, until: int) -> Side:
+        return self._side(table, f"NOT _IS_DELETED AND ({LSN} IS NULL OR {LSN} <= {until})")
+
+    def everything(self, table: Table) -> Side:
+        return self._side(table, "TRUE")
+
+    def _side(self, table: Table, where: str) -> Side:
+        shard = literal(self.shard.name, Dialect.WAREHOUSE)
+        return Side(
+            Dialect.WAREHOUSE,
+            self._query,
+            f"{STAGING}.STG_{self.application.source}__{table.name}".upper(),
+            table,
+            f"_SHARD = {shard} AND {where}",
+        )
+
+    def _query(self, sql: str) -> Iterable[tuple[Any, ...]]:
+        self.cursor.execute(sql)
+        rows: Iterable[tuple[Any, ...]] = self.cursor.fetchall()
+        return rows
+
+
+def not_merged(
+    cursor: Any, application: Application, shard: Shard, table: Table, ends: Mapping[Partition, int]
+) -> dict[Partition, int]:
+    """For each partition of a table's topic: how many offsets of raw before `ends` dbt has not merged yet."""
+    topic = application.topic(shard, table)
+    offset = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
+    partition = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
+    until = " OR ".join(
+        f"({partition} = {p.number} AND {offset} < {end})" for p, end in ends.items() if p.topic == topic
+    )
+    if not until:
+        return {}
+    cursor.execute(
+        "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
+        f"SELECT {partition} AS part, MAX({offset}) AS newest "
+        f"FROM {application.raw_table(shard, table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
+        "ON w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
+        {"topic": topic},
+    )
+    return {Partition(topic, int(number)): int(behind) for number, behind in cursor.fetchall()}

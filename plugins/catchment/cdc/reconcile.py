@@ -1,0 +1,118 @@
+"""Compare every table of a shard with the warehouse, as of one moment of the shard.
+
+The snapshot is taken first; then the warehouse is waited for until it has passed the moment: Debezium (the slot's
+confirmed LSN), the loader (Kafka's ends), dbt (its watermarks). So nothing that is merely late is called different.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from catchment.cdc import pipeline
+from catchment.cdc.compare import Comparison, Moment, compare
+from catchment.cdc.compare_postgres import moment
+from catchment.cdc.compare_results import Result, record
+from catchment.cdc.compare_warehouse import CurrentState, not_merged
+from catchment.cdc.declared import Shard, Table
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.systems import Systems
+from catchment.errors import TryAgain
+
+POLL_SECONDS = 3.0
+Report = Callable[[str], None]
+
+
+class NotPassed(TryAgain):
+    """The warehouse did not reach the moment in time: nothing was compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciliation:
+    """One run over some tables of one shard. `patience` is for how many seconds the warehouse may be behind."""
+
+    systems: Systems
+    shard: Shard
+    tables: Sequence[Table]
+    run: str
+    patience: float = 1800.0
+    report: Report = lambda _: None
+
+    def results(self) -> list[Result]:
+        """Compare table by table; each result is written as soon as it is there."""
+        results = []
+        with self.systems.warehouse() as warehouse:
+            cursor = warehouse.cursor()
+            state = CurrentState(cursor, self.systems.application, self.shard)
+            with self.moment(self.tables) as now:
+                for table in self.tables:
+                    started = time.monotonic()
+                    found = self._compare(table, now, state)
+                    result = Result(
+                        run=self.run,
+                        shard=self.shard,
+                        table=table,
+                        lsn=now.after,
+                        compared_at=datetime.now(UTC),
+                        seconds=time.monotonic() - started,
+                        comparison=found,
+                    )
+                    record(cursor, result)
+                    self.report(result.sentence)
+                    results.append(result)
+        return results
+
+    @contextmanager
+    def moment(self, tables: Sequence[Table]) -> Iterator[Moment]:
+        """A moment of the shard that the warehouse has passed, for these tables."""
+        connection = self.systems.look_up(self.shard.connection)
+        with moment(connection, self.systems.application.schema) as now:
+            self.wait_until_passed(now.after, tables)
+            yield now
+
+    def wait_until_passed(self, lsn: int, tables: Sequence[Table]) -> None:
+        """Wait until every change up to `lsn` is in the current state. Raises NotPassed, naming what is behind."""
+        deadline = time.monotonic() + self.patience
+        ends: dict[Partition, int] | None = None
+        said = ""
+        while True:
+            if ends is None:
+                ends = self._ends(lsn, tables)
+            behind = "Debezium" if ends is None else self._behind(ends, tables)
+            if not behind:
+                return
+            if behind != said:
+                self.report(f"{self.shard.name}: waiting for {behind} to pass LSN {lsn}")
+                said = behind
+            if time.monotonic() > deadline:
+                raise NotPassed(
+                    f"{self.shard.name}: {behind} did not pass LSN {lsn} within {self.patience:.0f} s, so nothing was "
+                    "compared. See cdc_connector_health, and whether application_state runs; then clear this task."
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _ends(self, lsn: int, tables: Sequence[Table]) -> dict[Partition, int] | None:
+        """Kafka's ends once Debezium has written everything up to `lsn`; None before."""
+        with self.systems.shard(self.shard) as session:
+            captured = pipeline.captured(session, self.shard)
+        if captured is None or captured < lsn:
+            return None
+        with self.systems.kafka() as kafka:
+            return pipeline.ends(kafka, pipeline.topics(self.systems.application, self.shard, tables))
+
+    def _behind(self, ends: dict[Partition, int], tables: Sequence[Table]) -> str:
+        """Which stage has not reached these ends."""
+        with self.systems.warehouse() as warehouse:
+            cursor = warehouse.cursor()
+            if pipeline.not_loaded(cursor, ends):
+                return "the loader"
+            for table in tables:
+                if not_merged(cursor, self.systems.application, self.shard, table, ends):
+                    return f"dbt (application_state, {table.name})"
+        return ""
+
+    def _compare(self, table: Table, now: Moment, state: CurrentState) -> Comparison:
+        return compare(table, now, state, lambda: self.moment([table]))

@@ -1,0 +1,60 @@
+"""Compare a shard with the warehouse's current state, as a task that is red when they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from catchment.operators.ingest import look_up, tag_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class CdcCompareOperator(BaseOperator):
+    """Compare `tables` (none means all) of a shard, at one moment of it; skips a shard that is not among `shards`.
+
+    Writes RAW.CATCHMENT.CDC_COMPARISONS; fails, naming the rows, when any table differs. The moment is a snapshot that
+    stays open while the warehouse catches up with it, at most `patience` seconds.
+    """
+
+    template_fields: Sequence[str] = ("shard", "tables", "shards", "patience")
+    ui_color = "#eef3e2"
+
+    def __init__(
+        self,
+        *,
+        shard: str,
+        tables: Sequence[str] | str = (),
+        shards: Sequence[str] | str = (),
+        patience: float | str = 1800,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+        self.tables = tables
+        self.shards = shards
+        self.patience = patience
+
+    def execute(self, context: Context) -> dict[str, str]:
+        from catchment.cdc.compare_results import refuse_differences
+        from catchment.cdc.reconcile import Reconciliation
+        from catchment.cdc.systems import Systems
+
+        if self.shards and self.shard not in self.shards:
+            raise AirflowSkipException(f"{self.shard} is not among the shards chosen in the form.")
+        systems = Systems(look_up, query_tag=tag_of(context, "application"))
+        application = systems.application
+        results = Reconciliation(
+            systems=systems,
+            shard=application.shard(self.shard),
+            tables=[t for t in application.tables if not self.tables or t.name in self.tables],
+            run=context["ti"].run_id,
+            patience=float(self.patience),
+            report=self.log.info,
+        ).results()
+        refuse_differences(results)
+        return {result.table.name: result.sentence for result in results}
