@@ -37,7 +37,7 @@ def services(settings: Settings, credentials: Credentials, platform: Mapping[str
         Service(
             name="connect",
             command=connect.command(settings),
-            health=HttpHealth(settings.url("connect", "/health")),
+            health=HttpHealth(settings.url("connect", "/health"), below=400),  # 404 and 503 while it starts
             wave=AIRFLOW,
             early=True,
             port_name="connect",

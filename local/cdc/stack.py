@@ -15,11 +15,13 @@ import argparse
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,6 +226,13 @@ def _tail(log: Path, lines: int = 4) -> str:
 def ports_from(first: int) -> Ports:
     """One port after another, for all of them."""
     return Ports(**{port.name: first + number for number, port in enumerate(fields(Ports))})
+
+
+def free_ports() -> Ports:
+    """Ports that nobody listens on now."""
+    with ExitStack() as probes:
+        found = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in fields(Ports)]
+        return Ports(**{port.name: probe.getsockname()[1] for port, probe in zip(fields(Ports), found, strict=True)})
 
 
 def main() -> int:

@@ -22,8 +22,8 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 127.0.0
 def is_healthy(health: Health, *, started: datetime) -> bool:
     """Ask once. `started` is when the process began: what it said before that does not count."""
     match health:
-        case HttpHealth(url):
-            return _answers(url)
+        case HttpHealth(url, below):
+            return _answers(url, below)
         case PostgresHealth(program, port):
             return _accepts_connections(program, port)
         case HeartbeatHealth(url, component):
@@ -34,12 +34,12 @@ def is_healthy(health: Health, *, started: datetime) -> bool:
             return _says_well(file, started)
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, below: int) -> bool:
     try:
         with DIRECT.open(url, timeout=SECONDS):
             return True
     except urllib.error.HTTPError as refusal:
-        return refusal.code < 500
+        return refusal.code < below
     except OSError:
         return False
 

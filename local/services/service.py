@@ -11,9 +11,10 @@ STORAGE, AIRFLOW, CAPTURE = range(3)  # the waves of a start
 
 @dataclass(frozen=True)
 class HttpHealth:
-    """Healthy when a GET of `url` answers with a status below 500."""
+    """Healthy when a GET of `url` answers with a status below `below`: by default, even a refusal shows life."""
 
     url: str
+    below: int = 500
 
 
 @dataclass(frozen=True)

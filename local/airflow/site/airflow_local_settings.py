@@ -1,8 +1,7 @@
 """Airflow reads this when any of its processes starts (it is on their PYTHONPATH): what is special about one machine.
 
-Two things. Schedules begin with the first whole interval after the profile's first start: Airflow 3.3 would otherwise
-run the newest interval before it as soon as a DAG is unpaused, even with `catchup=False`, in front of a person's first
-run. And the scheduler imports what tasks need before it forks its workers: they share it, and a task does not spend its
+Two things. Schedules begin with the interval in which the profile was first started: Airflow 3.3 would otherwise run
+the one before as soon as a DAG is unpaused, even with `catchup=False`, in front of a person's first run. And the scheduler imports what tasks need before it forks its workers: they share it, and a task does not spend its
 first seconds on imports.
 """
 
@@ -13,6 +12,9 @@ import os
 import sys
 from datetime import datetime
 from typing import Any
+
+from airflow.sdk import CronDataIntervalTimetable
+from croniter import croniter
 
 # Other people's packages only: our own are read anew by each task, so that an edit counts at once.
 USED_BY_TASKS = (
@@ -33,11 +35,13 @@ USED_BY_TASKS = (
 
 
 def dag_policy(dag: Any) -> None:
-    """Let no schedule begin before the profile's first start."""
-    first_start = datetime.fromisoformat(os.environ["CATCHMENT_FIRST_START"])
+    """Let no schedule begin before the interval of the profile's first start."""
+    begin = datetime.fromisoformat(os.environ["CATCHMENT_FIRST_START"])
+    if isinstance(dag.timetable, CronDataIntervalTimetable):
+        begin = croniter(dag.timetable.expression, begin).get_prev(datetime)
     for scheduled in (dag, *dag.tasks):
         if scheduled.start_date is not None:
-            scheduled.start_date = max(scheduled.start_date, first_start)
+            scheduled.start_date = max(scheduled.start_date, begin)
 
 
 if "scheduler" in sys.argv:

@@ -10,6 +10,7 @@ from local.warehouse import (
 from local.warehouse.mends import (
     access_control,
     arithmetic,
+    array_texts,
     copy_json,
     databases,
     explain,
@@ -64,6 +65,7 @@ MENDS = (
     objects,
     times,
     variants,
+    array_texts,
     arithmetic,
     text_casts,
     reserved_words,

@@ -1,0 +1,178 @@
+"""The real parts together: what is written to a shard arrives on its topic, through everything that happens to them."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from random import Random
+from threading import Event
+from typing import Any
+
+import psycopg2
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from catchment.cdc.declared import application
+from local.application.changes import CHANGES, move_account
+from local.application.writer import Writer
+from local.cdc import ground, shards
+from local.cdc.stack import Stack, free_ports
+
+pytestmark = pytest.mark.timeout(600)
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack"), free_ports(), scale=0.02, connectors=True) as stack:
+        yield stack
+
+
+def execute(stack: Stack, shard: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(shards.cluster(stack.settings, stack.credentials, shard).dsn(shards.DATABASE))
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+def records(stack: Stack, topic: str, *, until: int) -> list[dict[str, Any]]:
+    """All changes on a topic, once one of them is of the row with this id."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=f"127.0.0.1:{stack.settings.ports.kafka}",
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(3)])
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            for batch in consumer.poll(500).values():
+                found += [json.loads(record.value) for record in batch if record.value]
+            if any((change["after"] or {}).get("id") == until for change in found):
+                return found
+        raise AssertionError(f"no change of {until} on {topic} within {SECONDS} s; {len(found)} others")
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize("shard", ["s0", "s1"])
+def test_a_row_of_each_shard_arrives_on_its_topic(stack: Stack, shard: str) -> None:
+    execute(stack, shard, "INSERT INTO accounts (id, external_id, name) VALUES (77, 'x-77', 'Größe ✨')")
+    change = next(c for c in records(stack, f"{shard}.public.accounts", until=77) if c["after"]["id"] == 77)
+    assert change["op"] in {"c", "r"}  # r: the first snapshot was still under way
+    assert change["after"]["name"] == "Größe ✨"
+
+
+def test_the_first_rows_arrive_too(stack: Stack) -> None:
+    (last,) = execute(stack, "s0", "SELECT max(id) FROM customers")[0]
+    here = {change["after"]["id"] for change in records(stack, "s0.public.customers", until=last)}
+    assert here == {key for (key,) in execute(stack, "s0", "SELECT id FROM customers")}
+
+
+def test_a_row_in_a_new_partition_arrives_on_the_topic_of_the_whole_table(stack: Stack) -> None:
+    execute(stack, "s1", "SELECT ensure_activity_partitions('2030-01-01', '2030-01-01')")
+    execute(
+        stack,
+        "s1",
+        "INSERT INTO activities (id, account_id, kind, occurred_at) VALUES (990077, 1, 'login', '2030-01-05')",
+    )
+    records(stack, "s1.public.activities", until=990077)
+
+
+def test_nothing_is_missing_after_the_broker_and_the_database_were_killed(stack: Stack) -> None:
+    stack.kill("kafka")
+    execute(stack, "s0", "INSERT INTO accounts (id, external_id, name) VALUES (501, 'x-501', 'written without Kafka')")
+    stack.kill("shard_s0")
+    stack.start("kafka", "shard_s0")
+    execute(stack, "s0", "INSERT INTO accounts (id, external_id, name) VALUES (502, 'x-502', 'written afterwards')")
+    ids = [change["after"]["id"] for change in records(stack, "s0.public.accounts", until=502)]
+    assert ids.count(501) == ids.count(502) == 1
+
+
+def test_a_frozen_part_answers_nothing_and_goes_on_when_thawed(stack: Stack) -> None:
+    stack.freeze("shard_s1")
+    try:
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(
+                shards.cluster(stack.settings, stack.credentials, "s1").dsn(shards.DATABASE), connect_timeout=2
+            )
+    finally:
+        stack.thaw("shard_s1")
+    assert execute(stack, "s1", "SELECT 1") == [(1,)]
+
+
+def test_both_connector_plugins_are_there(stack: Stack) -> None:
+    with urllib.request.urlopen(stack.settings.url("connect", "/connector-plugins"), timeout=10) as reply:
+        classes = {plugin["class"].rpartition(".")[2] for plugin in json.load(reply)}
+    assert classes == {"PostgresConnector", "SnowflakeSinkConnector"}
+
+
+def test_no_password_is_shown_by_connect(stack: Stack) -> None:
+    file = (stack.settings.secrets / "connect" / "shards.properties").read_text()
+    secrets = [line.partition("=")[2] for line in file.splitlines()]
+    with urllib.request.urlopen(stack.settings.url("connect", "/connectors?expand=info"), timeout=10) as reply:
+        shown = reply.read().decode()
+    assert "${file:" in shown
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_laying_the_ground_again_changes_nothing(stack: Stack) -> None:
+    looked_at = (
+        "SELECT (SELECT count(*) FROM accounts), (SELECT rolpassword FROM pg_authid WHERE rolname = 'cdc'), "
+        "(SELECT count(*) FROM pg_publication_rel), (SELECT count(*) FROM pg_class)"
+    )
+    before = execute(stack, "s1", looked_at)
+    ground.lay(stack.settings, stack.credentials, stack.environment(), shards=["shard_s1"], rows=True)
+    assert execute(stack, "s1", looked_at) == before
+
+
+def test_the_publication_has_every_declared_table(stack: Stack) -> None:
+    published = execute(stack, "s0", "SELECT tablename FROM pg_publication_tables WHERE schemaname = 'public'")
+    assert {name for (name,) in published} == {table.name for table in application().tables}
+
+
+def test_the_role_reads_and_replicates_and_writes_nothing_of_the_application(stack: Stack) -> None:
+    connection = psycopg2.connect(
+        host="127.0.0.1",
+        port=stack.settings.ports.shard_s0,
+        dbname="app",
+        user="cdc",
+        password=_password(stack, "s0"),
+    )
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM invoices")
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute("DELETE FROM invoices")
+    finally:
+        connection.close()
+
+
+def _password(stack: Stack, shard: str) -> str:
+    conn = json.loads(stack.environment()[f"AIRFLOW_CONN_APPLICATION_{shard.upper()}"])
+    return str(conn["password"])
+
+
+def test_the_generator_writes_every_kind_of_change(stack: Stack) -> None:
+    dsns = {s: shards.cluster(stack.settings, stack.credentials, s).dsn(shards.DATABASE) for s in ("s0", "s1")}
+    stop = Event()
+    writers = [Writer(shard, dsns, rate=200, stop=stop, draw=Random(shard)) for shard in dsns]
+    for writer in writers:
+        writer.start()
+    wanted = {change.__name__ for change, _ in CHANGES} | {move_account.__name__, "rolled_back"}
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and not all(wanted <= set(writer.progress.done) for writer in writers):
+        time.sleep(0.1)
+    stop.set()
+    for writer in writers:
+        writer.join(5)
+    assert [set(writer.progress.done) for writer in writers] == [wanted, wanted]
+    assert [writer.progress.problem for writer in writers] == [None, None]
