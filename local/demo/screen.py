@@ -121,7 +121,7 @@ def summary(streams: Sequence[StreamRow], mrr: Sequence[MrrRow], *, failed: bool
     equal = sum(row.equal for row in mrr)
     return {
         "ok": not failed and bool(mrr) and equal == len(mrr),
-        "streams": sum(row.outcome in ("loaded", "skipped") for row in streams),
+        "streams": sum(row.outcome in ("loaded", "unchanged", "skipped") for row in streams),
         "rows_raw": sum(row.raw for row in streams),
         "rejected": sum(row.rejected for row in streams),
         "mrr_months_compared": len(mrr),
