@@ -1,8 +1,9 @@
 """Airflow reads this when any of its processes starts (it is on their PYTHONPATH): what is special about one machine.
 
 Two things. Schedules begin with the interval in which the profile was first started: Airflow 3.3 would otherwise run
-the one before as soon as a DAG is unpaused, even with `catchup=False`, in front of a person's first run. And the scheduler imports what tasks need before it forks its workers: they share it, and a task does not spend its
-first seconds on imports.
+the one before as soon as a DAG is unpaused, even with `catchup=False`, in front of a person's first run. And the
+scheduler imports what tasks need before it forks its workers: they share it, and a task does not spend its first
+seconds on imports.
 """
 
 from __future__ import annotations
