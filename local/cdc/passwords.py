@@ -14,9 +14,9 @@ def file(settings: Settings) -> Path:
     return settings.secrets / "connect" / "shards.properties"
 
 
-def reference(settings: Settings) -> str:
-    """How a connector's configuration names its shard's password; `{shard}` stands for the shard."""
-    return f"${{file:{file(settings)}:{{shard}}.password}}"
+def reference(settings: Settings, shard: str) -> str:
+    """How a connector's configuration, and the platform's connection, name a shard's password."""
+    return f"${{file:{file(settings)}:{shard}.password}}"
 
 
 def ensure(settings: Settings) -> dict[str, str]:

@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 from catchment.cdc.declared import application
 from local.application.changes import CHANGES, move_account
 from local.application.writer import Writer
-from local.cdc import ground, shards
+from local.cdc import ground, passwords, shards
 from local.cdc.stack import Stack, free_ports
 
 pytestmark = pytest.mark.timeout(600)
@@ -157,8 +157,7 @@ def test_the_role_reads_and_replicates_and_writes_nothing_of_the_application(sta
 
 
 def _password(stack: Stack, shard: str) -> str:
-    conn = json.loads(stack.environment()[f"AIRFLOW_CONN_APPLICATION_{shard.upper()}"])
-    return str(conn["password"])
+    return passwords.ensure(stack.settings)[shard]
 
 
 def test_the_generator_writes_every_kind_of_change(stack: Stack) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from catchment.cdc.secret import Reference, resolved
 from local.airflow.connections import connections
 from local.cdc import connect, kafka, passwords
 from local.cdc.properties import read, render
@@ -60,18 +61,19 @@ def test_connect_may_read_the_folder_of_its_passwords_and_no_other_secret(settin
     assert [path.name for path in allowed.iterdir()] == ["shards.properties"]
 
 
-def test_the_connections_name_each_shards_password_by_reference(settings: Settings, credentials: Credentials) -> None:
+def test_connectors_and_the_platforms_connections_read_a_password_from_one_place(
+    settings: Settings, credentials: Credentials
+) -> None:
     by_id = connections(settings, credentials, {})
     reference = by_id["kafka_connect"]["extra"]["secret"].replace("{shard}", "s1")
-    _, file, key = reference.removeprefix("${").removesuffix("}").split(":")
-    assert read(Path(file).read_text())[key] == by_id["application_s1"]["password"]
+    assert by_id["application_s1"]["password"] == reference
+    assert resolved(reference) == passwords.ensure(settings)["s1"]
 
 
-def test_a_rotated_password_is_the_connections_password(settings: Settings, credentials: Credentials) -> None:
+def test_a_rotated_password_stays(settings: Settings) -> None:
     passwords.ensure(settings)
-    file = passwords.file(settings)
-    file.write_text(render(read(file.read_text()) | {"s0.password": "another"}))
-    assert connections(settings, credentials, {})["application_s0"]["password"] == "another"
+    Reference(passwords.file(settings), "s0.password").write("another")
+    assert passwords.ensure(settings)["s0"] == "another"
 
 
 def test_no_command_line_holds_a_secret(settings: Settings, credentials: Credentials) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from catchment.cdc.declared import Application
+from catchment.cdc.secret import resolved
 from catchment.cdc.shard import opened, rows
 from catchment.connection import Connection
 from catchment.errors import ContractBroken
@@ -54,7 +55,7 @@ def _parameters(session: Any, application: Application, replicator: Connection) 
     from psycopg2.extensions import encrypt_password
 
     # The verifier is made here, so that the password is in no statement and in no log of the server.
-    verifier = encrypt_password(replicator.password, replicator.login, session, "scram-sha-256")
+    verifier = encrypt_password(resolved(replicator.password), replicator.login, session, "scram-sha-256")
     return {
         "catchment.role": replicator.login,
         "catchment.verifier": verifier,
