@@ -214,6 +214,12 @@ def _snapshot(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
+def _unseen(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+    if isinstance(look.slot, Unknown):
+        return look.says(State.UNKNOWN, f"runs, but its database can't be looked at: {look.slot.because}")
+    return None
+
+
 def _idle(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.slot, Unknown):
         return None
@@ -290,6 +296,7 @@ _QUESTIONS: tuple[Callable[[_Look, Mapping[str, Any]], Assessment | None], ...] 
     _publication,
     _failed,
     _tasks,
+    _unseen,
     _snapshot,
     _idle,
     _growing,

@@ -1,0 +1,110 @@
+"""Facts of a stream that is well, to be spoilt one at a time; and runs of the health check a minute apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from catchment.cdc.connect import Running, Status, TaskStatus
+from catchment.cdc.decide import Decision, decide
+from catchment.cdc.declared import Application, application, parse
+from catchment.cdc.facts import Facts, ShardFacts, Slot, Unknown
+from catchment.cdc.history import Done, History, Seen
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.plan import plan
+from catchment.cdc.policy import Policy
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+APPLICATION = application()
+NAME = "application-s0"
+CONFIGS = {shard.connector: {"slot.name": shard.slot} for shard in APPLICATION.shards}
+AWAY = Unknown("it does not answer")
+
+
+def two_shards() -> Application:
+    return parse(
+        """
+        source = "application"
+        database = "app"
+        schema = "public"
+        publication = "catchment"
+        shards = [{ name = "s0" }, { name = "s1" }]
+        [[tables]]
+        name = "activities"
+        key = ["id"]
+        columns = { id = "bigint" }
+        """
+    )
+
+
+def slot(**changes: Any) -> Slot:
+    return replace(Slot(active=True, wal_status="reserved", confirmed_flush=1000, held=100), **changes)
+
+
+def shard(**changes: Any) -> ShardFacts:
+    return replace(ShardFacts(wal=1000, slot=slot(), heartbeat=3.0), **changes)
+
+
+def running(state: str = "RUNNING", tasks: tuple[str, ...] = ("RUNNING",), trace: str = "") -> Status:
+    return Status(state, tuple(TaskStatus(number, task, trace=trace) for number, task in enumerate(tasks)))
+
+
+def well(**changes: Any) -> Facts:
+    """Everything runs, with what `changes` says."""
+    connectors = {name: Running(name, config, running()) for name, config in CONFIGS.items()}
+    facts = Facts(
+        plan=plan(CONFIGS, connectors),
+        running=connectors,
+        shards={s.name: shard() for s in APPLICATION.shards},
+        offsets={name: {"lsn": 1000} for name in CONFIGS},
+        ends={Partition("s0.public.accounts", 0): 10},
+        loaded={Partition("s0.public.accounts", 0): 10},
+    )
+    return replace(facts, **changes)
+
+
+def with_status(status: Status | None, name: str = NAME, config: Mapping[str, str] | None = None) -> Facts:
+    """All well but for one connector; None: it does not exist."""
+    facts = well()
+    assert not isinstance(facts.running, Unknown)
+    connectors = {key: value for key, value in facts.running.items() if key != name}
+    if status is not None:
+        connectors[name] = Running(name, config or CONFIGS[name], status)
+    return replace(facts, running=connectors, plan=plan(CONFIGS, connectors))
+
+
+def with_shard(**changes: Any) -> Facts:
+    """All well but for the database of s0."""
+    return well(shards={**well().shards, "s0": shard(**changes)})
+
+
+class Watch:
+    """Runs of the health check, each a minute after the other and with the memory of those before."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.now = START
+        self.history = History()
+        self.policy = policy or Policy()
+
+    def see(self, facts: Facts, *, after: timedelta = MINUTE) -> Decision:
+        """One run; what it decided is remembered, as rows in the warehouse would be."""
+        self.now += after
+        decision = decide(APPLICATION, facts, self.history, self.now, self.policy)
+        kept = self.history
+        self.history = History(
+            seen=dict(kept.seen)
+            | {
+                s.subject: Seen(self.now, s.state, s.since, s.unhealthy_since, s.found.detail)
+                for s in decision.standing
+            },
+            actions=(
+                *kept.actions,
+                *(Done(a.subject, a.act, self.now, a.attempt, a.fingerprint) for a in decision.actions),
+            ),
+            alerts=(*kept.alerts, *(Done(a.subject, a.key, self.now) for a in decision.alerts)),
+            proposals=(*kept.proposals, *(Done(p.subject, p.dag_id, self.now) for p in decision.proposals)),
+        )
+        return decision

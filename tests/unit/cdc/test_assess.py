@@ -1,0 +1,293 @@
+"""Each trouble is told from every other by facts alone: a row is what is seen, and what it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from catchment.cdc.connect import Running, Status, TaskStatus
+from catchment.cdc.facts import Facts, Signal, SnapshotCount, Unknown, snapshotting, snapshotting_incrementally
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.pauses import Pause
+from catchment.cdc.policy import MEBI, State
+from tests.support.cdc_health import (
+    AWAY,
+    CONFIGS,
+    MINUTE,
+    NAME,
+    START,
+    Watch,
+    running,
+    shard,
+    slot,
+    well,
+    with_shard,
+    with_status,
+)
+
+REPLIES = Path(__file__).parent / "replies"
+REFUSED = Unknown("the database refuses the login", away=False)
+
+
+def recorded(name: str) -> Status:
+    reply = json.loads((REPLIES / f"{name}.json").read_text())
+    tasks = tuple(TaskStatus(t["id"], t["state"], trace=t.get("trace", "")) for t in reply["tasks"])
+    return Status(reply["connector"]["state"], tasks)
+
+
+def failed(trace: str = "boom") -> Status:
+    return running(tasks=("FAILED",), trace=trace)
+
+
+ROWS = [
+    ("all is well", well(), State.HEALTHY),
+    ("a recorded running one", with_status(recorded("status_running")), State.HEALTHY),
+    ("a task that failed behind RUNNING", with_status(failed()), State.FAILED),
+    ("one of two tasks failed", with_status(running(tasks=("RUNNING", "FAILED"))), State.FAILED),
+    ("the connector itself failed", with_status(running("FAILED", ())), State.FAILED),
+    ("a recorded wrong password", with_status(recorded("status_failed_wrong_password")), State.PASSWORD_REFUSED),
+    ("no publication, not failed yet", with_shard(unpublished=None), State.PUBLICATION_MISSING),
+    (
+        "no publication, and failed",
+        replace(
+            with_status(recorded("status_failed_publication_dropped")),
+            shards={**well().shards, "s0": shard(unpublished=None)},
+        ),
+        State.PUBLICATION_MISSING,
+    ),
+    (
+        "a publication that is there again",
+        with_status(recorded("status_failed_publication_dropped")),
+        State.FAILED,
+    ),
+    ("a table that is not published", with_shard(unpublished=("public.events",)), State.UNPUBLISHED),
+    (
+        "a recorded dropped slot",
+        replace(with_status(recorded("status_after_slot_dropped")), shards={**well().shards, "s0": shard(slot=None)}),
+        State.SLOT_MISSING,
+    ),
+    ("a slot that vanished behind RUNNING", with_shard(slot=None), State.SLOT_MISSING),
+    (
+        "a recorded lost slot with no tasks",
+        replace(
+            with_status(recorded("status_slot_lost_running_no_tasks")),
+            shards={**well().shards, "s0": shard(slot=slot(active=False, wal_status="lost"))},
+        ),
+        State.SLOT_LOST,
+    ),
+    ("a slot about to be lost", with_shard(slot=slot(wal_status="unreserved")), State.SLOT_AT_RISK),
+    ("little WAL left to write", with_shard(slot=slot(safe_wal=10 * MEBI, held=99 * MEBI)), State.SLOT_AT_RISK),
+    ("little WAL allowed but none held", with_shard(slot=slot(safe_wal=10 * MEBI, held=0)), State.HEALTHY),
+    ("an idle slot, seen once", with_shard(slot=slot(active=False)), State.SLOT_IDLE),
+    (
+        "an idle slot in the initial snapshot",
+        replace(with_shard(slot=slot(active=False)), offsets={NAME: {"snapshot": "INITIAL"}}),
+        State.SNAPSHOTTING,
+    ),
+    ("RUNNING with no tasks", with_status(running(tasks=())), State.NO_TASKS),
+    ("deleted", with_status(None), State.MISSING),
+    ("another setting", with_status(running(), config={"slot.name": "other"}), State.DRIFTED),
+    ("paused by nobody", with_status(recorded("status_paused")), State.PAUSED),
+    ("stopped by nobody", with_status(recorded("status_stopped")), State.STOPPED),
+    ("a worker that left", with_status(running(tasks=("UNASSIGNED",))), State.REBALANCING),
+    ("restarting", with_status(running(tasks=("RESTARTING",))), State.STARTING),
+    ("the database is away", well(shards={**well().shards, "s0": AWAY}), State.DATABASE_DOWN),
+    (
+        "the database is away and the task failed of it",
+        replace(with_status(failed()), shards={**well().shards, "s0": AWAY}),
+        State.DATABASE_DOWN,
+    ),
+    ("the database refuses us alone", well(shards={**well().shards, "s0": REFUSED}), State.UNKNOWN),
+    ("no heartbeat for two minutes", with_shard(heartbeat=120.0), State.STALLED),
+    ("no row to beat in", with_shard(heartbeat=None), State.STALLED),
+    ("far too much WAL held", with_shard(slot=slot(held=5000 * MEBI)), State.WAL_GROWING),
+    ("Connect is away", well(running=AWAY, plan=AWAY, offsets={}), State.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("facts", "state"), [pytest.param(f, s, id=name) for name, f, s in ROWS])
+def test_a_source_is_in_the_state_that_the_facts_say(facts: Facts, state: State) -> None:
+    decision = Watch().see(facts)
+    assert decision.state(NAME) == state
+    assert decision.state("application-s1") in (State.HEALTHY, State.UNKNOWN)
+
+
+def test_every_sentence_names_the_subject() -> None:
+    for _, facts, _ in ROWS:
+        for standing in Watch().see(facts).standing:
+            assert standing.subject in ("connect", "kafka") or standing.subject in standing.found.sentence
+
+
+@pytest.mark.parametrize(
+    ("facts", "subject", "state"),
+    [
+        (well(running=AWAY, plan=AWAY), "connect", State.CONNECT_DOWN),
+        (well(running=Unknown("409", busy=True), plan=AWAY), "connect", State.REBALANCING),
+        (well(ends=AWAY), "kafka", State.KAFKA_DOWN),
+        (well(ends=AWAY), "loader", State.UNKNOWN),
+        (well(loaded=AWAY), "loader", State.UNKNOWN),
+    ],
+)
+def test_what_all_share_has_a_state_of_its_own(facts: Facts, subject: str, state: State) -> None:
+    assert Watch().see(facts).state(subject) == state
+
+
+# --- seen twice -----------------------------------------------------------------------------------------------------
+
+
+def test_an_idle_slot_seen_twice_is_a_zombie() -> None:
+    watch, idle = Watch(), with_shard(slot=slot(active=False))
+    assert [watch.see(idle).state(NAME) for _ in range(2)] == [State.SLOT_IDLE, State.ZOMBIE]
+
+
+def test_an_idle_slot_right_after_the_database_came_back_is_no_zombie_yet() -> None:
+    watch = Watch()
+    for _ in range(3):
+        watch.see(well(shards={**well().shards, "s0": AWAY}))
+    assert watch.see(with_shard(slot=slot(active=False), heartbeat=200.0)).state(NAME) == State.SLOT_IDLE
+
+
+def test_a_slot_that_is_idle_after_our_own_restart_gets_time_to_open() -> None:
+    watch = Watch()
+    watch.see(with_status(failed()))
+    idle = with_shard(slot=slot(active=False))
+    assert watch.see(idle).state(NAME) == State.STARTING
+    assert watch.see(idle).state(NAME) == State.ZOMBIE
+
+
+def test_wal_that_grows_while_the_slot_stays_is_found_in_the_second_run() -> None:
+    watch = Watch()
+    watch.see(with_shard(wal=1000))
+    grown = with_shard(wal=1000 + 20 * MEBI, slot=slot(held=20 * MEBI))
+    assert watch.see(grown).state(NAME) == State.WAL_GROWING
+
+
+def test_wal_that_grows_while_the_slot_follows_is_well() -> None:
+    watch = Watch()
+    for run in range(1, 5):
+        at = run * 100 * MEBI
+        assert watch.see(with_shard(wal=at, slot=slot(confirmed_flush=at, held=MEBI))).state(NAME) == State.HEALTHY
+
+
+def test_a_loader_that_did_not_move_and_has_a_record_to_load_is_stuck() -> None:
+    watch, first = Watch(), Partition("s0.public.accounts", 0)
+    behind = well(ends={first: 20}, loaded={first: 10})
+    assert watch.see(behind).state("loader") == State.HEALTHY
+    assert watch.see(replace(behind, waiting={first: True})).state("loader") == State.LOADER_STUCK
+
+
+def test_a_loader_at_the_end_but_for_transaction_markers_is_well() -> None:
+    watch, first = Watch(), Partition("s0.public.accounts", 0)
+    for _ in range(3):
+        decision = watch.see(well(ends={first: 11}, loaded={first: 10}, waiting={first: False}))
+        assert decision.state("loader") == State.HEALTHY
+
+
+# --- snapshots ------------------------------------------------------------------------------------------------------
+
+SIGNAL = Signal("resnapshot-1", (r"public\.activities",))
+
+
+def counted(seen: int) -> Facts:
+    facts = with_shard(signals=(SIGNAL,))
+    return replace(facts, counts=(SnapshotCount("s0", "activities", SIGNAL.id, 30_602, seen),))
+
+
+def snapshots(watch: Watch, facts: Facts) -> State:
+    return watch.see(facts).state(f"{NAME}/snapshots")
+
+
+def test_a_snapshot_that_lacks_rows_twice_with_none_more_skipped_them() -> None:
+    watch = Watch()
+    watch.see(well())
+    assert snapshots(watch, with_shard(signals=(SIGNAL,))) == State.HEALTHY
+    assert [snapshots(watch, counted(4096)) for _ in range(2)] == [State.HEALTHY, State.SNAPSHOT_INCOMPLETE]
+
+
+def test_a_snapshot_that_is_still_arriving_is_no_shortage() -> None:
+    watch = Watch()
+    for seen in (None, 4096, 8192, 30_602):
+        facts = well() if seen is None else counted(seen)
+        assert snapshots(watch, facts) == State.HEALTHY
+
+
+def test_a_shortage_stands_until_a_later_snapshot_of_the_table_is_whole() -> None:
+    watch = Watch()
+    for facts in (well(), with_shard(signals=(SIGNAL,)), counted(4096), counted(4096), with_shard(signals=(SIGNAL,))):
+        state = snapshots(watch, facts)
+    assert state == State.SNAPSHOT_INCOMPLETE
+    again = replace(SIGNAL, id="resnapshot-2")
+    whole = SnapshotCount("s0", "activities", again.id, 30_602, 30_602)
+    assert snapshots(watch, replace(with_shard(signals=(SIGNAL, again)), counts=(whole,))) == State.HEALTHY
+
+
+def test_signals_that_were_there_before_the_first_run_are_taken_as_settled() -> None:
+    watch = Watch()
+    assert [snapshots(watch, counted(1)) for _ in range(3)] == [State.HEALTHY] * 3
+
+
+@pytest.mark.parametrize(
+    ("offset", "initial", "incremental"),
+    [
+        ({"lsn": 1}, False, False),
+        ({"lsn": 1, "snapshot": "INITIAL", "snapshot_completed": False}, True, False),
+        ({"lsn": 1, "snapshot": "INITIAL", "snapshot_completed": True}, False, False),
+        ({"lsn": 1, "incremental_snapshot_collections": "[…]"}, False, True),
+        (None, False, False),
+        (AWAY, False, False),
+    ],
+)
+def test_debeziums_offset_says_which_snapshot_goes_on(offset: object, initial: bool, incremental: bool) -> None:
+    assert snapshotting(offset) is initial  # type: ignore[arg-type]
+    assert snapshotting_incrementally(offset) is incremental  # type: ignore[arg-type]
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+def paused(facts: Facts, minutes: int = 60) -> Facts:
+    pause = Pause(
+        connector=NAME, owner="Ada", reason="index rebuild", starts=START, ends=START + timedelta(minutes=minutes)
+    )
+    return replace(facts, pauses={NAME: pause})
+
+
+@pytest.mark.parametrize(
+    "facts", [with_status(recorded("status_paused")), with_status(failed()), with_status(None), with_shard(slot=None)]
+)
+def test_what_a_person_paused_is_left_alone_with_name_reason_and_end(facts: Facts) -> None:
+    decision = Watch().see(paused(facts))
+    (standing,) = [s for s in decision.standing if s.subject == NAME]
+    assert standing.state == State.SILENCED
+    assert "Ada" in standing.found.sentence
+    assert "index rebuild" in standing.found.sentence
+    assert (decision.actions, decision.alerts, decision.proposals) == ((), (), ())
+
+
+def test_after_its_end_a_pause_is_watched_again_and_its_owner_named() -> None:
+    watch = Watch()
+    facts = paused(with_status(recorded("status_paused")), minutes=2)
+    states = [watch.see(facts, after=MINUTE) for _ in range(3)]
+    assert [d.state(NAME) for d in states] == [State.SILENCED, State.PAUSED, State.PAUSED]
+    assert "Ada" in states[1].alerts[0].text
+
+
+@pytest.mark.parametrize("held", [slot(wal_status="unreserved"), slot(wal_status="lost", active=False)])
+def test_a_pause_does_not_silence_what_loses_data(held: object) -> None:
+    decision = Watch().see(paused(with_shard(slot=held)))
+    assert [alert.subject for alert in decision.alerts] == [NAME]
+    assert decision.proposals == ()
+
+
+def test_connectors_that_nobody_declared_are_named_and_left_alone() -> None:
+    from catchment.cdc.plan import plan
+
+    strangers = {"stranger": Running("stranger", {}, failed())}
+    connectors = {**{name: Running(name, config, running()) for name, config in CONFIGS.items()}, **strangers}
+    decision = Watch().see(well(running=connectors, plan=plan(CONFIGS, connectors)))
+    assert decision.state("stranger") == State.UNDECLARED
+    assert (decision.actions, decision.alerts) == ((), ())
