@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 DBT = REPOSITORY / "include" / "dbt"
 
 
-def parse(home: Path, *, seed: int, folder: str = "dags") -> dict[str, Any]:
+def parse(home: Path, *, seed: int, folder: str = "dags", **variables: str) -> dict[str, Any]:
     """What `tests/dags/parse.py` prints for a folder, with an Airflow of its own that knows no connection."""
     home.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "CATCHMENT"))}
@@ -30,6 +30,7 @@ def parse(home: Path, *, seed: int, folder: str = "dags") -> dict[str, Any]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "PYTHONHASHSEED": str(seed),
         "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'plugins'}",
+        **variables,
     }
     command = [sys.executable, str(Path(__file__).with_name("parse.py")), folder]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
