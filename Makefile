@@ -6,7 +6,7 @@ export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
-	chaos-extract install-bench
+	bench-cdc chaos-extract install-bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench-extract: install-bench ## API → S3 → warehouse beside dlt and a hand-w
 
 bench-parse: install ## How long Airflow takes to parse the DAG files
 	@$(RUN) bench.parse
+
+bench-cdc: install ## Commit to raw: how long at 100 commits/s, how fast for a million rows
+	@$(RUN) bench.cdc
 
 chaos-extract: install ## Kill the real path at every step, resume, compare with the truth
 	@$(RUN) bench.chaos_extract

@@ -70,7 +70,7 @@ class Kafka:
         from kafka import KafkaAdminClient, KafkaConsumer  # type: ignore[import-untyped]
 
         given = arguments(connection)
-        logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns at every try to connect
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it has a line for each try to connect
         with self._explained("connect"):
             self._admin = KafkaAdminClient(**given, request_timeout_ms=10_000, bootstrap_timeout_ms=10_000)
             self._consumer = KafkaConsumer(
