@@ -16,6 +16,8 @@ from enum import Enum
 from typing import Any
 
 TWO_52 = 2**52
+SPECIAL = "_SPECIAL"
+_SPECIAL_TYPES = ("date", "timestamp", "timestamptz")
 _ARRAY = re.compile(r".*\[\]")
 
 
@@ -74,7 +76,17 @@ def text_of(column: str, pg_type: str, dialect: Dialect) -> str:
         return float_text(_double(column, pg_type, dialect))
     if kind is Kind.JSON:
         return _pieces_of_json(column, dialect)
-    return (_POSTGRES if dialect is Dialect.POSTGRES else _WAREHOUSE)[kind].format(column)
+    if dialect is Dialect.POSTGRES:
+        # Postgres keeps any number of digits where none is declared, the warehouse nine.
+        value = f"ROUND({column}, 9)" if pg_type == "numeric" else column
+        return _POSTGRES[kind].format(value)
+    text = _WAREHOUSE[kind].format(column)
+    return f"COALESCE({text}, {SPECIAL}:{column}::VARCHAR)" if can_be_special(pg_type) else text
+
+
+def can_be_special(pg_type: str) -> bool:
+    """Whether a value may stand in `_special` instead: NaN and infinity, which the column's type there can't hold."""
+    return (pg_type.startswith("numeric") and kind_of(pg_type) is Kind.NUMBER) or pg_type in _SPECIAL_TYPES
 
 
 def value_of(column: str, pg_type: str, dialect: Dialect) -> str:
@@ -123,15 +135,19 @@ def _double(column: str, pg_type: str, dialect: Dialect) -> str:
 def _pieces_of_json(column: str, dialect: Dialect) -> str:
     """A document's `"key":value` pieces, sorted: databases order keys in their own ways.
 
-    Postgres keeps zeros at the end of a fraction, the warehouse does not; so they are cut off.
+    Zeros at the end of a fraction, which Postgres keeps and others may not, are cut off on both sides.
     """
-    if dialect is Dialect.WAREHOUSE:
-        pieces = f"SPLIT(TRANSLATE(REPLACE(TO_JSON({column}), ' ', ''), '{{}}[]', ',,,,'), ',')"
-        return f"ARRAY_TO_STRING(ARRAY_SORT({pieces}), ',')"
-    text = f"REGEXP_REPLACE(CAST({column} AS VARCHAR), '(\\d\\.\\d*?)0+(?=[],}}]|$)', '\\1', 'g')"
-    text = f"REGEXP_REPLACE({text}, '(\\d)\\.(?=[],}}]|$)', '\\1', 'g')"
-    pieces = f"STRING_TO_ARRAY(TRANSLATE(REPLACE({text}, ' ', ''), '{{}}[]', ',,,,'), ',')"
-    return f"(SELECT STRING_AGG(piece, ',' ORDER BY piece COLLATE \"C\") FROM UNNEST({pieces}) AS piece)"
+    postgres = dialect is Dialect.POSTGRES
+    both = r"\1\2" if postgres else r"\\1\\2"
+    every = ", 'g'" if postgres else ""
+    text = f"CAST({column} AS VARCHAR)" if postgres else f"TO_JSON({column})"
+    text = f"REGEXP_REPLACE({text}, '([.][0-9]*[1-9])0+([],}}]|$)', '{both}'{every})"
+    text = f"REGEXP_REPLACE({text}, '([0-9])[.]0*([],}}]|$)', '{both}'{every})"
+    text = f"TRANSLATE(REPLACE({text}, ' ', ''), '{{}}[]', ',,,,')"
+    if postgres:
+        pieces = f"UNNEST(STRING_TO_ARRAY({text}, ','))"
+        return f"(SELECT STRING_AGG(piece, ',' ORDER BY piece COLLATE \"C\") FROM {pieces} AS piece)"
+    return f"ARRAY_TO_STRING(ARRAY_SORT(SPLIT({text}, ',')), ',')"
 
 
 def row_digest(texts: Iterable[str]) -> str:
@@ -152,6 +168,7 @@ def float_text(value: str) -> str:
     size = f"ABS({value})"
     return (
         f"CASE WHEN {value} IS NULL THEN NULL WHEN {value} = 0 THEN '0' "
+        f"WHEN {value} = CAST('NaN' AS DOUBLE PRECISION) THEN 'NaN' "
         f"WHEN {size} < 1 THEN 'a' || {_halves(f'({value} * {TWO_52})')} "
         f"WHEN {size} < {TWO_52} THEN 'b' || {_halves(value)} "
         f"WHEN {size} < {TWO_52 * TWO_52}.0 THEN 'c' || {_halves(f'({value} / {TWO_52})')} "

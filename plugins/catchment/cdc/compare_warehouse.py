@@ -47,7 +47,7 @@ class CurrentState:
         return Side(
             Dialect.WAREHOUSE,
             self._query,
-            f"{STAGING}.STG_{self.application.source}__{table.name}".upper(),
+            f"{STAGING}.{model(self.application, table)}".upper(),
             table,
             f"_SHARD = {shard} AND {where}",
         )
@@ -56,6 +56,11 @@ class CurrentState:
         self.cursor.execute(sql)
         rows: Iterable[tuple[Any, ...]] = self.cursor.fetchall()
         return rows
+
+
+def model(application: Application, table: Table) -> str:
+    """The dbt model that holds a table's current state."""
+    return f"stg_{application.source}__{table.name}"
 
 
 def not_merged(
@@ -74,7 +79,8 @@ def not_merged(
         "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
         f"SELECT {partition} AS part, MAX({offset}) AS newest "
         f"FROM {application.raw_table(shard, table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
-        "ON w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
-        {"topic": topic},
+        "ON w.MODEL = %(model)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
+        "WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
+        {"topic": topic, "model": model(application, table)},
     )
     return {Partition(topic, int(number)): int(behind) for number, behind in cursor.fetchall()}

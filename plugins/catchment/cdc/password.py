@@ -62,7 +62,13 @@ def place(systems: Systems, shard: Shard) -> Place:
             f"This worker can't write {wanted.path}, where Connect reads passwords: run this where the file is, or "
             "rotate by hand (docs/runbooks/cdc_rotate_password.md)."
         )
-    return Place(shard, wanted, systems.look_up(shard.connection))
+    connection = systems.look_up(shard.connection)
+    if Reference.parse(connection.password) != wanted:
+        raise NeedsPerson(
+            f'The connection "{connection.conn_id}" holds a password of its own, which would be the old one then: give '
+            f"it the reference ${{file:{wanted.path}:{wanted.key}}} (docs/runbooks/cdc_rotate_password.md)."
+        )
+    return Place(shard, wanted, connection)
 
 
 def plan(at: Place) -> list[str]:

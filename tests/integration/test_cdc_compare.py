@@ -1,0 +1,200 @@
+"""A real shard beside the local warehouse: what is equal in both is found equal, and what differs is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from catchment.cdc import shard as database
+from catchment.cdc.compare import Comparison, Fault, Moment, compare
+from catchment.cdc.compare_postgres import moment
+from catchment.cdc.compare_results import COMPARISONS, Differs, Result, record, refuse_differences
+from catchment.cdc.compare_warehouse import STAGING, CurrentState, model
+from catchment.cdc.declared import application
+from catchment.cdc.systems import Systems
+from catchment.connection import Connection
+from catchment.warehouse.session import connect
+from local.cdc.stack import Stack, free_ports
+from tests.support import cdc_staging
+
+pytestmark = pytest.mark.timeout(600)
+APPLICATION = application()
+S0 = APPLICATION.shard("s0")
+TABLES = {table.name: table for table in APPLICATION.tables}
+ODD = """
+INSERT INTO accounts (id, external_id, name, balance, settings, notes, feature_flags, created_at, updated_at) VALUES
+    (-5, 'x''\\"1', 'Größe ✨ 中文 💶', 'NaN', '{"bb": 1.50, "a": {"z": [1.0, 2.00, "x, {y}"], "k": "1.50"}, "c": 1e3}',
+        '', '{}', 'infinity', '-infinity'),
+    (-4, '', E'line\\nbreak\\ttab', 12345678901234.5678, 'null', NULL, '{1,NULL,-3}',
+        '0001-01-01 00:00:00+00', 'infinity'),
+    (-3, '1:x', 'n', -0.0001, '"text with \\\\ and \\" in it"', repeat('ü', 9000), NULL,
+        '2026-11-23 12:00:00.123456+05', '9999-12-31 23:59:59.999999'),
+    (-2, '-', '-', 0, '[]', '-', '{2147483647}', '1969-12-31 23:59:59.5+00', '1969-12-31 23:59:59.000001');
+INSERT INTO users (id, account_id, email, is_active, preferences, avatar, public_id) VALUES
+    (-2, 1, 'odd@x', false, '{}', '\\x00ff10', '00000000-0000-0000-0000-000000000001'),
+    (-1, 1, 'none@x', true, NULL, '', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+INSERT INTO customers (id, account_id, external_id, born, health_score, tags) VALUES
+    (-9, 1, 'nan', '0001-01-01', 'NaN', '{}'), (-8, 1, 'inf', '9999-12-31', 'Infinity', NULL),
+    (-7, 1, '-inf', NULL, '-Infinity', NULL), (-6, 1, 'tiny', NULL, 1e-12, NULL), (-5, 1, 'huge', NULL, -1.5e22, NULL),
+    (-4, 1, 'third', NULL, 1 / 3.0::float8, NULL), (-3, 1, 'zero', NULL, -0.0, NULL), (-2, 1, 'one', NULL, 1e-3, NULL);
+"""
+
+
+class Bed:
+    """The shard s0 and a warehouse that holds its current state."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.systems = Systems(lambda name: Connection.from_env(name, stack.environment()))
+        self.warehouse: Any = connect(self.systems.look_up("snowflake_default")).cursor()
+        self.state = CurrentState(self.warehouse, APPLICATION, S0)
+
+    def owner(self) -> AbstractContextManager[Any]:
+        return self.systems.owner(S0)
+
+    def write(self, sql: str) -> None:
+        with self.owner() as session:
+            database.rows(session, sql)
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        return moment(self.systems.look_up(S0.connection))
+
+    def merge(self, *names: str) -> None:
+        """The current state is as the shard is now."""
+        with self.systems.shard(S0) as session, session.cursor() as cursor:
+            for name in names:
+                cdc_staging.make(self.warehouse, APPLICATION, TABLES[name])
+                cdc_staging.fill(self.warehouse, cursor, APPLICATION, S0, TABLES[name])
+
+    def staged(self, name: str) -> str:
+        return f"{STAGING}.{model(APPLICATION, TABLES[name])}"
+
+    def compared(self, name: str) -> Comparison:
+        with self.moment() as now:
+            return compare(TABLES[name], now, self.state, self.moment)
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    parts = ("shard_s0", "s3", "warehouse")
+    with Stack(tmp_path_factory.mktemp("stack"), free_ports(), parts=parts, scale=0.1) as stack:
+        bed = Bed(stack)
+        for statement in (
+            "CREATE SCHEMA IF NOT EXISTS ANALYTICS.STAGING",
+            "CREATE SCHEMA IF NOT EXISTS RAW.CATCHMENT",
+        ):
+            bed.warehouse.execute(statement)
+        bed.write(ODD)
+        bed.merge(*TABLES)
+        yield bed
+
+
+@pytest.fixture
+def changed(bed: Bed) -> Iterator[Bed]:
+    """A bed that a test may spoil."""
+    yield bed
+    bed.merge("accounts", "users", "activities")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_is_equal_is_found_equal_in_every_type(bed: Bed, name: str) -> None:
+    found = bed.compared(name)
+    assert (found.equal, found.ranges_different, found.differences) == (True, 0, ())
+    assert found.rows_shard == found.rows_warehouse > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("balance = 0.0002", "balance"),
+        ('settings = TRY_PARSE_JSON(\'{"bb":1.5,"a":2}\')', "settings"),
+        ("notes = 'ü'", "notes"),
+        ("notes = NULL", "notes"),
+        ("feature_flags = AS_ARRAY(PARSE_JSON('[1]'))", "feature_flags"),
+        ("created_at = '2026-11-23 07:00:00.123457+00:00'::TIMESTAMP_TZ", "created_at"),
+        ("updated_at = '2026-01-01'::TIMESTAMP_NTZ", "updated_at"),
+        ("status = 'churned'", "status"),
+    ],
+)
+def test_one_wrong_value_is_named_with_its_row_and_column(changed: Bed, change: str, column: str) -> None:
+    changed.warehouse.execute(f"UPDATE {changed.staged('accounts')} SET {change} WHERE id = -3")
+    found = changed.compared("accounts")
+    assert [(d.key, d.fault, tuple(d.columns)) for d in found.differences] == [(("-3",), Fault.DIFFERENT, (column,))]
+
+
+def test_rows_that_lack_or_are_too_many_are_named_in_a_large_table_with_a_composite_key(changed: Bed) -> None:
+    table = changed.staged("activities")
+    changed.warehouse.execute(f"SELECT id, occurred_at FROM {table} ORDER BY id LIMIT 1 OFFSET 777")
+    ((lost, _),) = changed.warehouse.fetchall()
+    changed.warehouse.execute(f"DELETE FROM {table} WHERE id = {lost}")
+    changed.warehouse.execute(f"UPDATE {table} SET id = -77 WHERE id = (SELECT MAX(id) FROM {table})")
+    found = changed.compared("activities")
+    faults = [(d.key[0], d.fault) for d in found.differences]
+    assert (str(lost), Fault.MISSING) in faults
+    assert ("-77", Fault.EXTRA) in faults
+    assert len(faults) == 3
+
+
+def test_a_row_that_is_deleted_in_the_warehouse_counts_as_absent(changed: Bed) -> None:
+    changed.warehouse.execute(f"UPDATE {changed.staged('accounts')} SET _IS_DELETED = TRUE WHERE id = -3")
+    assert [d.fault for d in changed.compared("accounts").differences] == [Fault.MISSING]
+
+
+def test_rows_of_another_shard_do_not_count(changed: Bed) -> None:
+    staged = changed.staged("accounts")
+    changed.warehouse.execute(f"UPDATE {staged} SET _SHARD = 's1' WHERE id = -3")
+    assert [d.fault for d in changed.compared("accounts").differences] == [Fault.MISSING]
+
+
+def test_a_change_after_the_moment_is_no_difference(changed: Bed) -> None:
+    with changed.moment() as now:
+        changed.write("UPDATE accounts SET name = 'newer' WHERE id = -3; DELETE FROM accounts WHERE id = -4")
+        staged = changed.staged("accounts")
+        changed.warehouse.execute(f"UPDATE {staged} SET name = 'newer', _LSN = {now.after + 100} WHERE id = -3")
+        changed.warehouse.execute(f"UPDATE {staged} SET _IS_DELETED = TRUE, _LSN = {now.after + 100} WHERE id = -4")
+        found = compare(TABLES["accounts"], now, changed.state, changed.moment)
+    assert (found.equal, found.ranges_different) == (True, 0)
+
+
+def test_a_change_that_the_warehouse_lost_is_found_though_the_row_changed_since(changed: Bed) -> None:
+    with changed.moment() as now:
+        changed.write("UPDATE accounts SET name = 'newest' WHERE id = -3")
+        changed.warehouse.execute(f"UPDATE {changed.staged('accounts')} SET name = 'never so' WHERE id = -3")
+        found = compare(TABLES["accounts"], now, changed.state, changed.moment)
+    assert [(d.key, tuple(d.columns)) for d in found.differences] == [(("-3",), ("name",))]
+
+
+def test_a_result_is_kept_once_a_run_and_shows_no_personal_value(changed: Bed) -> None:
+    changed.warehouse.execute(_ddl())
+    changed.warehouse.execute(f"UPDATE {changed.staged('users')} SET email = 'leak@example', title = 'x' WHERE id = -2")
+    result = Result(
+        run="r1",
+        shard=S0,
+        table=TABLES["users"],
+        lsn=1,
+        compared_at=datetime.now(UTC),
+        seconds=0.5,
+        comparison=changed.compared("users"),
+    )
+    record(changed.warehouse, result)
+    record(changed.warehouse, result)
+    changed.warehouse.execute(f"SELECT IS_EQUAL, ROWS_DIFFERENT, DIFFERENCES, SENTENCE FROM {COMPARISONS}")
+    ((equal, different, differences, sentence),) = changed.warehouse.fetchall()
+    (row,) = json.loads(differences)
+    assert (equal, different, row["key"], sorted(row["columns"])) == (False, 1, {"id": "-2"}, ["email", "title"])
+    assert row["columns"]["email"] == {"shard": "(personal)", "warehouse": "(personal)"}
+    assert "leak" not in differences + sentence
+    with pytest.raises(Differs, match=r"id=-2 different in email, title"):
+        refuse_differences([result])
+
+
+def _ddl() -> str:
+    from catchment.warehouse.provision import TEMPLATES
+    from catchment.warehouse.provision_template import read
+
+    (template,) = [t for t in read(TEMPLATES) if t.step == "cdc_comparisons"]
+    return next(template.fill({}))
