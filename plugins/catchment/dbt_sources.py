@@ -1,5 +1,7 @@
 """The dbt sources of the platform, written from the specs: one YAML file per source, plus one for the ledger.
 
+The files of the replicated tables (`dbt_application.py`) are written with them.
+
 Pure: `render` gives the text of each file; `write` and `differences` compare and store it. The files are committed, so
 that dbt needs nothing but its own folder; a test and `python -m catchment dbt-sources --check` fail when they differ.
 """
@@ -13,6 +15,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from catchment import dbt_application
+from catchment.cdc.declared import application
 from catchment.spec import SourceSpec, Stream
 
 MODELS = Path("models/staging")
@@ -37,12 +41,21 @@ LEDGER_COLUMNS = (
     ("extracted_at", "When the vendor was asked (UTC): of two batches the later one is right."),
     ("loaded_at", "When the batch was loaded (UTC)."),
 )
+CDC_TABLES: tuple[dict[str, Any], ...] = (
+    {
+        "name": "watermarks",
+        "description": "Up to which Kafka offset each model has merged each partition; see macros/cdc.",
+    },
+    {"name": "truncates", "description": "The truncations of replicated tables, which reach keys of every partition."},
+    {"name": "epochs", "description": "Where a shard's log positions begin to compare anew, by partition and offset."},
+)
 
 
 def render(specs: Iterable[SourceSpec]) -> Mapping[Path, str]:
     """The files by their path below the dbt project's folder."""
     files = {_path(spec.name): _text(f"sources/{spec.name}.py", _source(spec)) for spec in specs}
-    return {_path("catchment"): _text("dbt_sources.py", _ledger()), **files}
+    ours = {_path("catchment"): _text("dbt_sources.py", _ledger())}
+    return {**ours, **files, **dbt_application.render(application())}
 
 
 def differences(specs: Iterable[SourceSpec], project: Path) -> tuple[str, ...]:
@@ -135,7 +148,7 @@ def _ledger() -> dict[str, Any]:
         "description": "What the platform keeps about its own loads.",
         "database": RAW_DATABASE,
         "schema": "CATCHMENT",
-        "tables": [table],
+        "tables": [table, *CDC_TABLES],
     }
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from catchment import dbt_sources
+from catchment import dbt_application, dbt_sources
+from catchment.cdc.declared import application
 from catchment.sources import SOURCES
 from catchment.spec import SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
 from tests.dbt.project import PROJECT
@@ -93,4 +94,5 @@ def test_deletions_that_a_stream_tells_are_marked(spec: SourceSpec, stream: Stre
 
 def test_no_staging_model_is_left_of_a_stream_that_is_gone() -> None:
     expected = {f"stg_{spec.name}__{stream.name}" for spec in SOURCES.values() for stream in spec.streams}
+    expected |= {path.stem for path in dbt_application.render(application()) if path.suffix == ".sql"} - {"declared"}
     assert {path.stem for path in (PROJECT / "models/staging").rglob("*.sql")} == expected

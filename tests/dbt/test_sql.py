@@ -9,7 +9,15 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
+from catchment.cdc.declared import application
 from tests.dbt.project import PROJECT, Dbt
+
+FLOATS = {
+    name
+    for table in application().tables
+    for name, kind in table.columns.items()
+    if kind in ("real", "double precision")
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,10 @@ def test_money_is_never_a_float(compiled: list[Path]) -> None:
     floats = {exp.DataType.Type.FLOAT, exp.DataType.Type.DOUBLE}
     for path in compiled:
         query = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect="snowflake")
-        assert not [t for t in query.find_all(exp.DataType) if t.this in floats], path.name
+        found = [cast for cast in query.find_all(exp.Cast) if cast.to.this in floats]
+        if "application" in path.parts:  # what is a float there stays one
+            found = [cast for cast in found if cast.find_ancestor(exp.Alias).alias not in FLOATS]
+        assert not found, path.name
 
 
 def test_fixtures_of_unit_tests_parse_as_snowflake() -> None:

@@ -21,7 +21,7 @@ from catchment.warehouse.provision import Settings, apply, render, select
 
 REPOSITORY = Path(__file__).parents[2]
 PORTS = range(18175, 18190)
-STEPS = ("databases", "schemas", "ledger", "raw_tables")
+STEPS = ("databases", "schemas", "ledger", "raw_tables", "cdc_ledger", "cdc_raw_tables", "cdc_watermarks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Warehouse:
         _wait(f"http://127.0.0.1:{self.port}/healthz", self.process)
         with self.connect() as connection:
             every = render(Settings(), SOURCES.values())
-            wanted = {s.step for s in every if s.step.split("_", 1)[-1] in STEPS or s.step in STEPS}
+            wanted = {s.step for s in every if s.step in STEPS}
             assert len(wanted) == len(STEPS), f"the steps of snowflake-apply have other names now: {wanted}"
             apply(connection, select(every, wanted))
 

@@ -1,0 +1,176 @@
+{#-
+  Every version of every row of a replicated table, as valid from `valid_from` up to, but without, `valid_to`. What a
+  transaction did in between its start and its end was never seen by anybody, so there is one version for each key and
+  transaction. A delete or a truncation closes a version; a snapshot's row that differs in nothing begins none.
+
+  All versions of the keys in a batch are made anew from those already there and the batch (strategy cdc_history): what
+  comes late, twice or again finds its place, and intervals can't overlap.
+-#}
+{% macro history(table, batch=none) -%}
+{%- set declared = declared_application().tables[table] -%}
+{%- set large = cdc_large_columns(declared) -%}
+{%- set incremental = cdc_is_incremental() -%}
+{%- set batch = batch or cdc_batch(table) -%}
+{%- set key = cdc_key_columns(declared) -%}
+-- batch: {{ tojson(batch) }}
+{%- set known -%}
+select
+            {{ cdc_key_columns(declared, 'target.') }},
+            target._order,
+        {%- for column in large %}
+            target.{{ column }}::varchar as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+        from {{ this }} as target
+        inner join lacking on {{ cdc_same_key(declared, 'target', 'lacking') }}
+        inner join (
+            select {{ key }}, min(_order) as _order
+            from changes
+            group by {{ key }}
+        ) as earliest on {{ cdc_same_key(declared, 'target', 'earliest') }} and target._order <= earliest._order
+{%- endset %}
+with {{ cdc_changes(table, batch) }}
+{% if large %}
+{{ cdc_filled(table, known if incremental else none) }}
+{% endif %}
+arrived as (
+    select
+        {{ cdc_columns(table) | indent(4) }},
+        c._shard,
+        c._op,
+        c._epoch,
+        c._commit_lsn,
+        c._lsn,
+        c._order,
+        c._partition,
+        c._offset,
+        c._changed_at,
+        1 as _is_new
+    from changes as c
+    {%- if large %}
+    left join filled as f on c._shard = f._shard and c._partition = f._partition and c._offset = f._offset
+    {%- endif %}
+    where c._op <> 't'
+),
+{% if incremental %}
+touched as (
+    select distinct {{ key }}
+    from changes
+    where _op <> 't'
+    {%- if batch.truncates %}
+    union
+    select {{ key }}
+    from {{ this }}
+    where is_current and _shard in (select _shard from changes where _op = 't')
+    {%- endif %}
+),
+
+already as (
+    select target.*
+    from {{ this }} as target
+    inner join touched on {{ cdc_same_key(declared, 'target', 'touched') }}
+),
+{% endif %}
+told_changes as (
+    select *
+    from arrived
+    {%- if incremental %}
+    union all
+    select
+        {%- for column in declared.columns %}
+        {{ column }},
+        {%- endfor %}
+        _other, _special, _unresolved, _shard, _op, _epoch, _commit_lsn, _lsn, _order, _partition, _offset, _changed_at, 0
+    from already
+    union all
+    -- the deletes that closed versions
+    select
+        {%- for column in declared.columns %}
+        {{ column if column in declared.key else 'null' }},
+        {%- endfor %}
+        null, null, null, _shard, 'd',
+        left(_closed_order, 6)::number(38, 0),
+        substring(_closed_order, 8, 20)::number(38, 0),
+        substring(_closed_order, 29, 20)::number(38, 0),
+        _closed_order, null, null, valid_to, 0
+    from already
+    where _closed_by = 'd'
+    {%- endif %}
+),
+
+every_change as (
+    select *
+    from told_changes
+    union all
+    select
+        {%- for column in declared.columns %}
+        {{ 'keys.' ~ column if column in declared.key else 'null' }},
+        {%- endfor %}
+        null, null, null, keys._shard, 't', t._epoch, t._commit_lsn, t._lsn, t._order, t._partition, t._offset, t._changed_at, 1
+    from (select distinct {{ key }} from told_changes) as keys
+    inner join truncations as t on keys._shard = t._shard
+),
+
+last_of_transaction as (
+    select
+        every_change.*,
+        md5(concat({% for column in declared.columns -%}
+        coalesce({{ column }}::varchar, '~'), '|', {% endfor -%} coalesce(_other::varchar, '~'), coalesce(_special::varchar, '~'))) as _digest
+    from every_change
+    qualify row_number() over (
+        partition by {{ key }}, _epoch, _commit_lsn order by _order desc, _is_new desc, _offset desc
+    ) = 1
+),
+
+compared as (
+    select
+        last_of_transaction.*,
+        lag(_op) over (partition by {{ key }} order by _order) as op_before,
+        lag(_digest) over (partition by {{ key }} order by _order) as digest_before
+    from last_of_transaction
+),
+
+real_changes as (
+    select
+        compared.*,
+        max(_changed_at) over (
+            partition by {{ key }} order by _order rows between unbounded preceding and current row
+        ) as valid_from
+    from compared
+    where _op <> 'r' or op_before is null or op_before in ('d', 't') or digest_before <> _digest
+),
+
+versions as (
+    select
+        real_changes.*,
+        lead(valid_from) over (partition by {{ key }} order by _order) as valid_to,
+        lead(_op) over (partition by {{ key }} order by _order) as _closed_by,
+        lead(_order) over (partition by {{ key }} order by _order) as _closed_order
+    from real_changes
+)
+
+select
+    {%- for column in declared.columns %}
+    {{ column }},
+    {%- endfor %}
+    _other,
+    _special,
+    _unresolved,
+    _shard,
+    valid_from,
+    valid_to,
+    valid_to is null as is_current,
+    _closed_by,
+    _closed_order,
+    _op,
+    _epoch,
+    _commit_lsn,
+    _lsn,
+    _order,
+    _partition,
+    _offset,
+    _changed_at
+from versions
+{%- if not incremental %}
+where _op not in ('d', 't')
+{%- endif %}
+{%- endmacro %}

@@ -1,0 +1,4 @@
+-- as: SECURITYADMIN
+-- dbt keeps its own watermarks, beside raw, so that a replay can lower them in the transaction of its rows.
+GRANT INSERT, UPDATE, DELETE ON TABLE RAW.CATCHMENT.WATERMARKS TO ROLE TRANSFORMER;
+GRANT INSERT, UPDATE, DELETE ON TABLE RAW.CATCHMENT.TRUNCATES TO ROLE TRANSFORMER;

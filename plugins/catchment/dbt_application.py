@@ -1,0 +1,176 @@
+"""dbt's files for the replicated tables, written from `include/connectors/application.toml`.
+
+For each table a source per shard, the model of its current state, one of its history where that is asked for, and what
+is said of both; and the declaration as a macro, for the macros of `include/dbt/macros/cdc`. Pure: text by path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from catchment.cdc.declared import Application, Shard, Table
+
+FOLDER = Path("models/staging/application")
+"""Where the models lie, below the dbt project's folder."""
+
+DECLARED = Path("macros/cdc/declared.sql")
+ORIGIN = "include/connectors/application.toml by `python -m catchment dbt-sources`; do not edit."
+RAW_DATABASE = "{{ env_var('CATCHMENT_RAW_DATABASE', 'RAW') }}"
+RAW_COLUMNS = (
+    ("record_content", "Debezium's record as it came; NULL for a tombstone."),
+    ("record_metadata", "Topic, partition, offset, key and time of the Kafka record."),
+    ("kafka_partition", "The partition; NULL where Snowflake's sink wrote the row (see record_metadata)."),
+    ("kafka_offset", "The offset in the partition; NULL where Snowflake's sink wrote the row."),
+    ("loaded_at", "When the loader wrote the row (UTC); NULL where Snowflake's sink did."),
+)
+OWN_COLUMNS = (
+    ("_other", "Columns that are not declared, as an object, as Debezium sent them."),
+    ("_special", "What the column's type can't hold, by column: NaN, infinity, -infinity, years beyond 9999."),
+    ("_unresolved", "Columns (with commas; * for all) whose value was not told: unchanged, large and not in raw."),
+    ("_shard", "The shard that the row is on."),
+)
+STATE_COLUMNS = (("_is_deleted", "Whether the row is gone; it keeps the values that it had last."),)
+VERSION_COLUMNS = (
+    ("valid_from", "Since when the row was so (UTC, inclusive); for rows of the first snapshot, when it was taken."),
+    ("valid_to", "Until when (exclusive): the next version, a delete or a truncation; NULL while it is so."),
+    ("is_current", "Whether the version is the row as it is now."),
+    ("_closed_by", "Operation that ended the version: c, u or r (another version), d (delete), t (truncation)."),
+    ("_closed_order", "Order of that change."),
+)
+CHANGE_COLUMNS = (
+    ("_op", "Operation of the newest change: c insert, u update, d delete, r snapshot, t truncation."),
+    ("_epoch", "Era of the shard's log positions; a new slot or a failover begins another."),
+    ("_commit_lsn", "Log position of the commit before the change's transaction."),
+    ("_lsn", "Log position of the change; 0 for rows of an incremental snapshot."),
+    ("_order", "Epoch, commit and change as one text that sorts as they do."),
+    ("_partition", "Kafka partition of the change."),
+    ("_offset", "Kafka offset of the change."),
+    ("_changed_at", "When the change was committed (UTC)."),
+)
+
+
+def render(application: Application) -> Mapping[Path, str]:
+    """The files by their path below the dbt project's folder."""
+    return {
+        DECLARED: _macro(application),
+        FOLDER / "_application__sources.yml": _yaml({"sources": [_source(application)]}),
+        FOLDER / "_application__models.yml": _yaml({"models": [m for t in application.tables for m in _described(t)]}),
+        **{FOLDER / f"{current_model(t)}.sql": _model(t, "current_state", "cdc_current") for t in application.tables},
+        **{
+            FOLDER / f"{history_model(t)}.sql": _model(t, "history", "cdc_history")
+            for t in application.tables
+            if t.history
+        },
+    }
+
+
+def current_model(table: Table) -> str:
+    """The model of a table's current state."""
+    return f"stg_application__{table.name}"
+
+
+def history_model(table: Table) -> str:
+    """The model of a table's versions."""
+    return f"hist_application__{table.name}"
+
+
+def _macro(application: Application) -> str:
+    declared = {
+        "schema": application.schema,
+        "shards": [shard.name for shard in application.shards],
+        "tables": {t.name: {"key": list(t.key), "columns": dict(t.columns)} for t in application.tables},
+    }
+    literal = json.dumps(declared, indent=4)
+    head = f"{{#- Written from {ORIGIN} -#}}\n"
+    return f"{head}{{% macro declared_application() -%}}\n{{{{ return({literal}) }}}}\n{{%- endmacro %}}\n"
+
+
+def _model(table: Table, macro: str, strategy: str) -> str:
+    return (
+        f"{{#- Written from {ORIGIN} -#}}\n"
+        "{{ config(\n"
+        "    materialized='incremental',\n"
+        f"    incremental_strategy='{strategy}',\n"
+        "    tmp_relation_type='table',\n"
+        "    on_schema_change='append_new_columns',\n"
+        f"    meta={{'table': '{table.name}'}},\n"
+        f"    post_hook=\"{{{{ cdc_advance('{table.name}') }}}}\",\n"
+        ") }}\n"
+        f"{{{{ {macro}('{table.name}') }}}}\n"
+    )
+
+
+def _source(application: Application) -> dict[str, Any]:
+    return {
+        "name": application.source,
+        "description": "Changes of the application's tables, one raw table per shard and table, as Debezium sent them.",
+        "database": RAW_DATABASE,
+        "schema": application.source.upper(),
+        "tables": [_raw(application, shard, table) for shard, table in application.replicated()],
+    }
+
+
+def _raw(application: Application, shard: Shard, table: Table) -> dict[str, Any]:
+    meta: dict[str, Any] = {"topic": application.topic(shard, table), "key": list(table.key)}
+    if table.personal:
+        meta["personal"] = list(table.personal)
+    return {
+        "name": f"{shard.name}_{table.name}",
+        "identifier": application.raw_table(shard, table).rpartition(".")[2],
+        "description": f"Changes of {table.name} on shard {shard.name}.",
+        "config": {"meta": meta, "freshness": None},
+        "columns": _columns(RAW_COLUMNS),
+    }
+
+
+def _described(table: Table) -> list[dict[str, Any]]:
+    models = [
+        {
+            "name": current_model(table),
+            "description": f"The {table.name} as they are now, one row per shard and key; deleted ones too.",
+            "data_tests": [
+                {"is_key": {"arguments": {"columns": ["_shard", *table.key]}}},
+                {"no_value_is_lacking": {"arguments": {"living": "not _is_deleted"}}},
+            ],
+            "columns": _of_table(table) + _columns((*OWN_COLUMNS, *STATE_COLUMNS, *CHANGE_COLUMNS)),
+        }
+    ]
+    if table.history:
+        models.append(
+            {
+                "name": history_model(table),
+                "description": f"Every version of the {table.name}: one row per shard, key and transaction.",
+                "data_tests": [
+                    {"is_key": {"arguments": {"columns": ["_shard", *table.key, "_order"]}}},
+                    {"versions_do_not_overlap": {"arguments": {"key": ["_shard", *table.key]}}},
+                    {"no_value_is_lacking": {"arguments": {"living": "is_current"}}},
+                ],
+                "columns": _of_table(table) + _columns((*OWN_COLUMNS, *VERSION_COLUMNS, *CHANGE_COLUMNS)),
+            }
+        )
+    return models
+
+
+def _of_table(table: Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, kind in table.columns.items():
+        meta: dict[str, Any] = {"postgres_type": kind}
+        if name in table.personal:
+            meta["personal"] = True
+        words = f"{kind}{', part of the primary key' if name in table.key else ''}."
+        found.append({"name": name, "description": words, "config": {"meta": meta}})
+    return found
+
+
+def _columns(columns: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
+    return [{"name": name, "description": text} for name, text in columns]
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    body: str = yaml.safe_dump({"version": 2, **content}, sort_keys=False, allow_unicode=True, width=110)
+    return f"# Written from {ORIGIN}\n{body}"

@@ -1,0 +1,88 @@
+"""Debezium's records as they were recorded from version 3.7 with the settings of `include/connectors`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catchment.cdc.declared import application
+
+WORD = "__debezium_unavailable_value"
+WORDS: dict[str, Any] = {"text": WORD, "jsonb": WORD, "bytea": WORD.encode().hex(), "integer[]": [*WORD.encode()]}
+"""What stands for a large value that a change did not touch, by the column's type."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One record of Kafka: the key (None: null) and the value (None: a tombstone)."""
+
+    table: str
+    shard: str
+    partition: int
+    offset: int
+    key: Row | None
+    value: Row | None
+
+    @property
+    def topic(self) -> str:
+        return f"{self.shard}.public.{self.table}"
+
+    @property
+    def raw_table(self) -> str:
+        return f"RAW.APPLICATION.{self.shard}_{self.table}".upper()
+
+
+def envelope(
+    op: str,
+    after: Row | None,
+    *,
+    lsn: int | None,
+    commit: int | None,
+    ms: int,
+    before: Row | None = None,
+    snapshot: str = "false",
+) -> dict[str, Any]:
+    """A change. `commit` is the end of the transaction before; `lsn` None is a row of an incremental snapshot."""
+    sequence = [None if n is None else str(n) for n in (commit, lsn)]
+    return {
+        "before": before,
+        "after": after,
+        "source": {
+            "version": "3.7.0.Final",
+            "connector": "postgresql",
+            "ts_ms": ms,
+            "snapshot": snapshot,
+            "db": "app",
+            "sequence": json.dumps(sequence, separators=(",", ":")),
+            "schema": "public",
+            "txId": None if lsn is None else lsn,
+            "lsn": lsn,
+            "ts_us": ms * 1000,
+            "ts_ns": ms * 1_000_000,
+        },
+        "transaction": None,
+        "op": op,
+        "ts_ms": ms + 40,
+    }
+
+
+def fake_before(table: str, key: Row) -> dict[str, Any]:
+    """What a delete tells of the row without REPLICA IDENTITY FULL: the key, and made-up values."""
+    made_up = {
+        "bigint": 0,
+        "integer": 0,
+        "text": "",
+        "numeric(18,4)": "0.0000",
+        "timestamptz": "1970-01-01T00:00:00.000000Z",
+    }
+    columns = application().table(table).columns
+    return {name: key.get(name, made_up.get(kind)) for name, kind in columns.items()}
+
+
+def unavailable(table: str, column: str) -> Any:
+    """The stand-in for a column's value."""
+    return WORDS[application().table(table).columns[column]]
