@@ -14,6 +14,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
 from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
+from catchment.dbt_project import APPLICATION
 from catchment.hooks.dbt_profile import profile_config, project_config
 from catchment.operators.ingest import source_asset
 from catchment.sources import SOURCES
@@ -43,7 +44,7 @@ with DAG(
 ) as dag:
     DbtTaskGroup(
         group_id="dbt",
-        project_config=project_config(PROJECT),
+        project_config=project_config(PROJECT, "customer_metrics"),
         profile_config=profile_config(),
         execution_config=ExecutionConfig(execution_mode=MODE),
         render_config=RenderConfig(
@@ -57,6 +58,8 @@ with DAG(
             "pool": "dbt",
             "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
             "poke_interval": 1,
-            "exclude": "resource_type:unit_test",  # here, not in RenderConfig: there it makes the tasks' order random
+            # Here, not in RenderConfig: there it makes the tasks' order random. And not as `exclude`: the one dbt build
+            # that works for all would not get it.
+            "dbt_cmd_flags": ["--exclude", "resource_type:unit_test", "--exclude", f"path:{APPLICATION}"],
         },
     )

@@ -6,11 +6,13 @@ local profile starts and when the image is built. Making it needs no warehouse, 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from catchment.errors import NeedsPerson
 
@@ -23,9 +25,22 @@ TARGET = "production"
 MANIFEST = Path("target/manifest.json")
 """Where the manifest lies, below the project's folder."""
 
+APPLICATION = "models/staging/application"
+"""The models of the replicated tables, which have a DAG of their own."""
+
+PARTS = {"application_state": True, "customer_metrics": False}
+"""Each DAG that runs dbt, and whether it builds the models in APPLICATION (else all others)."""
+
+
+def part_of(dag: str) -> Path:
+    """Where the part of the manifest lies that a DAG renders."""
+    return MANIFEST.with_suffix(f".{dag}.json")
+
 
 def write_manifest(project: Path) -> Path:
-    """Parse the project and write its manifest; returns the manifest's path.
+    """Parse the project and write its manifest, whole and in the parts of each DAG; returns the whole one's path.
+
+    Parts, because Cosmos (1.15) gives nodes that it selects itself in an order that differs from parse to parse.
 
     Raises NeedsPerson with dbt's own words when the project can't be parsed.
     """
@@ -40,7 +55,17 @@ def write_manifest(project: Path) -> Path:
     if done.returncode:
         words = (done.stdout + done.stderr).strip() or f"it ended with status {done.returncode} and said nothing"
         raise NeedsPerson(f"dbt can't parse {project}: {words}")
+    whole = json.loads((project / MANIFEST).read_text(encoding="utf-8"))
+    for dag, of_application in PARTS.items():
+        (project / part_of(dag)).write_text(json.dumps(part(whole, of_application)), encoding="utf-8")
     return project / MANIFEST
+
+
+def part(manifest: Mapping[str, Any], of_application: bool) -> dict[str, Any]:
+    """The manifest with only the nodes in APPLICATION and the tests of them, or with only the others."""
+    nodes = manifest["nodes"]
+    theirs = {name for name, node in nodes.items() if node["original_file_path"].startswith(APPLICATION)}
+    return {**manifest, "nodes": {name: node for name, node in nodes.items() if (name in theirs) is of_application}}
 
 
 def environment(project: Path, given: Mapping[str, str]) -> dict[str, str]:

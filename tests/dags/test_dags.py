@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from catchment import dbt_project
 from catchment.sources import SOURCES
 from tests.dags.conftest import DBT
 
@@ -26,6 +27,7 @@ OWNERS = {
     "zendesk": "support-ops",
     "google_sheets": "data",
     "customer_metrics": "data",
+    "application_state": "data",
     "cdc_audit": "data",
     "cdc_replay": "data",
     "cdc_add_table": "data",
@@ -43,6 +45,7 @@ FILES = {
     "zendesk": "dags/sources/zendesk.py",
     "google_sheets": "dags/sources/google_sheets.py",
     "customer_metrics": "dags/transform/customer_metrics.py",
+    "application_state": "dags/transform/application_state.py",
     "cdc_audit": "dags/cdc/cdc_audit.py",
     "cdc_replay": "dags/cdc/cdc_replay.py",
     "cdc_add_table": "dags/cdc/cdc_add_table.py",
@@ -158,12 +161,16 @@ def test_the_form_offers_every_stream_a_window_and_a_mode(parsed: Parsed, name: 
     assert all(field["title"] for field in form.values())
 
 
-def test_every_model_of_dbt_has_a_task_in_dbts_pool(parsed: Parsed) -> None:
-    dag = parsed["dags"]["customer_metrics"]
-    models = {path.stem for path in DBT.glob("models/**/*.sql")}
+@pytest.mark.parametrize("name", dbt_project.PARTS)
+def test_every_model_of_dbt_has_a_task_in_dbts_pool_in_one_dag_alone(parsed: Parsed, name: str) -> None:
+    dag = parsed["dags"][name]
+    application = set((DBT / dbt_project.APPLICATION).glob("*.sql"))
+    models = {
+        path.stem for path in set(DBT.glob("models/**/*.sql")) if (path in application) is dbt_project.PARTS[name]
+    }
     runs = [task_id for task_id in dag["tasks"] if task_id.endswith(("_run", ".run"))]
     assert models
-    assert {model for model in models if not any(task_id[:-4].endswith(f".{model}") for task_id in runs)} == set()
+    assert {task_id[:-4].rpartition(".")[2] for task_id in runs} == models
     assert all(task["timeout"] == 3600 and task["retries"] >= 0 for task in dag["tasks"].values())
     work = [task for task_id, task in dag["tasks"].items() if not task_id.endswith("watcher_done")]
     assert {task["pool"] for task in work} == {"dbt"}
