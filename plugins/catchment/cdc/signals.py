@@ -36,7 +36,7 @@ class Signal:
 def signal_id(job: str, run: str, table: str = "") -> str:
     """An id of at most 64 characters that is the same each time that a run asks for the same."""
     digest = hashlib.sha256(f"{job}/{run}/{table}".encode()).hexdigest()[:16]
-    return f"{job}-{table}-{digest}"[:64] if table else f"{job}-{digest}"
+    return f"{job}-{table}"[:47].rstrip("-") + f"-{digest}"
 
 
 def execute_snapshot(id_: str, application: Application, table: Table, remember: Mapping[str, Any]) -> Signal:

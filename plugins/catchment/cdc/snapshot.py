@@ -57,9 +57,10 @@ class Progress:
         return self.read and self.loaded
 
     def __str__(self) -> str:
-        share = f" ({100 * self.brought // self.rows} %)" if self.rows else ""
+        brought = min(self.brought, self.rows)
+        share = f" ({100 * brought // self.rows} %)" if self.rows else ""
         state = "all in raw" if self.done else "all on Kafka, raw follows" if self.read else "reading"
-        return f"{min(self.brought, self.rows):,} of {self.rows:,} rows{share}, {state}"
+        return f"{brought:,} of {self.rows:,} rows{share}, {state}"
 
 
 def plan(application: Application, shard: Shard, table: Table, rows: int) -> list[str]:
