@@ -69,10 +69,10 @@ class Profile:
         self._require_environments(wanted)
         self._start_supervisor()
         self._launch([service for service in wanted if service.early])
-        for wave in sorted({service.wave for service in wanted}):
+        for wave in sorted({service.awaited for service in wanted}):
             if wave == AIRFLOW:
                 self._lay_ground({service.name for service in wanted}, say)
-            self._start_wave([service for service in wanted if service.wave == wave], say)
+            self._start_wave([service for service in wanted if service.awaited == wave], say)
             if wave == AIRFLOW:
                 self._set_up({service.name for service in wanted}, say)
 
@@ -84,15 +84,16 @@ class Profile:
         return AirflowApi(self.settings.url("airflow"))
 
     def stop(self, *, say: Say = print) -> None:
-        """Stop everything, those that need others first. Nothing that was acknowledged is lost."""
+        """Stop everything, wave by wave, those that need others first. Nothing that was acknowledged is lost."""
         if not self.is_running():
             say("Nothing runs.")
             return
         running = {name for name, process in self._supervisor.processes().items() if process.runs}
-        for service in reversed(self.services()):
-            if service.name in running:
-                say(f"stopping {service.name}")
-                self._supervisor.stop_process(service.name)
+        left = [service for service in self.services() if service.name in running]
+        for wave in sorted({service.wave for service in left}, reverse=True):
+            names = [service.name for service in left if service.wave == wave]
+            say(f"stopping {', '.join(names)}")
+            together([partial(self._supervisor.stop_process, name) for name in names])
         self._supervisor.shutdown()
         say("Stopped. The data stays in " + str(self.settings.var))
 

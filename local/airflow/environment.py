@@ -1,6 +1,6 @@
 """Airflow's whole configuration in the local profile, as environment variables.
 
-The intervals and counts are tuned for two cores; `docs/local_profile.md` has what was measured.
+The intervals and counts are tuned for two cores.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def services(settings: Settings, credentials: Credentials, platform: Mapping[str
             name="kafka",
             command=kafka.command(settings),
             health=KafkaHealth(settings.ports.kafka),
-            wave=AIRFLOW,
+            wave=STORAGE,
             early=True,
             port_name="kafka",
             stop_seconds=30,

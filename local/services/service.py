@@ -54,8 +54,9 @@ Health = HttpHealth | PostgresHealth | HeartbeatHealth | KafkaHealth | StatusHea
 class Service:
     """A process that supervisord keeps.
 
-    `wave` orders the start: a wave begins when the one before is healthy. An `early` service is launched before all
-    waves, because it takes long, and awaited in its own. `environment` is added to the starter's.
+    `wave` orders the start: a wave begins when the one before is healthy, and is stopped after those that follow it. An
+    `early` service takes long to start: it is launched before all waves and awaited with Airflow's. `environment` is
+    added to the starter's.
     `port_name` is the service's name in `Ports`, if it listens.
     """
 
@@ -70,3 +71,8 @@ class Service:
     stop_seconds: int = 15
     start_seconds: int = 60
     early: bool = False
+
+    @property
+    def awaited(self) -> int:
+        """The wave with which the service must be healthy."""
+        return max(self.wave, AIRFLOW) if self.early else self.wave
