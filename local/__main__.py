@@ -1,4 +1,7 @@
-"""`python -m local start|stop|status|clean|logs`: what `make` calls."""
+"""`python -m local start|stop|status|clean|logs|environment`: what `make` calls.
+
+`environment` prints the variables that `python -m catchment` needs, for a shell to read.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
+from local.airflow.environment import as_exports
 from local.errors import LocalError
 from local.profile import Profile, Status
 from local.settings import Settings
@@ -31,6 +35,9 @@ def main() -> int:
         if arguments.command == "stop":
             profile.stop(say=OUT.print)
             return 0
+        if arguments.command == "environment":
+            sys.stdout.write(as_exports(profile.platform_environment()))
+            return 0
         if arguments.command == "logs":
             return logs(profile, arguments.services)
         return status(profile, arguments.services)
@@ -41,7 +48,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("command", choices=("start", "stop", "status", "clean", "logs"))
+    parser.add_argument("command", choices=("start", "stop", "status", "clean", "logs", "environment"))
     parser.add_argument("services", nargs="*", help="only these services, or groups of them: cdc")
     return parser.parse_args()
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from local.airflow.api import AirflowApi
-from local.airflow.environment import airflow_environment
+from local.airflow.environment import airflow_environment, platform_environment
 from local.airflow.setup import ensure_database
 from local.cdc import ground
 from local.credentials import Credentials, ensure_credentials, read_google_key, write_private
@@ -79,6 +79,10 @@ class Profile:
     def airflow_environment(self) -> dict[str, str]:
         """The environment of the Airflow processes: configuration, connections."""
         return airflow_environment(self.settings, self.credentials, read_google_key(self.settings))
+
+    def platform_environment(self) -> dict[str, str]:
+        """The environment of the platform's own commands."""
+        return platform_environment(self.settings, self.credentials, read_google_key(self.settings))
 
     def airflow_api(self) -> AirflowApi:
         return AirflowApi(self.settings.url("airflow"))

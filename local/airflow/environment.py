@@ -6,6 +6,7 @@ The intervals and counts are tuned for two cores.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ def platform_environment(settings: Settings, credentials: Credentials, google_ke
         "no_proxy": "127.0.0.1,localhost",
         **as_environment(connections(settings, credentials, google_key)),
     }
+
+
+def as_exports(environment: Mapping[str, str]) -> str:
+    """The variables as a shell reads them."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
 
 
 Sections = Mapping[str, Mapping[str, str]]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -29,7 +28,7 @@ from typing import Self
 
 import psutil
 
-from local.airflow.environment import platform_environment
+from local.airflow.environment import as_exports, platform_environment
 from local.cdc import ground
 from local.credentials import ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
@@ -261,8 +260,7 @@ def main() -> int:
 def _write_environment(stack: Stack) -> None:
     """For other terminals: `. VAR/environment.sh`."""
     new = {name: value for name, value in stack.environment().items() if os.environ.get(name) != value}
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in new.items())
-    write_private(stack.settings.var / "environment.sh", "".join(lines))
+    write_private(stack.settings.var / "environment.sh", as_exports(new))
 
 
 if __name__ == "__main__":
