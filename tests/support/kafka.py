@@ -51,10 +51,11 @@ class Log:
 
 @dataclass
 class Cluster:
-    """Topics by name. `fails(verb)` says whether a call ends in an outage."""
+    """Topics by name. Of `unknown` partitions no offsets are told; `fails(verb)`: whether a call ends in an outage."""
 
     logs: dict[Partition, Log] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    unknown: set[Partition] = field(default_factory=set)
     fails: Callable[[str], bool] = lambda verb: False
 
     def topic(self, name: str, partitions: int = 1, id: str = "one") -> list[Log]:
@@ -88,7 +89,8 @@ class FakeKafka:
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
         self._call("bounds")
-        return {p: (self.cluster.logs[p].first, self.cluster.logs[p].end) for p in partitions}
+        logs = self.cluster.logs
+        return {p: (logs[p].first, logs[p].end) for p in partitions if p not in self.cluster.unknown}
 
     def offsets_at(self, partitions: Iterable[Partition], moment: datetime) -> dict[Partition, int | None]:
         wanted = moment.timestamp() * 1000

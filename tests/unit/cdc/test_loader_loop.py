@@ -170,6 +170,21 @@ def test_topics_partitions_and_tables_that_are_new_are_picked_up() -> None:
     assert made[0].startswith("CREATE TABLE IF NOT EXISTS RAW.APPLICATION.S0_PLANS")
 
 
+def test_a_topic_whose_leader_is_not_known_yet_is_taken_up_a_moment_later() -> None:
+    cluster, raw = Cluster(), Raw()
+    for log in (*cluster.topic(TOPIC), *cluster.topic(OTHER)):
+        log.add()
+    cluster.unknown = {Partition(OTHER, 0)}
+
+    def then() -> bool:
+        if raw.of(TOPIC):
+            cluster.unknown = set()
+        return bool(raw.of(OTHER))
+
+    load(cluster, raw, then)
+    assert raw.of(TOPIC) == raw.of(OTHER) == [(0, 0)]
+
+
 def test_a_declaration_that_breaks_while_it_runs_leaves_the_last_one() -> None:
     cluster, raw = Cluster(), Raw()
     log, *_ = cluster.topic(TOPIC)

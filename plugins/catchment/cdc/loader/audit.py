@@ -95,7 +95,7 @@ def _audit_topic(
     bounds = kafka.bounds(partitions)
     found: list[Finding] = []
     rows = 0
-    for partition in partitions:
+    for partition in bounds:
         with warehouse.transaction(f"audit {partition}") as cursor:
             raw = _Raw.of(cursor, target, partition, ledger.get(partition), before.get(partition), bounds[partition][0])
         rows += raw.rows

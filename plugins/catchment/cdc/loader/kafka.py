@@ -85,6 +85,7 @@ class Kafka:
                 fetch_max_wait_ms=500,
                 request_timeout_ms=10_000,
                 bootstrap_timeout_ms=10_000,
+                metadata_max_age_ms=10_000,
                 reconnect_backoff_max_ms=1_000,
                 metrics_enabled=False,
             )
@@ -107,13 +108,16 @@ class Kafka:
         }
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
-        """The first offset that Kafka has, and the next that a committed record can get."""
+        """The first offset that Kafka has, and the next that a committed record can get.
+
+        A partition that was made a moment ago may be left out: its leader is not known to all yet.
+        """
         tps = {_tp(p): p for p in partitions}
         if not tps:
             return {}
         with self._explained("ask for offsets"):
             first, last = self._consumer.beginning_offsets(list(tps)), self._consumer.end_offsets(list(tps))
-        return {p: (first[tp], last[tp]) for tp, p in tps.items()}
+        return {p: (first[tp], last[tp]) for tp, p in tps.items() if tp in first and tp in last}
 
     def offsets_at(self, partitions: Iterable[Partition], moment: datetime) -> dict[Partition, int | None]:
         """The offset of the first record of that moment or later; None where there is none."""
@@ -151,7 +155,7 @@ class Kafka:
             raise OffsetsGone(str(error)) from error
         except (errors.SaslAuthenticationFailedError, errors.AuthorizationError) as error:
             raise NeedsPerson(f'Kafka refused us ({error}): mend the connection "kafka".') from error
-        except (errors.KafkaError, OSError, AssertionError) as error:
+        except (errors.KafkaError, OSError, AssertionError, LookupError) as error:
             raise KafkaUnavailable(
                 f"Kafka could not {doing} ({type(error).__name__}: {error}): it is tried again."
             ) from error

@@ -112,6 +112,10 @@ class Loader:
         self.status.write(now=True)
 
 
+def _partitions(topic: Topic) -> list[Partition]:
+    return [Partition(topic.name, number) for number in topic.partitions]
+
+
 def _pause(troubles: int) -> float:
     """Seconds to wait after so many troubles in a row: 1, 2, 4 … 30."""
     return float(min(30, 2 ** min(max(troubles - 1, 0), 5)))
@@ -165,8 +169,9 @@ class Session:
         self.refreshed_at = time.monotonic()
 
     def _assign(self, topics: Mapping[str, Topic]) -> None:
-        partitions = [Partition(t.name, number) for t in topics.values() for number in t.partitions]
-        bounds = self.kafka.bounds(partitions)
+        bounds = self.kafka.bounds([p for topic in topics.values() for p in _partitions(topic)])
+        topics = {name: t for name, t in topics.items() if bounds.keys() >= set(_partitions(t))}
+        partitions = [p for topic in topics.values() for p in _partitions(topic)]
         made_again = {name for name, kept in self.topic_ids.items() if name in topics and topics[name].id != kept}
         if made_again or not set(partitions) <= self.ledger.keys() or self.ledger.keys() - set(partitions):
             self._choose(topics, bounds)

@@ -59,6 +59,8 @@ def plan(request: Request, target: Target, kafka: Kafka, warehouse: Warehouse) -
         raise NeedsPerson(f"{request.topic} has the partitions {topic.partitions}, not {sorted(strangers)}.")
     partitions = [Partition(topic.name, n) for n in request.partitions or topic.partitions]
     bounds = kafka.bounds(partitions)
+    if unknown := set(partitions) - bounds.keys():
+        raise KafkaUnavailable(f"Kafka does not say which offsets it has of {', '.join(map(str, unknown))}: try again.")
     loaded = _loaded(partitions, target, warehouse)
     nothing: dict[Partition, int | None] = {}
     at_from = kafka.offsets_at(partitions, request.from_time) if request.from_time else nothing
