@@ -21,7 +21,7 @@ from catchment.cdc.loader.loader import Loader, Settings
 from catchment.cdc.loader.offsets import Position
 from catchment.cdc.loader.status import Status, is_well
 from catchment.errors import NeedsPerson
-from tests.support.kafka import Cluster, Raw
+from tests.support.kafka import Cluster, Log, Raw
 
 TOPIC = "s0.public.users"
 OTHER = "s1.public.users"
@@ -61,7 +61,7 @@ def load(
     loader = Loader(
         open_warehouse=raw.session,  # type: ignore[arg-type]
         open_kafka=cluster.client,  # type: ignore[arg-type]
-        settings=Settings(refresh_seconds=0.0, **fields),  # type: ignore[arg-type]
+        settings=Settings(**{"refresh_seconds": 0.0, **fields}),  # type: ignore[arg-type]
         declared=declared,
         status=status or Status(),
     )
@@ -227,7 +227,8 @@ def test_a_topic_that_was_made_again_stops_alone_and_loudly(caplog: pytest.LogCa
     assert "docs/runbooks/cdc_topic_stopped.md" in caplog.text
 
 
-def test_a_topic_made_again_while_the_loader_runs_is_not_read_on() -> None:
+@pytest.mark.parametrize("looks_every", [0.0, 3600.0])
+def test_a_topic_made_again_while_the_loader_runs_is_not_read_on(looks_every: float) -> None:
     cluster, raw = Cluster(), Raw()
     for log in (*cluster.topic(TOPIC), *cluster.topic(OTHER)):
         log.add()
@@ -235,11 +236,13 @@ def test_a_topic_made_again_while_the_loader_runs_is_not_read_on() -> None:
 
     def then() -> bool:
         if raw.of(TOPIC) and cluster.ids[TOPIC] == "one":
+            longer = Log()
             for _ in range(5):
-                cluster.topic(TOPIC, id="two")[0].add()
+                longer.add()
+            cluster.ids[TOPIC], cluster.logs[Partition(TOPIC, 0)] = "two", longer
         return TOPIC in status.stopped
 
-    load(cluster, raw, then, status=status)
+    load(cluster, raw, then, status=status, refresh_seconds=looks_every)
     assert raw.of(TOPIC) == [(0, 0)]
 
 

@@ -238,9 +238,19 @@ class Session:
         advances = batch.advances(self.ledger)
         if not advances:
             return
+        self._still_the_same({advance.partition.topic for advance in advances})
         self.sent_at = time.monotonic()
         future = committer.submit(self.warehouse.commit, batch, advances, self.targets, self.topic_ids)
         self.sent = (batch, advances, future)
+
+    def _still_the_same(self, names: set[str]) -> None:
+        """Raise if a topic was deleted since it was read: what was read after that is another topic's.
+
+        A topic that has its id still had it when its records were fetched.
+        """
+        now = self.kafka.topics(names)
+        if gone := sorted(n for n in names if n not in now or now[n].id != self.topic_ids[n]):
+            raise KafkaUnavailable(f"{', '.join(gone)} vanished or was made again: nothing of it is loaded.")
 
     def _settle(self, *, patiently: bool = False) -> None:
         """See whether the batch on its way has arrived; raises its trouble."""
