@@ -6,7 +6,7 @@ export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc chaos-extract install-bench
+	bench-cdc chaos-extract chaos-cdc install-bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -66,3 +66,6 @@ bench-cdc: install ## Commit to raw: how long at 100 commits/s, how fast for a m
 
 chaos-extract: install ## Kill the real path at every step, resume, compare with the truth
 	@$(RUN) bench.chaos_extract
+
+chaos-cdc: install ## Kill and freeze the parts of change data capture at random, compare every row
+	@$(RUN) bench.chaos_cdc
