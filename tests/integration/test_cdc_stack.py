@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from threading import Event
 from typing import Any
@@ -15,6 +16,9 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from catchment.cdc.declared import application
+from catchment.cdc.migrate import migrate
+from catchment.connection import Connection
+from catchment.errors import ContractBroken
 from local.application.changes import CHANGES, move_account
 from local.application.writer import Writer
 from local.cdc import ground, passwords, shards
@@ -134,8 +138,8 @@ def test_laying_the_ground_again_changes_nothing(stack: Stack) -> None:
     assert execute(stack, "s1", looked_at) == before
 
 
-def test_the_publication_has_every_declared_table(stack: Stack) -> None:
-    published = execute(stack, "s0", "SELECT tablename FROM pg_publication_tables WHERE schemaname = 'public'")
+def test_the_publication_has_every_declared_table_under_its_root(stack: Stack) -> None:
+    published = execute(stack, "s1", PUBLISHED + " WHERE schemaname = 'public'")
     assert {name for (name,) in published} == {table.name for table in application().tables}
 
 
@@ -175,3 +179,35 @@ def test_the_generator_writes_every_kind_of_change(stack: Stack) -> None:
         writer.join(5)
     assert [set(writer.progress.done) for writer in writers] == [wanted, wanted]
     assert [writer.progress.problem for writer in writers] == [None, None]
+
+
+def test_a_migration_never_takes_a_table_out_of_the_publication_nor_sets_a_password_again(stack: Stack) -> None:
+    declared = application()
+    fewer = replace(declared, tables=declared.tables[:1])
+    owner, replicator = _connections(stack, "s0")
+    before = execute(stack, "s0", PUBLISHED + " UNION ALL SELECT rolpassword FROM pg_authid WHERE rolname = 'cdc'")
+    migrate(fewer, owner, replace(replicator, password="another one, which is not the role's"))
+    assert (
+        execute(stack, "s0", PUBLISHED + " UNION ALL SELECT rolpassword FROM pg_authid WHERE rolname = 'cdc'") == before
+    )
+
+
+def test_a_migration_for_a_table_that_is_not_there_changes_nothing_and_names_it(stack: Stack) -> None:
+    declared = application()
+    missing = replace(declared.tables[0], name="not_there")
+    execute(stack, "s0", "CREATE TABLE there_now (id bigint PRIMARY KEY)")
+    there = replace(declared.tables[0], name="there_now")
+    with pytest.raises(ContractBroken, match=r"no table public\.not_there"):
+        migrate(replace(declared, tables=(there, missing)), *_connections(stack, "s0"))
+    assert ("there_now",) not in execute(stack, "s0", PUBLISHED)
+    migrate(replace(declared, tables=(there,)), *_connections(stack, "s0"))
+    assert ("there_now",) in execute(stack, "s0", PUBLISHED)
+
+
+PUBLISHED = "SELECT tablename::text FROM pg_publication_tables"
+
+
+def _connections(stack: Stack, shard: str) -> tuple[Connection, Connection]:
+    declared, environment = application().shard(shard), stack.environment()
+    owner = Connection.from_env(declared.owner_connection, environment)
+    return owner, Connection.from_env(declared.connection, environment)
