@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from catchment.cdc.decide import ASK, REBUILD, RESNAPSHOT
+from catchment.cdc.health.decide import ASK, REBUILD, RESNAPSHOT
 from catchment.errors import NeedsPerson
 from catchment.operators.cdc_health import CdcApprovedOperator, CdcWatchOperator
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from catchment.cdc.connect import Running, Status, TaskStatus
-from catchment.cdc.decide import Decision, decide
 from catchment.cdc.declared import Application, application, parse
-from catchment.cdc.facts import Facts, ShardFacts, Slot, Unknown
-from catchment.cdc.history import Done, History, Seen
+from catchment.cdc.health.decide import Decision, decide
+from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
+from catchment.cdc.health.history import Done, History, Seen
+from catchment.cdc.health.policy import Policy
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.plan import plan
-from catchment.cdc.policy import Policy
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

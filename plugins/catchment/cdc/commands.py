@@ -11,7 +11,7 @@ from typing import TypeVar
 from catchment.cdc.connect import Connect
 from catchment.cdc.connectors import CONVERTERS, declared_connectors, unknown_keys, written_out
 from catchment.cdc.declared import Application, application
-from catchment.cdc.health import check as check_health
+from catchment.cdc.health.check import check as check_health
 from catchment.cdc.plan import plan
 from catchment.cdc.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
 from catchment.connection import Connection

@@ -28,7 +28,7 @@ class CdcHealthOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         from catchment.cdc.declared import application
-        from catchment.cdc.health import check
+        from catchment.cdc.health.check import check
 
         ti = context["ti"]
         report = check(application(), look_up, ti.run_id, query_tag=tag_of(context, "application"))

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from catchment.cdc.connect import Running, Status, TaskStatus
-from catchment.cdc.facts import Facts, Signal, SnapshotCount, Unknown, snapshotting, snapshotting_incrementally
+from catchment.cdc.health.facts import Facts, Signal, SnapshotCount, Unknown, snapshotting, snapshotting_incrementally
+from catchment.cdc.health.policy import MEBI, State
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.pauses import Pause
-from catchment.cdc.policy import MEBI, State
 from tests.support.cdc_health import (
     AWAY,
     CONFIGS,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catchment.cdc.decide import Act
-from catchment.cdc.facts import Facts, Signal, SnapshotCount, Unknown
-from catchment.cdc.history import Done
-from catchment.cdc.policy import PATIENCE, Policy, State
+from catchment.cdc.health.decide import Act
+from catchment.cdc.health.facts import Facts, Signal, SnapshotCount, Unknown
+from catchment.cdc.health.history import Done
+from catchment.cdc.health.policy import PATIENCE, Policy, State
 from tests.support.cdc_health import (
     AWAY,
     MINUTE,
@@ -210,7 +210,7 @@ def test_every_alert_names_a_runbook_that_is_there() -> None:
     from pathlib import Path
 
     for state in PATIENCE:
-        from catchment.cdc.assessment import runbook
+        from catchment.cdc.health.assessment import runbook
 
         assert (Path(__file__).parents[3] / runbook(state)).is_file(), state
 

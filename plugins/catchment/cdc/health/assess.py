@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from catchment.cdc.assess_shared import assess_connect, assess_kafka, assess_loader, assess_sink
-from catchment.cdc.assess_snapshots import assess_snapshots
-from catchment.cdc.assess_source import assess_source
-from catchment.cdc.assessment import Assessment
 from catchment.cdc.declared import Application
-from catchment.cdc.facts import Facts, Unknown
-from catchment.cdc.history import History
-from catchment.cdc.policy import Policy, State
+from catchment.cdc.health.assessment import Assessment
+from catchment.cdc.health.facts import Facts, Unknown
+from catchment.cdc.health.history import History
+from catchment.cdc.health.policy import Policy, State
+from catchment.cdc.health.shared import assess_connect, assess_kafka, assess_loader, assess_sink
+from catchment.cdc.health.snapshots import assess_snapshots
+from catchment.cdc.health.sources import assess_source
 
 
 def assess(

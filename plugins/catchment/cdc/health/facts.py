@@ -1,4 +1,4 @@
-"""What is known of the stream at one moment: plain values, gathered by `gather.py`, judged by `assess.py`.
+"""What is known of the stream at one moment: plain values, gathered by `gather`, judged by `assess`.
 
 Each source of facts may fail by itself; what it would have said is then `Unknown`, with the reason.
 """

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.assessment import Assessment
 from catchment.cdc.declared import Application, Shard, Table
-from catchment.cdc.facts import Facts, ShardFacts, Signal, SnapshotCount, Unknown, snapshotting_incrementally
-from catchment.cdc.history import History
-from catchment.cdc.policy import State
+from catchment.cdc.health.assessment import Assessment
+from catchment.cdc.health.facts import Facts, ShardFacts, Signal, SnapshotCount, Unknown, snapshotting_incrementally
+from catchment.cdc.health.history import History
+from catchment.cdc.health.policy import State
 
 PENDING, COMPLETE, SHORT = "pending", "complete", "short"
 SETTLING = timedelta(seconds=20)

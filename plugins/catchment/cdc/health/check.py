@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from catchment.cdc import records
-from catchment.cdc.assess_shared import suspicious
-from catchment.cdc.assess_snapshots import questions
 from catchment.cdc.connect import Connect
-from catchment.cdc.decide import Act, Action, Decision, decide
 from catchment.cdc.declared import Application
-from catchment.cdc.facts import Facts, Unknown
-from catchment.cdc.gather import LookUp, counts, gather, waiting
-from catchment.cdc.history import History
-from catchment.cdc.policy import Policy
+from catchment.cdc.health import records
+from catchment.cdc.health.decide import Act, Action, Decision, decide
+from catchment.cdc.health.facts import Facts, Unknown
+from catchment.cdc.health.gather import LookUp, counts, gather, waiting
+from catchment.cdc.health.history import History
+from catchment.cdc.health.policy import Policy
+from catchment.cdc.health.shared import suspicious
+from catchment.cdc.health.snapshots import questions
 from catchment.errors import CatchmentError
 from catchment.warehouse import session
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from catchment.cdc.policy import State
+from catchment.cdc.health.policy import State
 
 CONNECT, KAFKA, LOADER = "connect", "kafka", "loader"
 _RUNBOOKS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.policy import FINE, State
+from catchment.cdc.health.policy import FINE, State
 
 RECENT = timedelta(minutes=10)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.decide import Action, Decision
-from catchment.cdc.history import Done, History, Seen
-from catchment.cdc.policy import State
+from catchment.cdc.health.decide import Action, Decision
+from catchment.cdc.health.history import Done, History, Seen
+from catchment.cdc.health.policy import State
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.session import Cursor

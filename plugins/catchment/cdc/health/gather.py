@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 from catchment.cdc import pauses
 from catchment.cdc import shard as database
-from catchment.cdc.assess_snapshots import Question
 from catchment.cdc.connect import Connect, Rebalancing, Running
 from catchment.cdc.connectors import declared_connectors
 from catchment.cdc.declared import HEARTBEAT, SIGNALS, Application, Shard
-from catchment.cdc.facts import Facts, ShardFacts, Signal, Slot, SnapshotCount, Unknown
+from catchment.cdc.health.facts import Facts, ShardFacts, Signal, Slot, SnapshotCount, Unknown
+from catchment.cdc.health.snapshots import Question
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.plan import Plan, plan

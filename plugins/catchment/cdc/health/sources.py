@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.assessment import Assessment, amount, first_cause
 from catchment.cdc.connect import Running, Status
 from catchment.cdc.declared import Shard
-from catchment.cdc.facts import Facts, ShardFacts, Slot, Unknown, snapshotting
-from catchment.cdc.history import History
+from catchment.cdc.health.assessment import Assessment, amount, first_cause
+from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown, snapshotting
+from catchment.cdc.health.history import History
+from catchment.cdc.health.policy import SEEN_TWICE, Policy, State
 from catchment.cdc.plan import Update
-from catchment.cdc.policy import SEEN_TWICE, Policy, State
 
 _REFUSED = ("password authentication failed", "no password was provided")
 
