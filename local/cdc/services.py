@@ -42,7 +42,6 @@ def services(settings: Settings, credentials: Credentials, platform: Mapping[str
             early=True,
             port_name="connect",
             url=settings.url("connect"),
-            start_seconds=120,
         ),
         Service(
             name="loader",

@@ -101,7 +101,6 @@ def _airflow(settings: Settings, credentials: Credentials, google_key: Mapping[s
             environment=environment,
             health=HeartbeatHealth(health_page, heartbeat),
             wave=AIRFLOW,
-            start_seconds=120,
             stop_seconds=stop_seconds,
         )
 
@@ -114,7 +113,6 @@ def _airflow(settings: Settings, credentials: Credentials, google_key: Mapping[s
             wave=AIRFLOW,
             port_name="airflow",
             url=settings.url("airflow"),
-            start_seconds=120,
         ),
         # The servers that would show logs of other machines listen on all addresses: they are left out.
         component("scheduler", "scheduler", "--skip-serve-logs", stop_seconds=30),

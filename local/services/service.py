@@ -69,7 +69,7 @@ class Service:
     url: str = ""
     stop_signal: str = "TERM"
     stop_seconds: int = 15
-    start_seconds: int = 60
+    start_seconds: int = 120
     early: bool = False
 
     @property
