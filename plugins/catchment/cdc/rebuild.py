@@ -120,8 +120,7 @@ def forget(systems: Systems, shard: Shard) -> None:
 def begin_epoch(systems: Systems, shard: Shard, *, run: str, reason: str) -> int:
     """Write the shard's next epoch, from Kafka's end; the connector must be stopped."""
     topics = pipeline.topics(systems.application, shard, systems.application.tables)
-    with systems.kafka() as kafka:
-        ends = pipeline.ends(kafka, topics)
+    ends = pipeline.ends(systems.look_up("kafka"), topics)
     with systems.warehouse() as warehouse, transaction(warehouse, f"epoch of {shard.name}") as cursor:
         cursor.execute(f"SELECT MAX(EPOCH) FROM {EPOCHS} WHERE SHARD = %(shard)s", {"shard": shard.name})
         epoch = int(cursor.fetchone()[0] or 0) + 1
@@ -182,8 +181,8 @@ def waits_for(systems: Systems, shard: Shard) -> str:
             )
         if not is_snapshot_over(connect.offsets(shard.connector)):
             return "Debezium reads the tables"
-    with systems.kafka() as kafka:
-        ends = pipeline.ends(kafka, pipeline.topics(systems.application, shard, systems.application.tables))
+    topics = pipeline.topics(systems.application, shard, systems.application.tables)
+    ends = pipeline.ends(systems.look_up("kafka"), topics)
     with systems.warehouse() as warehouse:
         behind = pipeline.not_loaded(warehouse.cursor(), ends)
     return f"raw is {sum(behind.values()):,} offsets behind Kafka" if behind else ""

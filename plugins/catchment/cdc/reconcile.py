@@ -100,8 +100,8 @@ class Reconciliation:
             captured = pipeline.captured(session, self.shard)
         if captured is None or captured < lsn:
             return None
-        with self.systems.kafka() as kafka:
-            return pipeline.ends(kafka, pipeline.topics(self.systems.application, self.shard, tables))
+        topics = pipeline.topics(self.systems.application, self.shard, tables)
+        return pipeline.ends(self.systems.look_up("kafka"), topics)
 
     def _behind(self, ends: dict[Partition, int], tables: Sequence[Table]) -> str:
         """Which stage has not reached these ends."""

@@ -56,6 +56,10 @@ class Progress:
     def done(self) -> bool:
         return self.read and self.loaded
 
+    @property
+    def is_short(self) -> bool:
+        return self.brought < self.rows and not self.truncated
+
     def __str__(self) -> str:
         brought = min(self.brought, self.rows)
         share = f" ({100 * brought // self.rows} %)" if self.rows else ""
@@ -89,8 +93,7 @@ def request(systems: Systems, shard: Shard, table: Table, id_: str) -> Request:
     with systems.shard(shard) as session:
         earlier = signals.sent(session, id_)
         if earlier is None:
-            with systems.kafka() as kafka:
-                ends = pipeline.ends(kafka, [application.topic(shard, table)])
+            ends = pipeline.ends(systems.look_up("kafka"), [application.topic(shard, table)])
             _ask(systems, shard, table, id_, {p.number: end for p, end in ends.items()})
             earlier = signals.sent(session, id_)
         if earlier is None:
@@ -119,8 +122,7 @@ def progress(systems: Systems, asked: Request) -> Progress:
     with systems.connect() as connect:
         _must_run(asked, connect.status(asked.shard.connector))
         read = is_read(connect.offsets(asked.shard.connector), asked.lsn)
-    with systems.kafka() as kafka:
-        ends = pipeline.ends(kafka, [systems.application.topic(asked.shard, asked.table)])
+    ends = pipeline.ends(systems.look_up("kafka"), [systems.application.topic(asked.shard, asked.table)])
     with systems.warehouse() as warehouse:
         cursor = warehouse.cursor()
         behind = pipeline.not_loaded(cursor, ends)
@@ -144,7 +146,7 @@ def verify(asked: Request, seen: Progress) -> str:
     """What came of it, in a sentence. Raises RowsSkipped."""
     if seen.truncated:
         return f"{asked.name}: the table was truncated while it was read; what came after that is in raw."
-    if seen.brought < asked.rows:
+    if seen.is_short:
         advice = (
             "See the connector's log"
             if asked.table.surrogate_key
@@ -188,4 +190,4 @@ def _brought(cursor: Any, application: Application, asked: Request, ends: Mappin
         f"FROM {table} WHERE ({since}) AND RECORD_CONTENT:op IS NOT NULL) records GROUP BY key_text) rows_seen"
     )
     ((brought, truncates),) = cursor.fetchall()
-    return int(brought), bool(truncates)
+    return int(brought or 0), bool(truncates)

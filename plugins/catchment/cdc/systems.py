@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from catchment.cdc import declared, shard
 from catchment.cdc.connect import Connect
 from catchment.cdc.declared import Application, Shard
-from catchment.cdc.loader.kafka import Kafka
 from catchment.connection import Connection
 from catchment.warehouse import session
 
@@ -26,9 +25,6 @@ class Systems:
     def connect(self) -> Connect:
         """Kafka Connect; close it, or use it in `with`."""
         return Connect(self.look_up("kafka_connect"))
-
-    def kafka(self) -> AbstractContextManager[Kafka]:
-        return closing(Kafka(self.look_up("kafka")))
 
     def shard(self, of: Shard, *, autocommit: bool = True) -> AbstractContextManager[Any]:
         """A session as the role `cdc`; its statements may count large tables."""

@@ -197,8 +197,8 @@ class CdcSnapshotOperator(OnCallOperator):
     def act(self, systems: Systems, context: Context) -> Any:
         return self.look(context, looks=0)
 
-    def look(self, context: Context, event: Any = None, looks: int = 0) -> Any:
-        """See how far it is; called again and again until it is done."""
+    def look(self, context: Context, event: Any = None, looks: int = 0, sure: bool = False) -> Any:
+        """See how far it is; called again and again until it is done, and once more before rows are called skipped."""
         from catchment.cdc import snapshot
         from catchment.cdc.signals import signal_id
 
@@ -208,8 +208,8 @@ class CdcSnapshotOperator(OnCallOperator):
         asked = snapshot.request(systems, shard, table, id_)
         seen = snapshot.progress(systems, asked)
         self.log.info("%s: %s", asked.name, seen)
-        if not seen.done:
-            self.look_again("look", looks)
+        if not seen.done or (seen.is_short and not sure):
+            self.look_again("look", looks, sure=seen.done)
         return _said(self, snapshot.verify(asked, seen))
 
     def _declared(self, systems: Systems) -> tuple[Shard, Table]:
