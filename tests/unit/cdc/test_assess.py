@@ -88,6 +88,11 @@ ROWS = [
         replace(with_shard(slot=slot(active=False)), offsets={NAME: {"snapshot": "INITIAL"}}),
         State.SNAPSHOTTING,
     ),
+    (
+        "a connector that has read nothing yet",
+        replace(with_shard(slot=None), offsets={NAME: {}}),
+        State.STALLED,
+    ),
     ("RUNNING with no tasks", with_status(running(tasks=())), State.NO_TASKS),
     ("deleted", with_status(None), State.MISSING),
     ("another setting", with_status(running(), config={"slot.name": "other"}), State.DRIFTED),

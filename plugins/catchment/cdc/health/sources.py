@@ -227,6 +227,8 @@ def _idle(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
         return None
     if _began_lately(look):
         return look.says(State.STARTING, "has not opened its slot yet.")
+    if look.offset is not None and not isinstance(look.offset, Unknown) and not look.offset:
+        return look.says(State.STALLED, "says it runs, and has not begun to read. See its log.")
     idle = look.now - datetime.fromisoformat(str(detail["inactive_since"]))
     if idle < SEEN_TWICE:
         return look.says(State.SLOT_IDLE, f"says {_says(look)}, but nobody reads its slot. It is looked at again.")
