@@ -28,6 +28,8 @@ POOLS = {
     "warehouse": (4, "Loads into the warehouse"),
     "dbt": (4, "dbt: one task builds, the others watch their models"),
 }
+CAPTURE_DAGS = ("cdc_connector_health", "application_state")
+PARSE_SECONDS = 90  # until the DAG processor has seen every file once
 
 
 def ensure_bucket(settings: Settings, credentials: Credentials) -> None:
@@ -59,6 +61,21 @@ def ensure_manifest(settings: Settings, environment: Mapping[str, str]) -> None:
 def ensure_pools(api: AirflowApi) -> None:
     for name, (slots, description) in POOLS.items():
         api.ensure_pool(name, slots, description)
+
+
+def switch_on_once(api: AirflowApi, settings: Settings) -> None:
+    """Unpause what watches change data capture and what merges it; later, a person's choice stays.
+
+    Raises:
+        LocalError: Airflow did not know one of the DAGs in time.
+    """
+    stamp = settings.var / "airflow" / "switched_on"
+    if stamp.exists():
+        return
+    for dag_id in CAPTURE_DAGS:
+        api.wait_for_dag(dag_id, seconds=PARSE_SECONDS)
+        api.unpause(dag_id)
+    stamp.touch()
 
 
 def fingerprint(project: Path) -> str:

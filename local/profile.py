@@ -18,7 +18,7 @@ from local.airflow.setup import ensure_database
 from local.cdc import ground
 from local.credentials import Credentials, ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
-from local.platform import ensure_bucket, ensure_manifest, ensure_pools, ensure_warehouse
+from local.platform import ensure_bucket, ensure_manifest, ensure_pools, ensure_warehouse, switch_on_once
 from local.services.catalogue import catalogue, groups
 from local.services.health import is_healthy
 from local.services.prepare import prepare
@@ -66,15 +66,18 @@ class Profile:
             LocalError: a service did not become healthy, or a port is taken; the others stay as they are.
         """
         wanted = self.named(names)
+        those = {service.name for service in wanted}
         self._require_environments(wanted)
         self._start_supervisor()
         self._launch([service for service in wanted if service.early])
         for wave in sorted({service.awaited for service in wanted}):
             if wave == AIRFLOW:
-                self._lay_ground({service.name for service in wanted}, say)
+                self._lay_ground(those, say)
             self._start_wave([service for service in wanted if service.awaited == wave], say)
             if wave == AIRFLOW:
-                self._set_up({service.name for service in wanted}, say)
+                self._set_up(those, say)
+        if {"airflow-api-server", "airflow-dag-processor", "connect", "loader"} <= those:
+            switch_on_once(self.airflow_api(), self.settings)
 
     def airflow_environment(self) -> dict[str, str]:
         """The environment of the Airflow processes: configuration, connections."""

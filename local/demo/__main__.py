@@ -14,12 +14,12 @@ from local.demo import runs, screen
 from local.demo.figures import Figures, MrrRow, StreamRow
 from local.demo.runs import Run
 from local.errors import LocalError
+from local.platform import PARSE_SECONDS
 from local.profile import Profile
 from local.settings import Settings
 
 SOURCES = ("chartmogul", "zendesk", "google_sheets")
 MARTS = "customer_metrics"
-PARSE_SECONDS = 90
 
 
 def main() -> int:
