@@ -2,7 +2,7 @@
 
 Each function gives a SQL expression. Texts decide what is looked at: two rows that are equal may rarely differ in text
 (then the row is looked at once more, in Python), but rows that differ always differ in text, save for what
-`docs/adr` lists: a JSON document whose parts only changed places, and doubles beyond 2^±104 of the same sign.
+docs/adr/0012 lists: a JSON document whose parts only changed places, and doubles beyond 2^±104 of the same sign.
 """
 
 # ruff: noqa: S608  names are declared ones
