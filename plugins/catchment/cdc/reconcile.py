@@ -23,6 +23,7 @@ from catchment.cdc.systems import Systems
 from catchment.errors import TryAgain
 
 POLL_SECONDS = 3.0
+READER = {"role": "RECONCILER", "warehouse": "TRANSFORMING"}  # the loader may not read ANALYTICS
 Report = Callable[[str], None]
 
 
@@ -44,7 +45,7 @@ class Reconciliation:
     def results(self) -> list[Result]:
         """Compare table by table; each result is written as soon as it is there."""
         results = []
-        with self.systems.warehouse() as warehouse:
+        with self.systems.warehouse(**READER) as warehouse:
             cursor = warehouse.cursor()
             state = CurrentState(cursor, self.systems.application, self.shard)
             with self.moment(self.tables) as now:
@@ -105,7 +106,7 @@ class Reconciliation:
 
     def _behind(self, ends: dict[Partition, int], tables: Sequence[Table]) -> str:
         """Which stage has not reached these ends."""
-        with self.systems.warehouse() as warehouse:
+        with self.systems.warehouse(**READER) as warehouse:
             cursor = warehouse.cursor()
             if pipeline.not_loaded(cursor, ends):
                 return "the loader"

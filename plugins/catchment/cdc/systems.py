@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from catchment.cdc import declared, shard
@@ -35,8 +35,11 @@ class Systems:
         return shard.opened(self.look_up(of.owner_connection), statement_seconds=60)
 
     @contextmanager
-    def warehouse(self) -> Iterator[session.Session]:
-        opened = session.connect(self.look_up("snowflake_default"), query_tag=self.query_tag)
+    def warehouse(self, **as_: str) -> Iterator[session.Session]:
+        """A session as the connection says, or with another `role` and `warehouse`."""
+        connection = self.look_up("snowflake_default")
+        connection = replace(connection, extra={**connection.extra, **as_})
+        opened = session.connect(connection, query_tag=self.query_tag)
         try:
             with session.explained("read or write what change data capture keeps"):
                 yield opened
