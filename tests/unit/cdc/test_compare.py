@@ -118,7 +118,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_equal_tables_take_one_statement_a_side() -> None:
-    truth, warehouse = FakeSide({n: "{}" for n in range(50)}), FakeSide({n: "{}" for n in range(50)})
+    truth, warehouse = FakeSide(dict.fromkeys(range(50), "{}")), FakeSide(dict.fromkeys(range(50), "{}"))
     found = search(truth, warehouse)  # type: ignore[arg-type]
     assert (found.keys, found.rows_shard, truth.asked, warehouse.asked) == ((), 50, ["digests"], ["digests"])
 
@@ -132,9 +132,9 @@ def test_equal_tables_take_one_statement_a_side() -> None:
 def test_exactly_the_rows_that_differ_are_named(
     rows: set[int], lost: set[int], extra: set[int], changed: set[int]
 ) -> None:
-    truth = {n: '{"a": 1}' for n in rows}
+    truth = dict.fromkeys(rows, '{"a": 1}')
     alive = {n: '{"a": 2}' if n in changed else v for n, v in truth.items() if n not in lost}
-    alive |= {n: "{}" for n in extra - rows}
+    alive |= dict.fromkeys(extra - rows, "{}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "ROWS_A_RANGE", 20)
         patch.setattr(module, "LEAF_ROWS", 3)
@@ -163,7 +163,7 @@ def test_a_deleted_row_of_the_warehouse_is_not_there(small: None) -> None:
 
 
 def test_rows_that_changed_after_the_moment_are_left_out_of_both_sides(small: None) -> None:
-    then = {n: "{}" for n in range(40)}
+    then = dict.fromkeys(range(40), "{}")
     warehouse = FakeWarehouse({**then, 7: '{"new": 1}'}, lsns={7: 101})
     assert compared(then, warehouse, present={**then, 7: '{"new": 1}'}) == Comparison(39, 39, 2, 0)
 
@@ -210,5 +210,5 @@ def test_a_row_that_never_stands_still_is_counted_and_not_called_different(small
 
 def test_a_table_that_is_wrong_as_a_whole_says_that_more_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_NAMED", 10)
-    found = compared({n: "{}" for n in range(50)}, FakeWarehouse({}))
+    found = compared(dict.fromkeys(range(50), "{}"), FakeWarehouse({}))
     assert (len(found.differences), found.more, found.equal) == (10, True, False)
