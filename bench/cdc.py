@@ -161,6 +161,7 @@ def settle(bench: Bench) -> float:
     topics = {declared.topic(shard, declared.table(name)) for shard in declared.shards for name in set(TABLES)}
     for shard in declared.shards:
         with closing(bench.shard(shard.name)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT ensure_activity_partitions(current_date, current_date + 1)")
             for insert in INSERTS:
                 cursor.execute(insert)
             connection.commit()
