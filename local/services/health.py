@@ -69,7 +69,8 @@ def _broker_answers(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
-            reply = connection.recv(10)  # its size, the correlation id, an error code
+            with connection.makefile("rb") as stream:
+                reply = stream.read(10)  # its size, the correlation id, an error code
     except OSError:
         return False
     return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (7, 0)

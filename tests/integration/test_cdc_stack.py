@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from threading import Event
@@ -64,6 +65,19 @@ def records(stack: Stack, topic: str, *, until: int) -> list[dict[str, Any]]:
         raise AssertionError(f"no change of {until} on {topic} within {SECONDS} s; {len(found)} others")
     finally:
         consumer.close()
+
+
+PUBLISHED = "SELECT tablename::text FROM pg_publication_tables"
+
+
+def _connections(stack: Stack, shard: str) -> tuple[Connection, Connection]:
+    declared, environment = application().shard(shard), stack.environment()
+    owner = Connection.from_env(declared.owner_connection, environment)
+    return owner, Connection.from_env(declared.connection, environment)
+
+
+def _password(stack: Stack, shard: str) -> str:
+    return passwords.ensure(stack.settings)[shard]
 
 
 @pytest.mark.parametrize("shard", ["s0", "s1"])
@@ -160,25 +174,45 @@ def test_the_role_reads_and_replicates_and_writes_nothing_of_the_application(sta
         connection.close()
 
 
-def _password(stack: Stack, shard: str) -> str:
-    return passwords.ensure(stack.settings)[shard]
+@contextmanager
+def writing(stack: Stack, *, rate: float) -> Iterator[list[Writer]]:
+    """The application's writers, one a shard, while the test looks on."""
+    dsns = {s: shards.cluster(stack.settings, stack.credentials, s).dsn(shards.DATABASE) for s in ("s0", "s1")}
+    stop = Event()
+    writers = [Writer(shard, dsns, rate=rate, stop=stop, draw=Random(shard)) for shard in dsns]
+    for writer in writers:
+        writer.start()
+    try:
+        yield writers
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join(10)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_the_generator_writes_every_kind_of_change(stack: Stack) -> None:
-    dsns = {s: shards.cluster(stack.settings, stack.credentials, s).dsn(shards.DATABASE) for s in ("s0", "s1")}
-    stop = Event()
-    writers = [Writer(shard, dsns, rate=200, stop=stop, draw=Random(shard)) for shard in dsns]
-    for writer in writers:
-        writer.start()
     wanted = {change.__name__ for change, _ in CHANGES} | {move_account.__name__, "rolled_back"}
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and not all(wanted <= set(writer.progress.done) for writer in writers):
-        time.sleep(0.1)
-    stop.set()
-    for writer in writers:
-        writer.join(5)
-    assert [set(writer.progress.done) for writer in writers] == [wanted, wanted]
-    assert [writer.progress.problem for writer in writers] == [None, None]
+    with writing(stack, rate=200) as writers:
+        wait_until(lambda: all(wanted == set(writer.progress.done) for writer in writers))
+        assert [writer.progress.problem for writer in writers] == [None, None]
+
+
+def test_the_generator_rides_out_a_dead_database_and_the_other_shard_is_written_to_meanwhile(stack: Stack) -> None:
+    with writing(stack, rate=20) as (of_s0, of_s1):
+        wait_until(lambda: of_s1.progress.done.total() > 0)
+        stack.kill("shard_s1")
+        wait_until(lambda: of_s1.progress.problem is not None)
+        before = of_s0.progress.done.total()
+        wait_until(lambda: of_s0.progress.done.total() > before)
+        stack.start("shard_s1")
+        wait_until(lambda: of_s1.progress.problem is None)
 
 
 def test_a_migration_never_takes_a_table_out_of_the_publication_nor_sets_a_password_again(stack: Stack) -> None:
@@ -202,12 +236,3 @@ def test_a_migration_for_a_table_that_is_not_there_changes_nothing_and_names_it(
     assert ("there_now",) not in execute(stack, "s0", PUBLISHED)
     migrate(replace(declared, tables=(there,)), *_connections(stack, "s0"))
     assert ("there_now",) in execute(stack, "s0", PUBLISHED)
-
-
-PUBLISHED = "SELECT tablename::text FROM pg_publication_tables"
-
-
-def _connections(stack: Stack, shard: str) -> tuple[Connection, Connection]:
-    declared, environment = application().shard(shard), stack.environment()
-    owner = Connection.from_env(declared.owner_connection, environment)
-    return owner, Connection.from_env(declared.connection, environment)
