@@ -41,6 +41,7 @@ VERSION_COLUMNS = (
     ("is_current", "Whether the version is the row as it is now."),
     ("_closed_by", "Operation that ended the version: c, u or r (another version), d (delete), t (truncation)."),
     ("_closed_order", "Order of that change."),
+    ("_transaction_id", "Transaction of the change, on its shard; NULL for rows of an incremental snapshot."),
 )
 CHANGE_COLUMNS = (
     ("_op", "Operation of the newest change: c insert, u update, d delete, r snapshot, t truncation."),

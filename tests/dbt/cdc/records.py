@@ -45,6 +45,7 @@ def envelope(
     ms: int,
     before: Row | None = None,
     snapshot: str = "false",
+    transaction: int | None = None,
 ) -> dict[str, Any]:
     """A change. `commit` is the end of the transaction before; `lsn` None is a row of an incremental snapshot."""
     sequence = [None if n is None else str(n) for n in (commit, lsn)]
@@ -59,7 +60,7 @@ def envelope(
             "db": "app",
             "sequence": json.dumps(sequence, separators=(",", ":")),
             "schema": "public",
-            "txId": None if lsn is None else lsn,
+            "txId": transaction,
             "lsn": lsn,
             "ts_us": ms * 1000,
             "ts_ns": ms * 1_000_000,

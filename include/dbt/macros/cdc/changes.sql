@@ -27,6 +27,7 @@ envelopes as (
         record_content:"source"."lsn"::number(38, 0) as source_lsn,
         try_cast(try_parse_json(record_content:"source"."sequence"::varchar)[0]::varchar as number(38, 0)) as last_commit,
         try_cast(try_parse_json(record_content:"source"."sequence"::varchar)[1]::varchar as number(38, 0)) as sequence_lsn,
+        record_content:"source"."txId"::number(38, 0) as _transaction_id,
         record_content:"source"."ts_us"::number(38, 0) as changed_us,
         record_content:"source"."ts_ms"::number(38, 0) as changed_ms
     from raw_rows
@@ -44,6 +45,7 @@ ordered as (
         _op,
         coalesce(last_commit, source_lsn, sequence_lsn, 0) as _commit_lsn,
         coalesce(source_lsn, sequence_lsn, 0) as _lsn,
+        _transaction_id,
         to_timestamp_ntz(coalesce(changed_us, changed_ms * 1000), 6) as _changed_at
     from envelopes
     where _op in ('c', 'u', 'd', 'r', 't')
@@ -58,6 +60,7 @@ changes as (
         _epoch,
         _commit_lsn,
         _lsn,
+        _transaction_id,
         {{ cdc_order() }} as _order,
         _changed_at,
         _after,
@@ -69,11 +72,11 @@ changes as (
 ),
 
 truncations as (
-    select _shard, _order, _epoch, _commit_lsn, _lsn, _partition, _offset, _changed_at
+    select _shard, _order, _epoch, _commit_lsn, _lsn, _transaction_id, _partition, _offset, _changed_at
     from changes
     where _op = 't'
     union
-    select shard, change_order, epoch, commit_lsn, change_lsn, kafka_partition, kafka_offset, changed_at
+    select shard, change_order, epoch, commit_lsn, change_lsn, transaction_id, kafka_partition, kafka_offset, changed_at
     from {{ source('catchment', 'truncates') }}
     where table_name = '{{ table }}'
 ),

@@ -40,6 +40,7 @@ arrived as (
         c._epoch,
         c._commit_lsn,
         c._lsn,
+        c._transaction_id,
         c._order,
         c._partition,
         c._offset,
@@ -79,7 +80,8 @@ told_changes as (
         {%- for column in declared.columns %}
         {{ column }},
         {%- endfor %}
-        _other, _special, _unresolved, _shard, _op, _epoch, _commit_lsn, _lsn, _order, _partition, _offset, _changed_at, 0
+        _other, _special, _unresolved, _shard, _op, _epoch, _commit_lsn, _lsn, _transaction_id, _order, _partition,
+        _offset, _changed_at, 0
     from already
     union all
     -- the deletes that closed versions
@@ -91,7 +93,7 @@ told_changes as (
         left(_closed_order, 6)::number(38, 0),
         substring(_closed_order, 8, 20)::number(38, 0),
         substring(_closed_order, 29, 20)::number(38, 0),
-        _closed_order, null, null, valid_to, 0
+        null, _closed_order, null, null, valid_to, 0
     from already
     where _closed_by = 'd'
     {%- endif %}
@@ -105,7 +107,8 @@ every_change as (
         {%- for column in declared.columns %}
         {{ 'keys.' ~ column if column in declared.key else 'null' }},
         {%- endfor %}
-        null, null, null, keys._shard, 't', t._epoch, t._commit_lsn, t._lsn, t._order, t._partition, t._offset, t._changed_at, 1
+        null, null, null, keys._shard, 't', t._epoch, t._commit_lsn, t._lsn, t._transaction_id, t._order,
+        t._partition, t._offset, t._changed_at, 1
     from (select distinct {{ key }} from told_changes) as keys
     inner join truncations as t on keys._shard = t._shard
 ),
@@ -117,7 +120,7 @@ last_of_transaction as (
         coalesce({{ column }}::varchar, '~'), '|', {% endfor -%} coalesce(_other::varchar, '~'), coalesce(_special::varchar, '~'))) as _digest
     from every_change
     qualify row_number() over (
-        partition by {{ key }}, _epoch, _commit_lsn order by _order desc, _is_new desc, _offset desc
+        partition by {{ key }}, _epoch, coalesce(_transaction_id::varchar, _order) order by _order desc, _is_new desc, _offset desc
     ) = 1
 ),
 
@@ -165,6 +168,7 @@ select
     _epoch,
     _commit_lsn,
     _lsn,
+    _transaction_id,
     _order,
     _partition,
     _offset,

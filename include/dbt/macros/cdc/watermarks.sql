@@ -46,9 +46,9 @@ using (
 ) as source
 on target.shard = source._shard and target.table_name = '{{ table }}' and target.change_order = source._order
 when not matched then insert
-    (shard, table_name, change_order, epoch, commit_lsn, change_lsn, kafka_partition, kafka_offset, changed_at)
-values (source._shard, '{{ table }}', source._order, source._epoch, source._commit_lsn, source._lsn, source._partition,
-    source._offset, source._changed_at)
+    (shard, table_name, change_order, epoch, commit_lsn, change_lsn, transaction_id, kafka_partition, kafka_offset, changed_at)
+values (source._shard, '{{ table }}', source._order, source._epoch, source._commit_lsn, source._lsn,
+    source._transaction_id, source._partition, source._offset, source._changed_at)
 {%- endmacro %}
 
 

@@ -1,0 +1,211 @@
+"""A small application on two shards, the changes that Debezium tells of it, and the truth to compare with.
+
+Nothing here knows how the warehouse merges: rows are changed as Postgres would, and each committed change is written to
+one of three partitions by its key, with log positions given when it is made and sent when it is committed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.dbt.cdc.records import Message, envelope, fake_before, unavailable
+
+TABLE = "accounts"
+PARTITIONS = 3
+LARGE = ("settings", "notes", "feature_flags")
+Row = dict[str, Any]
+Op = tuple[str, int, int]
+"""What is done to which id; the number says how (which columns, which other id)."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a transaction that may not be committed yet."""
+
+    op: str
+    key: int | None
+    after: Row | None
+    lsn: int
+
+
+@dataclass
+class Shard:
+    """One database: its rows, its log, and what it has sent."""
+
+    name: str
+    clock: list[int]
+    rows: dict[int, Row] = field(default_factory=dict)
+    lsn: int = 5_000
+    last_commit: int | None = None
+    epoch: int = 0
+    partitions: list[list[Message]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
+    offsets: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
+    sent: list[tuple[int, Row | None, Row | None]] = field(default_factory=list)
+    epochs: list[tuple[int, int, int]] = field(default_factory=list)
+    told: dict[int, Row] = field(default_factory=dict)
+    versions: dict[int, list[list[Any]]] = field(default_factory=dict)
+    made: int = 0
+
+    # --- transactions -------------------------------------------------------------------------------------------
+
+    def transact(self, ops: list[Op], *, rolled_back: bool = False) -> None:
+        """One transaction after another's end."""
+        rows = {key: dict(row) for key, row in self.rows.items()}
+        changes = [change for op in ops for change in self._do(op, rows)]
+        if not rolled_back:
+            self._commit(changes, rows)
+
+    def two_at_once(self, ops: list[Op], others: list[Op], *, second_first: bool) -> None:
+        """Two transactions on different ids whose changes lie between each other's in the log."""
+        first, second = ([op for op in each if op[0] != "truncate" and op[0] != "rekey"] for each in (ops, others))
+        first = [(kind, which - which % 2, how) for kind, which, how in first]
+        second = [(kind, which - which % 2 + 1, how) for kind, which, how in second]
+        made: tuple[list[Change], list[Change]] = ([], [])
+        rows = {key: dict(row) for key, row in self.rows.items()}
+        for number in range(max(len(first), len(second))):
+            for changes, each in zip(made, (first, second), strict=True):
+                if number < len(each):
+                    changes.extend(self._do(each[number], rows))
+        for parity in (1, 0) if second_first else (0, 1):
+            mine = {key: row for key, row in rows.items() if key % 2 == parity}
+            rest = {key: row for key, row in self.rows.items() if key % 2 != parity}
+            self._commit(made[parity], mine | rest)
+
+    def snapshot_beside(self, op: Op) -> None:
+        """An incremental snapshot reads the rows while a transaction is open, which commits after the chunk is sent."""
+        rows = {key: dict(row) for key, row in self.rows.items()}
+        changes = self._do(op, rows) if op[0] != "truncate" else []
+        self.last_commit = self._next()  # the signal's own transaction
+        at = self._tick()
+        for key, row in self.rows.items():
+            self._send(key, envelope("r", dict(row), lsn=None, commit=self.last_commit, ms=at, snapshot="incremental"))
+        self._commit(changes, rows)
+
+    def begin_epoch(self, unseen: list[Op]) -> None:
+        """The slot was lost, rows changed unseen, log positions start anew; a snapshot, then deletes for what is gone."""
+        for op in unseen:
+            self._do(op, self.rows)
+        self.epoch, self.lsn, self.last_commit, self.sent = self.epoch + 1, 100, None, []
+        self.epochs += [(number, self.epoch, offset) for number, offset in enumerate(self.offsets)]
+        before, position, at = self._next(), self._next(), self._tick()
+        for key, row in self.rows.items():
+            self._send(key, envelope("r", dict(row), lsn=position, commit=None, ms=at, snapshot="true"))
+            if self.told.get(key) != row:
+                self._version(key, row, at)
+        at = self._tick()
+        for key in self.told.keys() - self.rows.keys():
+            self._send(key, envelope("d", None, lsn=before, commit=before, ms=at))
+            self._send(key, None)
+            self._version(key, None, at)
+        self.told = {key: dict(row) for key, row in self.rows.items()}
+
+    def send_again(self, count: int) -> None:
+        """Connect was killed: the last records come once more, with offsets of their own."""
+        for partition, key, value in self.sent[-count:] if count else []:
+            self._append(partition, key, value)
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _do(self, op: Op, rows: dict[int, Row]) -> list[Change]:
+        kind, which, how = op
+        if kind == "truncate":
+            rows.clear()
+            return [Change("t", None, None, self._next())]
+        if kind == "delete" and which in rows:
+            del rows[which]
+            return [Change("d", which, None, self._next())]
+        if kind == "rekey" and which in rows and (new := how % 6) not in rows:
+            row = rows.pop(which) | {"id": new}
+            rows[new] = row
+            told = {
+                name: unavailable(TABLE, name) if name in LARGE and row[name] is not None else row[name] for name in row
+            }
+            position = self._next()
+            return [Change("d", which, None, position), Change("c", new, told, position)]
+        if kind in ("insert", "update") and which not in rows:
+            rows[which] = self._row(which, 15 if how % 3 else how)
+            return [Change("c", which, dict(rows[which]), self._next())]
+        if kind in ("insert", "update"):
+            fresh, row = self._row(which, how), rows[which]
+            told = dict(row)
+            for name, bit in zip(("name", *LARGE), (1, 2, 4, 8), strict=True):
+                if how & bit or name == "name":
+                    told[name] = row[name] = fresh[name]
+                elif row[name] is not None:
+                    told[name] = unavailable(TABLE, name)
+            return [Change("u", which, told, self._next())]
+        return []
+
+    def _row(self, key: int, how: int) -> Row:
+        """A row with values that no other has; large ones where the bits of `how` say so."""
+        self.made += 1
+        mark = f"{self.name}.{self.made}"
+        return {
+            "id": key,
+            "external_id": f"account-{key}",
+            "name": mark,
+            "status": "active",
+            "balance": f"{self.made}.2500",
+            "settings": json.dumps({"by": mark}) if how & 4 else None,
+            "notes": mark * 9 if how & 2 else None,
+            "feature_flags": [self.made, self.made + 1] if how & 8 else None,
+            "created_at": "2026-11-20T00:00:00.000000Z",
+            "updated_at": "2026-11-20T00:00:00.000000Z",
+        }
+
+    def _commit(self, changes: list[Change], rows: dict[int, Row]) -> None:
+        if not changes:
+            return
+        at = self._tick()
+        for change in changes:
+            key = change.key
+            value = envelope(
+                change.op, change.after, lsn=change.lsn, commit=self.last_commit, ms=at, transaction=changes[0].lsn
+            )
+            if change.op == "d" and key is not None:
+                value["before"] = fake_before(TABLE, {"id": key})
+            self._send(key, value)
+            if change.op == "d":
+                self._send(key, None)
+        truncated = any(change.op == "t" for change in changes)
+        changed = {change.key for change in changes if change.key is not None}
+        for key in changed | (self.rows.keys() if truncated else set()):
+            self._version(key, rows.get(key), at)
+        self.last_commit = self._next()
+        self.rows = rows
+        self.told = {key: dict(row) for key, row in rows.items()}
+        self.offsets = [offset + 1 for offset in self.offsets]  # markers of Kafka's transactions
+
+    def _version(self, key: int, row: Row | None, at: int) -> None:
+        found = self.versions.setdefault(key, [])
+        if found and found[-1][2] is None:
+            found[-1][2] = at
+        if row is not None:
+            found.append([dict(row), at, None])
+
+    def _send(self, key: int | None, value: Row | None) -> None:
+        partition = self.lsn % PARTITIONS if key is None else key % PARTITIONS
+        self.sent.append((partition, None if key is None else {"id": key}, value))
+        self._append(*self.sent[-1])
+
+    def _append(self, partition: int, key: Row | None, value: Row | None) -> None:
+        message = Message(TABLE, self.name, partition, self.offsets[partition], key, value)
+        self.partitions[partition].append(message)
+        self.offsets[partition] += 1
+
+    def _next(self) -> int:
+        self.lsn += 8
+        return self.lsn
+
+    def _tick(self) -> int:
+        self.clock[0] += 1000
+        return self.clock[0]
+
+
+def application() -> dict[str, Shard]:
+    """Two empty shards that share a clock, which shows ten minutes ago."""
+    clock = [(int(time.time()) - 600) * 1000]
+    return {name: Shard(name, clock) for name in ("s0", "s1")}

@@ -1,0 +1,162 @@
+"""Any sequence of changes, in any batches, with records again, late and replayed, gives the rows of the shards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.dbt.cdc import raw
+from tests.dbt.cdc.application import PARTITIONS, TABLE, Row, Shard, application
+from tests.dbt.cdc.records import Message
+from tests.dbt.project import Dbt
+from tests.dbt.warehouse import Warehouse
+
+pytestmark = pytest.mark.timeout(1500)
+
+OPS = st.lists(
+    st.tuples(
+        st.sampled_from(("insert", "update", "update", "update", "delete", "rekey", "rekey", "truncate")),
+        st.integers(0, 5),
+        st.integers(0, 15),
+    ),
+    min_size=1,
+    max_size=6,
+)
+SHARD = st.sampled_from(("s0", "s0", "s1"))
+CHANGES = st.one_of(
+    st.tuples(st.just("transact"), SHARD, OPS, st.integers(0, 9)),
+    st.tuples(st.just("transact"), SHARD, OPS, st.integers(0, 9)),
+    st.tuples(st.just("two_at_once"), SHARD, OPS, OPS, st.booleans()),
+    st.tuples(st.just("snapshot_beside"), SHARD, OPS),
+    st.tuples(st.just("send_again"), SHARD, st.integers(1, 12)),
+    st.tuples(st.just("begin_epoch"), SHARD, OPS),
+)
+ROUNDS = st.lists(
+    st.tuples(
+        st.lists(CHANGES, min_size=4, max_size=14),
+        st.lists(st.integers(0, 10), min_size=2 * PARTITIONS, max_size=2 * PARTITIONS),
+        st.lists(st.tuples(SHARD, st.integers(0, PARTITIONS - 1), st.integers(1, 9)), max_size=2),
+    ),
+    min_size=2,
+    max_size=4,
+)
+COLUMNS = ("id", "name", "balance", "settings", "notes", "feature_flags")
+
+
+class Pipeline:
+    """What has come to raw so far, partition by partition."""
+
+    def __init__(self, warehouse: Warehouse, shards: dict[str, Shard]) -> None:
+        self.warehouse, self.shards = warehouse, shards
+        self.delivered = {(name, number): 0 for name in shards for number in range(PARTITIONS)}
+        self.epochs = dict.fromkeys(shards, 0)
+
+    def deliver(self, lags: list[int]) -> None:
+        """Everything but the last `lag` records of each partition."""
+        new: list[Message] = []
+        for (name, number), lag in zip(self.delivered, lags, strict=True):
+            found = self.shards[name].partitions[number]
+            until = max(self.delivered[name, number], len(found) - lag)
+            new += found[self.delivered[name, number] : until]
+            self.delivered[name, number] = until
+        for name, shard in self.shards.items():
+            for number, epoch, offset in shard.epochs[self.epochs[name] :]:
+                raw.new_epoch(self.warehouse, f"{name}.public.{TABLE}", number, epoch, offset)
+            self.epochs[name] = len(shard.epochs)
+        raw.put(self.warehouse, [m for m in new if m.offset % 5], by_sink=False)
+        raw.put(self.warehouse, [m for m in new if not m.offset % 5], by_sink=True)
+
+    def replay(self, name: str, number: int, back: int) -> None:
+        done = self.delivered[name, number]
+        if done:
+            offset = self.shards[name].partitions[number][max(0, done - back)].offset
+            raw.lower_watermark(self.warehouse, f"{name}.public.{TABLE}", number, offset)
+
+
+def happen(shards: dict[str, Shard], change: tuple[Any, ...]) -> None:
+    kind, name, *rest = change
+    shard = shards[name]
+    match kind, rest:
+        case "transact", [ops, chance]:
+            shard.transact(ops, rolled_back=chance == 0)
+        case "two_at_once", [ops, others, second_first]:
+            shard.two_at_once(ops, others, second_first=second_first)
+        case "snapshot_beside", [ops]:
+            shard.snapshot_beside(ops[0])
+        case "send_again", [count]:
+            shard.send_again(count)
+        case "begin_epoch", [ops]:
+            shard.begin_epoch([op for op in ops if op[0] != "truncate"])
+
+
+def in_short(row: Row) -> tuple[Any, ...]:
+    """A shard's row as it is compared."""
+    return (row["id"], row["name"], row["balance"], row["settings"], row["notes"], row["feature_flags"])
+
+
+def as_told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same of a row of the warehouse."""
+    key, name, balance, options, notes, flags = row
+    loaded = (
+        None if options is None else json.dumps(json.loads(options)),
+        None if flags is None else json.loads(flags),
+    )
+    return (key, name, f"{balance:.4f}", loaded[0], notes, loaded[1])
+
+
+def moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
+
+
+def check(warehouse: Warehouse, shards: dict[str, Shard]) -> None:
+    found = warehouse.rows(
+        f"SELECT _SHARD, {', '.join(COLUMNS)} FROM ANALYTICS.STAGING.STG_APPLICATION__ACCOUNTS WHERE NOT _IS_DELETED"
+    )
+    now = sorted(((s.name, *in_short(row)) for s in shards.values() for row in s.rows.values()), key=repr)
+    compare(sorted(((row[0], *as_told(row[1:])) for row in found), key=repr), now)
+    found = warehouse.rows(
+        f"SELECT _SHARD, VALID_FROM, VALID_TO, {', '.join(COLUMNS)} FROM ANALYTICS.STAGING.HIST_APPLICATION__ACCOUNTS"
+    )
+    versions = sorted(
+        (
+            (s.name, moment(since), moment(until), *in_short(row))
+            for s in shards.values()
+            for each in s.versions.values()
+            for row, since, until in each
+        ),
+        key=repr,
+    )
+    compare(sorted(((*row[:3], *as_told(row[3:])) for row in found), key=repr), versions)
+
+
+def compare(found: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> None:
+    """The same rows, each as often."""
+    surplus = [row for row in found if row not in wanted]
+    missing = [row for row in wanted if row not in found]
+    assert (surplus, missing, len(found)) == ([], [], len(wanted)), f"surplus: {surplus}\nmissing: {missing}"
+
+
+@given(rounds=ROUNDS)
+@settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+def test_rows_and_versions_are_the_shards_whatever_happens_and_however_it_arrives(
+    warehouse: Warehouse, run_models: Callable[..., None], rounds: list[tuple[Any, ...]]
+) -> None:
+    raw.begin_again(warehouse, TABLE)
+    shards = application()
+    pipeline = Pipeline(warehouse, shards)
+    for changes, lags, replays in rounds:
+        for change in changes:
+            happen(shards, change)
+        pipeline.deliver(lags)
+        for name, number, back in replays:
+            pipeline.replay(name, number, back)
+        run_models("stg_application__accounts", "hist_application__accounts")
+    pipeline.deliver([0] * len(pipeline.delivered))
+    run_models("stg_application__accounts", "hist_application__accounts")
+    check(warehouse, shards)
