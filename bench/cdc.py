@@ -46,7 +46,7 @@ INSERTS = (
 TABLES = ("events", "activities", "events")
 BULK = """
 INSERT INTO events (account_id, user_id, name, properties, duration_ms, body)
-SELECT n % 1000, n, 'bulk', jsonb_build_object('n', n, 'page', '/pricing'), n * 1.5, repeat('z', 60)
+SELECT mod(n, 1000), n, 'bulk', jsonb_build_object('n', n, 'page', '/pricing'), n * 1.5, repeat('z', 60)
 FROM generate_series(1, %s) AS n
 """
 
