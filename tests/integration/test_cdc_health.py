@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(900)
 PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
 S0, S1 = application().shards
 # Small numbers, so that a test needs no gigabytes; the times are those of production.
-POLICY = Policy(wal_step=4 * MEBI, safe_wal=16 * MEBI)
+POLICY = Policy(wal_step=MEBI // 4, safe_wal=16 * MEBI)
 RUN = timedelta(minutes=1)
 
 

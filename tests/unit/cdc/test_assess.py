@@ -167,7 +167,7 @@ def test_a_slot_that_is_idle_after_our_own_restart_gets_time_to_open() -> None:
 def test_wal_that_grows_while_the_slot_stays_is_found_in_the_second_run() -> None:
     watch = Watch()
     watch.see(with_shard(wal=1000))
-    grown = with_shard(wal=1000 + 20 * MEBI, slot=slot(held=20 * MEBI))
+    grown = with_shard(wal=1000 + 80 * MEBI, slot=slot(held=80 * MEBI))
     assert watch.see(grown).state(NAME) == State.WAL_GROWING
 
 

@@ -70,7 +70,7 @@ PATIENCE = {
     State.DATABASE_DOWN: timedelta(seconds=150),
     State.REBALANCING: 3 * MINUTE,
     State.STALLED: 2 * MINUTE,
-    State.WAL_GROWING: NOW,
+    State.WAL_GROWING: SEEN_TWICE,  # one long transaction looks like it for a minute
     State.SNAPSHOT_INCOMPLETE: NOW,
     State.CONNECT_DOWN: SEEN_TWICE,
     State.KAFKA_DOWN: SEEN_TWICE,
@@ -92,7 +92,7 @@ class Policy:
     quiet: timedelta = 10 * MINUTE
     starting: timedelta = 2 * MINUTE
     heartbeat: timedelta = MINUTE
-    wal_step: int = 16 * MEBI
+    wal_step: int = 64 * MEBI
     wal_held: int = 4096 * MEBI
     safe_wal: int = 1024 * MEBI
     propose_after: timedelta = 3 * MINUTE
