@@ -62,7 +62,7 @@ def judge(systems: Systems, declared: Application, committed: dict[str, set[int]
     total = Verdict()
     topics = [declared.topic(*entry) for entry in declared.replicated()]
     records = sides.committed_places(f"127.0.0.1:{kafka_port}", topics)
-    with systems.warehouse() as warehouse:
+    with systems.warehouse(role="TRANSFORMER", warehouse="TRANSFORMING") as warehouse:
         cursor = warehouse.cursor()
         came: dict[str, set[int]] = {shard.name: set() for shard in declared.shards}
         for shard, table in declared.replicated():

@@ -99,12 +99,12 @@ class Breaker:
     def carry_out(self, fault: Fault) -> Outcome:
         """Break the part once it works, prove it, and wait until it works again. One fault a part at a time."""
         with self.locks[fault.part]:
-            if not self._wait(lambda: self.works(fault.part, since=None)):
+            if not self._wait(lambda: self.works(fault.part, since=None), BACK_SECONDS):
                 return Outcome(fault, seen=False, back_after=None)
             seen = self._kill(fault.part) if fault.how is How.KILL else self._freeze(fault.part, fault.seconds)
             ended = datetime.now(UTC)
             began = time.monotonic()
-            back = self._wait(lambda: self.works(fault.part, since=ended))
+            back = self._wait(lambda: self.works(fault.part, since=ended), BACK_SECONDS)
             return Outcome(fault, seen, time.monotonic() - began if back else None)
 
     def works(self, part: str, since: datetime | None) -> bool:
@@ -128,7 +128,7 @@ class Breaker:
         finally:
             self.stack.thaw(part)
 
-    def _wait(self, condition: Callable[[], bool], seconds: float = BACK_SECONDS) -> bool:
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

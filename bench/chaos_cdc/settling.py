@@ -41,8 +41,9 @@ def settle(systems: Systems, application: Application, report: Report) -> bool:
 
     def not_loaded() -> str:
         topics = [application.topic(*entry) for entry in application.replicated()]
-        with systems.kafka() as kafka, systems.warehouse() as warehouse:
-            behind = pipeline.not_loaded(warehouse.cursor(), pipeline.ends(kafka, topics))
+        ends = pipeline.ends(systems.look_up("kafka"), topics)
+        with systems.warehouse() as warehouse:
+            behind = pipeline.not_loaded(warehouse.cursor(), ends)
         return f"{sum(behind.values())} offsets of {len(behind)} partitions" if behind else ""
 
     return _until_nothing("Debezium is behind", not_captured, report) and _until_nothing(

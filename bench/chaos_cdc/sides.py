@@ -15,6 +15,8 @@ from bench.chaos_cdc.texts import text
 from catchment.cdc.declared import Table
 
 STAGING = "ANALYTICS.STAGING"
+_MOMENT = "YYYY-MM-DD HH24:MI:SS.FF6"
+_TIMES = {"date": "YYYY-MM-DD", "timestamp": _MOMENT, "timestamptz": f"{_MOMENT}TZH:TZM"}
 
 
 def shard_rows(session: Any, table: Table) -> dict[Key, Row]:
@@ -107,8 +109,10 @@ def _printed(column: tuple[str, str]) -> str:
 
 
 def _fetched(name: str, kind: str) -> str:
-    as_json = kind.endswith("[]") or kind in ("json", "jsonb")
-    return f"TO_JSON({name})" if as_json else name
+    """Times as text: a client can't hold every year that a wrong value may have."""
+    if kind.endswith("[]") or kind in ("json", "jsonb"):
+        return f"TO_JSON({name})"
+    return f"TO_VARCHAR({name}, '{_TIMES[kind]}')" if kind in _TIMES else name
 
 
 def _texts(table: Table, given: Iterable[Any]) -> Values:

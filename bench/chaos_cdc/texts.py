@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-
-NOT_A_DAY = ("infinity", "-infinity")
 
 
 def text(kind: str, given: Any) -> str | None:
@@ -48,18 +47,19 @@ def _truth(given: Any) -> str:
     return str(given).lower()
 
 
-def _day(given: Any) -> str:
-    if given in NOT_A_DAY:
-        return str(given)
-    return (given if isinstance(given, date) else date.fromisoformat(given)).isoformat()
+def _day(given: str) -> str:
+    """Words such as infinity, and years that Python does not know, stay as they are."""
+    with suppress(ValueError):
+        return date.fromisoformat(given).isoformat()
+    return given
 
 
-def _moment(given: Any) -> str:
+def _moment(given: str) -> str:
     """In UTC, without a zone: a `timestamp` is taken as it is."""
-    if given in NOT_A_DAY:
-        return str(given)
-    moment = given if isinstance(given, datetime) else datetime.fromisoformat(given)
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None).isoformat(" ", "microseconds")
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(given)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return given
 
 
 def _document(given: str) -> str:

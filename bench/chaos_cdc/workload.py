@@ -117,9 +117,9 @@ class Lane:
     def _transaction(self, changes: Sequence[tuple[str, Table]]) -> Transaction:
         """A transaction of these changes; one that is rolled back leaves the lane's memory as it was."""
         commits = self._draw.random() >= ROLLED_BACK
-        memory = copy.deepcopy((self._keys, self._away, self._gone))
+        memory = None if commits else copy.deepcopy((self._keys, self._away, self._gone))
         made: list[tuple[str, list[Step]]] = [(name, getattr(self, name)(table)) for name, table in changes]
-        if not commits:
+        if memory is not None:
             self._keys, self._away, self._gone = memory
         kinds = tuple(name for name, steps in made if steps)
         return Transaction(self.home, kinds, tuple(step for _, steps in made for step in steps), commits)
