@@ -33,9 +33,17 @@
     {%- elif type == 'variant' -%} try_parse_json({{ text }})
     {%- elif type == 'varchar' -%} {{ text }}
     {%- elif type == 'float' -%} try_cast(replace({{ text }}, 'Infinity', 'inf') as float)
-    {%- elif kind in ('date', 'time', 'timestamp') -%} try_cast(replace({{ text }}, 'Z', '') as {{ type }})
+    {%- elif kind == 'time' -%} try_cast(replace({{ text }}, 'Z', '') as {{ type }})
+    {%- elif kind in ('date', 'timestamp') -%} try_cast(replace({{ cdc_common_year(text) }}, 'Z', '') as {{ type }})
+    {%- elif kind == 'timestamptz' -%} try_cast({{ cdc_common_year(text) }} as {{ type }})
     {%- else -%} try_cast({{ text }} as {{ type }})
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- The text if its year has four digits; not every warehouse refuses others, or the word infinity. -#}
+{% macro cdc_common_year(text) -%}
+case when {{ text }} like '____-%' then {{ text }} end
 {%- endmacro %}
 
 
