@@ -6,7 +6,7 @@ export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc chaos-extract chaos-cdc install-bench
+	bench-cdc bench-dedupe chaos-extract chaos-cdc install-bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench-parse: install ## How long Airflow takes to parse the DAG files
 
 bench-cdc: install ## Commit to raw: how long at 100 commits/s, how fast for a million rows
 	@$(RUN) bench.cdc
+
+bench-dedupe: install ## Changes into current state: what a batch costs with 1, 10 and 30 times the history
+	@$(RUN) bench.dedupe
 
 chaos-extract: install ## Kill the real path at every step, resume, compare with the truth
 	@$(RUN) bench.chaos_extract
