@@ -46,6 +46,11 @@ class Place:
     def path(self) -> Path:
         return self.reference.path
 
+    @property
+    def to_come(self) -> Reference:
+        """Where a new password is while the role may or may not have it."""
+        return Reference(self.path, self.reference.key + ".to_come")
+
 
 def place(systems: Systems, shard: Shard) -> Place:
     """Raises NeedsPerson unless one file serves Connect and the platform alike, and can be written here."""
@@ -83,18 +88,23 @@ def plan(at: Place) -> list[str]:
 
 
 def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str], None] = lambda _: None) -> None:
-    """Rotate; `given` is the new password, or one is made. Raises NotRotated when the old one is back in force."""
-    old = at.reference.read()
+    """Rotate; `given` is the new password, or one is made. Raises NotRotated when the old one is back in force.
+
+    The new password is in the file, as the one to come, before the role has it: a rotation that is killed half-way
+    locks nobody out for good, the next one finds it there.
+    """
     new = given or secrets.token_urlsafe(LENGTH)
     if re.fullmatch(r"[!-\[\]-~]{16,256}", new) is None:
         raise NeedsPerson(
             "A password needs 16 to 256 characters of ASCII, without spaces and backslashes. Nothing was changed."
         )
+    old = _in_force(at)
     connection = replace(at.connection, password=old)
     with database.opened(connection) as session:
-        _alter(session, connection.login, new)
-        report("the role has the new password")
         try:
+            at.to_come.write(new)
+            _alter(session, connection.login, new)
+            report("the role has the new password")
             at.reference.write(new)
             report(f"{at.path} has it too")
             with database.opened(replace(connection, password=new)):
@@ -102,11 +112,13 @@ def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str],
             ((since,),) = database.rows(session, "SELECT clock_timestamp()")
             _restart(systems, at.shard)
             _wait_for_beat(session, at.shard, since)
+            at.to_come.remove()
             report(f"{at.shard.connector} runs with it: the heartbeat moves")
         except BaseException as error:
             _alter(session, connection.login, old)
             at.reference.write(old)
-            with suppress(CatchmentError):
+            with suppress(CatchmentError, OSError):
+                at.to_come.remove()
                 _restart(systems, at.shard)
             if not isinstance(error, CatchmentError | OSError):
                 raise
@@ -114,6 +126,23 @@ def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str],
                 f"{at.shard.name}: the new password did not work ({error}). The old one is in force again, in Postgres "
                 f"and in {at.path}, and {at.shard.connector} was restarted with it. Mend that, and run this again."
             ) from error
+
+
+def _in_force(at: Place) -> str:
+    """The password that the role has: the file's, or the one to come of a rotation that was killed half-way."""
+    kept = at.reference.read()
+    try:
+        with database.opened(replace(at.connection, password=kept)):
+            return kept
+    except database.ShardRefused:
+        try:
+            to_come = at.to_come.read()
+            with database.opened(replace(at.connection, password=to_come)):
+                at.reference.write(to_come)
+                return to_come
+        except NeedsPerson:
+            pass
+        raise
 
 
 def _alter(session: Any, role: str, password: str) -> None:

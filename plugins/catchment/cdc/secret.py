@@ -46,7 +46,13 @@ class Reference:
 
     def write(self, value: str) -> None:
         """Replace the secret, and nothing else of the file, in one step; who may read the file stays."""
-        entry = f"{self.key}={_escaped(value)}"
+        self._replace([f"{self.key}={_escaped(value)}"])
+
+    def remove(self) -> None:
+        """Take the entry out, if it is there."""
+        self._replace([])
+
+    def _replace(self, entry: list[str]) -> None:
         lines = self.path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if not (found := _LINE.fullmatch(line)) or found["key"] != self.key]
         before = self.path.stat()
@@ -56,7 +62,7 @@ class Reference:
                 os.fchmod(file.fileno(), before.st_mode & 0o777)
                 if os.geteuid() == 0:
                     os.fchown(file.fileno(), before.st_uid, before.st_gid)
-                file.write("\n".join([*kept, entry, ""]))
+                file.write("\n".join([*kept, *entry, ""]))
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(self.path)

@@ -33,6 +33,12 @@ def test_writing_replaces_one_entry_and_leaves_the_rest_and_the_rights(file: Pat
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_an_entry_can_be_taken_out_and_again(file: Path) -> None:
+    Reference(file, "s0.password").remove()
+    Reference(file, "s0.password").remove()
+    assert file.read_text() == "# the role cdc\ns1.password = old\\\\1\n"
+
+
 def test_a_write_that_fails_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
