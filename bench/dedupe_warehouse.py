@@ -106,10 +106,11 @@ def _insert(op: str, changes: int, *, start: int, key: str) -> str:
     INSERT INTO {TABLE} (RECORD_CONTENT, RECORD_METADATA, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT)
     SELECT
         PARSE_JSON('{{"before":null,"after":{{"id":' || id || ',"account_id":' || mod(id, 1000)
-            || ',"user_id":null,"name":"page_viewed","properties":"{{\\\\"n\\\\": ' || n || '}}","duration_ms":1.5,"body":"'
-            || repeat('x', 60) || '","occurred_at":"2026-11-20T00:00:00.000000Z","received_at":"2026-11-20T00:00:00.000000Z"'
-            || '}},"source":{{"ts_ms":1795418453397,"snapshot":"false","sequence":"[\\\\"' || n * 100 || '\\\\",\\\\"'
-            || n * 100 + 8 || '\\\\"]","txId":' || n || ',"lsn":' || n * 100 + 8 || '}},"op":"{op}"}}'),
+            || ',"user_id":null,"name":"page_viewed","duration_ms":1.5,"properties":"{{\\\\"n\\\\": ' || n || '}}","body":"'
+            || repeat('x', 60) || '","occurred_at":"2026-11-20T00:00:00.000000Z"'
+            || ',"received_at":"2026-11-20T00:00:00.000000Z"}},"op":"{op}"'
+            || ',"source":{{"ts_ms":1795418453397,"snapshot":"false","sequence":"[\\\\"' || n * 100 || '\\\\",\\\\"' || n * 100 + 8 || '\\\\"]","txId":' || n
+            || ',"lsn":' || n * 100 + 8 || '}}}}'),
         PARSE_JSON('{{"topic":"s0.public.events","partition":' || mod(n, {PARTITIONS}) || ',"offset":'
             || FLOOR(n / {PARTITIONS})::NUMBER || ',"key":{{"id":' || id || '}}}}'),
         mod(n, {PARTITIONS}),

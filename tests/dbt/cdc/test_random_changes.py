@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from tests.dbt.cdc import raw
 from tests.dbt.cdc.application import PARTITIONS, TABLE, Row, Shard, application
 from tests.dbt.cdc.records import Message
-from tests.dbt.project import Dbt
 from tests.dbt.warehouse import Warehouse
 
 pytestmark = pytest.mark.timeout(1500)

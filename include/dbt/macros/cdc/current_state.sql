@@ -8,6 +8,9 @@
 {%- set incremental = cdc_is_incremental() -%}
 {%- set batch = batch or cdc_batch(table) -%}
 -- batch: {{ tojson(batch) }}
+{% if incremental and batch.ranges is not none and not batch.ranges -%}
+select * from {{ this }} where false
+{%- else %}
 {%- set newest_first -%}
 partition by {{ cdc_key_columns(declared, 'changes.') }} order by changes._order desc, changes._offset desc
             rows between unbounded preceding and current row
@@ -117,5 +120,6 @@ from rows_now as n
 left join emptied as e on n._shard = e._shard and n._op <> 'd' and n._order < e._order
 {%- if incremental and batch.truncates %}
 qualify row_number() over (partition by {{ cdc_key_columns(declared, 'n.') }} order by n._order desc) = 1
+{%- endif %}
 {%- endif %}
 {%- endmacro %}

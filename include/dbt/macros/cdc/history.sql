@@ -13,6 +13,9 @@
 {%- set batch = batch or cdc_batch(table) -%}
 {%- set key = cdc_key_columns(declared) -%}
 -- batch: {{ tojson(batch) }}
+{% if incremental and batch.ranges is not none and not batch.ranges -%}
+select * from {{ this }} where false
+{%- else %}
 {%- set known -%}
 select
             {{ cdc_key_columns(declared, 'target.') }},
@@ -176,5 +179,6 @@ select
 from versions
 {%- if not incremental %}
 where _op not in ('d', 't')
+{%- endif %}
 {%- endif %}
 {%- endmacro %}
