@@ -39,6 +39,7 @@ with form.on_call_dag(
     compare = TriggerDagRunOperator(
         task_id="compare",
         trigger_dag_id="cdc_reconcile",
+        fail_when_dag_is_paused=True,
         conf={"shards": ["{{ params.shard }}"]},
         wait_for_completion=True,
         deferrable=True,

@@ -100,7 +100,7 @@ class Bed:
 
     def reconciliation(self, shard: Shard) -> Reconciliation:
         return Reconciliation(
-            systems=self.systems, shard=shard, tables=APPLICATION.tables, run="r", patience=180, report=print
+            systems=self.systems, shard=shard, tables=APPLICATION.tables, run="r", patience=400, report=print
         )
 
     def beat(self, shard: Shard) -> int:
