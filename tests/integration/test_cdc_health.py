@@ -25,6 +25,7 @@ from catchment.cdc.secret import Reference
 from catchment.connection import Connection
 from catchment.errors import TryAgain
 from catchment.warehouse import session
+from catchment.warehouse.ledger import sql_time
 from local.cdc import shards
 from local.cdc.stack import Stack, free_ports
 
@@ -140,6 +141,12 @@ class Drill:
             shard.slot,
         )
         self.calmly(lambda c: c.reset_offsets(shard.connector))
+        self.warehouse(
+            lambda cursor: cursor.execute(
+                "INSERT INTO RAW.CATCHMENT.EPOCHS SELECT %s, 'drill', 0, 1, 0, 'drill', %s::TIMESTAMP_NTZ",
+                (shard.name, sql_time(self.clock)),
+            )
+        )
         self.calmly(lambda c: c.resume(shard.connector))
         self.settled()
 
@@ -372,10 +379,29 @@ def test_a_dropped_slot_is_not_restarted_and_proposed_to_be_rebuilt(drill: Drill
     drill.rebuild(S1)
 
 
-def test_a_slot_that_the_database_gave_up_is_lost_whatever_connect_says(drill: Drill) -> None:
+def test_a_slot_that_was_dropped_and_made_again_between_two_runs_is_found(drill: Drill) -> None:
+    """Debezium makes a slot that is not there, and reads on from it: RUNNING, and blind for what was between."""
+    time.sleep(5)
+    drill.run()
     drill.stop(S1)
-    drill.sql(S1, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
-    drill.sql(S1, "SELECT pg_reload_conf()")
+    drill.sql(S1, "SELECT pg_drop_replication_slot(%s)", S1.slot)
+    drill.sql(S1, "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", S1.slot)
+    drill.calmly(lambda c: c.resume(S1.connector))
+    drill.settled()
+    reports = [drill.run(), drill.run()]
+    assert [drill.state(report, S1) for report in reports] == [State.SLOT_REPLACED] * 2
+    assert [p.dag_id for r in reports for p in r.decision.proposals] == ["cdc_rebuild_shard"]
+    drill.rebuild(S1)
+    assert drill.state(drill.run(), S1) != State.SLOT_REPLACED
+
+
+def test_a_slot_that_the_database_gave_up_is_lost_whatever_connect_says(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shards.OPTIONS, "max_slot_wal_keep_size", "1MB")
+    drill.stack.stop("shard_s1")
+    drill.stack.start("shard_s1")
+    drill.stop(S1)
     drill.sql(S1, "CREATE TABLE IF NOT EXISTS internal.noise (t text)")
     for _ in range(6):
         drill.sql(S1, "INSERT INTO internal.noise SELECT repeat(md5(g::text), 100) FROM generate_series(1, 8000) g")
@@ -389,9 +415,10 @@ def test_a_slot_that_the_database_gave_up_is_lost_whatever_connect_says(drill: D
         time.sleep(5)
         reports = [drill.run(), drill.run()]
     finally:
-        drill.sql(S1, "ALTER SYSTEM RESET max_slot_wal_keep_size")
-        drill.sql(S1, "SELECT pg_reload_conf()")
+        monkeypatch.undo()
         drill.sql(S1, "DROP TABLE internal.noise")
+        drill.stack.stop("shard_s1")
+        drill.stack.start("shard_s1")
     assert [drill.state(report, S1) for report in reports] == [State.SLOT_LOST] * 2
     assert [p.dag_id for r in reports for p in r.decision.proposals] == ["cdc_rebuild_shard"]
     assert [r.decision.actions for r in reports] == [(), ()]
@@ -404,9 +431,9 @@ def test_a_snapshot_that_silently_skipped_rows_is_found_and_a_new_one_proposed(d
         S0,
         "INSERT INTO activities (account_id, kind) SELECT 1, 'login' FROM generate_series(1, 12000)",
     )
-    drill.clock = datetime.now(UTC)  # what raw saw since is compared with the records' own time
+    drill.clock = datetime.now(UTC) - timedelta(hours=3)
     drill.until(lambda: not drill.run().facts.behind(), 120, "the rows are in raw")
-    drill.clock = datetime.now(UTC)
+    drill.clock = datetime.now(UTC)  # what raw saw since then is told by the records' own time
     drill.run(after=timedelta(0))
     signal = '{"data-collections": ["public.activities"], "type": "incremental"}'
     time.sleep(1)

@@ -192,6 +192,40 @@ def test_a_loader_at_the_end_but_for_transaction_markers_is_well() -> None:
         assert decision.state("loader") == State.HEALTHY
 
 
+# --- another slot ---------------------------------------------------------------------------------------------------
+
+
+def decoded(count: int, since: str = "Monday") -> Facts:
+    return with_shard(slot=slot(decoded=count, counted_since=since))
+
+
+def test_a_slot_whose_count_fell_was_dropped_and_made_again_and_stays_so_until_an_epoch_begins() -> None:
+    watch = Watch()
+    counts = [900, 950, 12, 40, 2000]
+    states = [watch.see(decoded(count)).state(NAME) for count in counts]
+    assert states == [State.HEALTHY, State.HEALTHY, *[State.SLOT_REPLACED] * 3]
+    begun = replace(decoded(2100), epochs={"s0": watch.now})
+    assert [watch.see(begun).state(NAME) for _ in range(2)] == [State.HEALTHY] * 2
+
+
+def test_a_slot_that_was_gone_in_between_is_another_one_too() -> None:
+    watch = Watch()
+    states = [watch.see(facts).state(NAME) for facts in (decoded(900), with_shard(slot=None), decoded(12))]
+    assert states == [State.HEALTHY, State.SLOT_MISSING, State.SLOT_REPLACED]
+
+
+def test_counters_that_a_crash_reset_are_no_other_slot() -> None:
+    watch = Watch()
+    assert [watch.see(f).state(NAME) for f in (decoded(900), decoded(12, "Tuesday"))] == [State.HEALTHY] * 2
+
+
+def test_a_new_slot_of_a_new_epoch_is_as_it_should_be() -> None:
+    watch = Watch()
+    watch.see(decoded(900))
+    rebuilt = replace(decoded(12), epochs={"s0": watch.now + timedelta(seconds=30)})
+    assert watch.see(rebuilt).state(NAME) == State.HEALTHY
+
+
 # --- snapshots ------------------------------------------------------------------------------------------------------
 
 SIGNAL = Signal("resnapshot-1", (r"public\.activities",))

@@ -19,6 +19,7 @@ _RUNBOOKS = {
     State.STOPPED: "cdc_paused",
     State.SLOT_LOST: "cdc_slot",
     State.SLOT_MISSING: "cdc_slot",
+    State.SLOT_REPLACED: "cdc_slot",
     State.SLOT_AT_RISK: "cdc_slot",
     State.ZOMBIE: "cdc_slot",
     State.WAL_GROWING: "cdc_wal_growing",

@@ -161,6 +161,7 @@ _HANDS_OFF = frozenset(
         State.STOPPED,
         State.SLOT_LOST,
         State.SLOT_MISSING,
+        State.SLOT_REPLACED,
         State.PUBLICATION_MISSING,
         State.DATABASE_DOWN,
     }
@@ -228,7 +229,7 @@ def _proposals(
     if shard is None or facts.pause(shard.connector, now):
         return
     conf = {"shard": shard.name, "reason": s.found.sentence, "dry_run": False}
-    lost = s.state in (State.SLOT_LOST, State.SLOT_MISSING)
+    lost = s.state in (State.SLOT_LOST, State.SLOT_MISSING, State.SLOT_REPLACED)
     wanted: list[Proposal] = []
     if lost or (s.state is State.ZOMBIE and now - s.since >= policy.propose_after):
         wanted = [Proposal(s.subject, REBUILD, conf, _REBUILD, s.since)]

@@ -32,13 +32,19 @@ class Unknown:
 @dataclass(frozen=True)
 class Slot:
     """A replication slot. Positions and amounts are bytes of WAL; `safe_wal` is what may still be written before the
-    slot is lost, None where nothing limits it (`max_slot_wal_keep_size = -1`)."""
+    slot is lost, None where nothing limits it (`max_slot_wal_keep_size = -1`).
+
+    `decoded` counts transactions since the slot was made, or since the server's counters were reset (a crash does it):
+    `counted_since` changes with each reset. So a count that fell alone tells a slot that was dropped and made again.
+    """
 
     active: bool
     wal_status: str
     confirmed_flush: int
     held: int
     safe_wal: int | None = None
+    decoded: int = 0
+    counted_since: str = ""
 
     @property
     def lost(self) -> bool:
@@ -97,6 +103,7 @@ class Facts:
     counts: tuple[SnapshotCount, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     sink_declared: bool = False
+    epochs: Mapping[str, datetime] | Unknown = field(default_factory=dict)
 
     def pause(self, subject: str, at: datetime) -> Pause | None:
         """The pause that stands for a connector, or for the loader."""

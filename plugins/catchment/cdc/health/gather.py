@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,13 +31,17 @@ from catchment.warehouse import session
 
 T = TypeVar("T")
 OFFSETS = "RAW.CATCHMENT.OFFSETS"
+EPOCHS = "RAW.CATCHMENT.EPOCHS"
 LookUp = Callable[[str], Connection]
 
 _SLOT = """
 SELECT pg_wal_lsn_diff(w.now, '0/0')::bigint, s.slot_name, s.active, s.wal_status,
     pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::bigint,
-    greatest(pg_wal_lsn_diff(w.now, coalesce(s.restart_lsn, s.confirmed_flush_lsn)), 0)::bigint, s.safe_wal_size
-FROM (SELECT pg_current_wal_lsn() AS now) w LEFT JOIN pg_replication_slots s ON s.slot_name = %s
+    greatest(pg_wal_lsn_diff(w.now, coalesce(s.restart_lsn, s.confirmed_flush_lsn)), 0)::bigint, s.safe_wal_size,
+    coalesce(c.total_txns, 0), concat_ws(' ', c.stats_reset, (SELECT stats_reset FROM pg_stat_bgwriter))
+FROM (SELECT pg_current_wal_lsn() AS now) w
+LEFT JOIN pg_replication_slots s ON s.slot_name = %s
+LEFT JOIN pg_stat_replication_slots c ON c.slot_name = s.slot_name
 """
 _PUBLISHED = """
 SELECT p.pubname, t.schemaname || '.' || t.tablename
@@ -74,13 +79,14 @@ def gather(application: Application, look_up: LookUp, cursor: session.Cursor) ->
             shard.name: together.submit(_shard, application, shard, connections[shard.connection])
             for shard in application.shards
         }
-        loaded = known(lambda: _loaded(cursor))
+        loaded, epochs = known(lambda: _loaded(cursor)), known(lambda: _epochs(cursor))
         facts = Facts(
             **connect.result(),
             shards={name: asked.result() for name, asked in shards.items()},
             ends=ends.result(),
             loaded=loaded,
             pauses=standing,
+            epochs=epochs,
         )
     return _positions_of_sink(facts, application)
 
@@ -196,8 +202,8 @@ def _each(connection: Connection | Unknown, ask: Callable[[], T]) -> T | Unknown
 
 
 def _slot(opened: Any, shard: Shard) -> tuple[int, Slot | None]:
-    wal, name, active, wal_status, flush, held, safe = database.rows(opened, _SLOT, (shard.slot,))[0]
-    return wal, None if name is None else Slot(active, wal_status or "", flush or 0, held or 0, safe)
+    wal, name, active, status, flush, held, safe, decoded, counted = database.rows(opened, _SLOT, (shard.slot,))[0]
+    return wal, None if name is None else Slot(active, status or "", flush or 0, held or 0, safe, decoded, counted)
 
 
 def _unpublished(opened: Any, application: Application) -> tuple[str, ...] | None:
@@ -269,3 +275,10 @@ def _loaded(cursor: session.Cursor) -> dict[Partition, int]:
     with session.explained("read how far the loader is"):
         cursor.execute(f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET FROM {OFFSETS}")  # noqa: S608 - a constant
         return {Partition(topic, int(number)): int(offset) for topic, number, offset in cursor.fetchall()}
+
+
+def _epochs(cursor: session.Cursor) -> dict[str, datetime]:
+    """When each shard's newest epoch began."""
+    with session.explained("read the epochs of the shards"):
+        cursor.execute(f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD")  # noqa: S608 - a constant
+        return {shard: at.replace(tzinfo=UTC) for shard, at in cursor.fetchall()}

@@ -32,6 +32,7 @@ class State(StrEnum):
     PUBLICATION_MISSING = "publication_missing"
     UNPUBLISHED = "unpublished"
     SLOT_MISSING = "slot_missing"
+    SLOT_REPLACED = "slot_replaced"
     SLOT_LOST = "slot_lost"
     SLOT_AT_RISK = "slot_at_risk"
     SLOT_IDLE = "slot_idle"
@@ -61,6 +62,7 @@ PATIENCE = {
     State.PUBLICATION_MISSING: NOW,
     State.UNPUBLISHED: SEEN_TWICE,
     State.SLOT_MISSING: NOW,
+    State.SLOT_REPLACED: NOW,
     State.SLOT_LOST: NOW,
     State.SLOT_AT_RISK: NOW,
     State.ZOMBIE: NOW,

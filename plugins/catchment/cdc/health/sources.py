@@ -108,6 +108,16 @@ def _slot_at_risk(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
+def _slot_replaced(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+    if "replaced_at" not in detail:
+        return None
+    return look.says(
+        State.SLOT_REPLACED,
+        f"the slot {look.shard.slot} was dropped and made again, and the connector reads on from there as if nothing "
+        "were missing: what was written in between is skipped. The shard has to be rebuilt.",
+    )
+
+
 # --- what a person did ----------------------------------------------------------------------------------------------
 
 
@@ -290,6 +300,7 @@ _QUESTIONS: tuple[Callable[[_Look, Mapping[str, Any]], Assessment | None], ...] 
     _slot_lost,
     _slot_at_risk,
     _silenced,
+    _slot_replaced,
     _connect_unknown,
     _missing,
     _held_still,
@@ -331,7 +342,24 @@ def _detail(look: _Look) -> dict[str, Any]:
             detail |= {key: look.before(key) for key in ("flush_since", "flush_wal")}
     if slot is None or (isinstance(slot, Slot) and not slot.active):
         detail["inactive_since"] = _inactive_since(look)
-    return detail
+    return detail | _generation(look, slot if isinstance(slot, Slot) else None)
+
+
+def _generation(look: _Look, slot: Slot | None) -> dict[str, Any]:
+    """Which slot this is. A count of transactions that fell, with no reset and no new epoch since it was seen, tells
+    that the slot is another one; remembered until an epoch begins."""
+    seen = look.history.last(look.name)
+    before = seen.detail.get("generation") if seen else None
+    now = {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": look.now.isoformat()} if slot else before
+    kept: dict[str, Any] = {"generation": now} if now else {}
+    replaced_at = seen.detail.get("replaced_at") if seen else None
+    if slot and before and before["counted_since"] == slot.counted_since and slot.decoded < before["decoded"]:
+        replaced_at = before["at"]
+    epoch = {} if isinstance(look.facts.epochs, Unknown) else look.facts.epochs
+    began = epoch.get(look.shard.name)
+    if replaced_at and not (began and began >= datetime.fromisoformat(str(replaced_at))):
+        kept["replaced_at"] = replaced_at
+    return kept
 
 
 def _inactive_since(look: _Look) -> str:
