@@ -6,9 +6,8 @@ profiler, for the rows that they scan and the seconds that they take without dbt
 The peer, in the same run, is what one writes first: the newest row of each key by a window over all of raw.
 
 Last line: `work_growth_10x` and `work_growth_30x` (the greater of rows scanned and seconds, as a multiple of 1×), with
-both apart, dbt's own seconds, and the peer's growth.
+both apart, the seconds of CPU, dbt's own seconds, and the peer's growth. Seconds are the least of five times.
 """
-
 
 from __future__ import annotations
 
@@ -101,6 +100,7 @@ def summary(measured: dict[int, dict[str, Any]]) -> dict[str, Any]:
             f"work_growth_{size}x": max(rows, seconds),
             f"rows_growth_{size}x": rows,
             f"seconds_growth_{size}x": seconds,
+            f"cpu_growth_{size}x": round(found["cpu_seconds"] / first["cpu_seconds"], 2),
             f"dbt_seconds_growth_{size}x": round(found["dbt_seconds"] / first["dbt_seconds"], 2),
             f"peer_seconds_growth_{size}x": round(found["peer_seconds"] / first["peer_seconds"], 2),
         }

@@ -3,11 +3,12 @@
 # ruff: noqa: S608 (names of tables are declared names)
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import snowflake.connector
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = "RAW.APPLICATION.S0_EVENTS"
 STEPS = ("databases", "schemas", "ledger", "cdc_ledger", "cdc_raw_tables", "cdc_watermarks")
 PARTITIONS = 3
+MOMENT = "2026-11-20T00:00:00.000000Z"
 
 
 class LocalWarehouse:
@@ -102,17 +104,17 @@ def load_batch(warehouse: LocalWarehouse, changes: int, *, rows: int, after: int
 
 def _insert(op: str, changes: int, *, start: int, key: str) -> str:
     """Changes number `start` and following: three partitions in turn, one transaction a change."""
+    after = {"id": "@id", "account_id": 7, "user_id": None, "name": "page_viewed", "properties": '{"n": @n}'}
+    after |= {"duration_ms": 1.5, "body": "x" * 60, "occurred_at": MOMENT, "received_at": MOMENT}
+    source = {"ts_ms": 1795418453397, "snapshot": "false", "sequence": '["@n00","@n08"]', "txId": "@n", "lsn": "@n08"}
+    metadata = {"topic": "s0.public.events", "partition": "@p", "offset": "@o", "key": {"id": "@id"}}
     return f"""
     INSERT INTO {TABLE} (RECORD_CONTENT, RECORD_METADATA, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT)
     SELECT
-        PARSE_JSON('{{"before":null,"after":{{"id":' || id || ',"account_id":' || mod(id, 1000)
-            || ',"user_id":null,"name":"page_viewed","duration_ms":1.5,"properties":"{{\\\\"n\\\\": ' || n || '}}","body":"'
-            || repeat('x', 60) || '","occurred_at":"2026-11-20T00:00:00.000000Z"'
-            || ',"received_at":"2026-11-20T00:00:00.000000Z"}},"op":"{op}"'
-            || ',"source":{{"ts_ms":1795418453397,"snapshot":"false","sequence":"[\\\\"' || n * 100 || '\\\\",\\\\"' || n * 100 + 8 || '\\\\"]","txId":' || n
-            || ',"lsn":' || n * 100 + 8 || '}}}}'),
-        PARSE_JSON('{{"topic":"s0.public.events","partition":' || mod(n, {PARTITIONS}) || ',"offset":'
-            || FLOOR(n / {PARTITIONS})::NUMBER || ',"key":{{"id":' || id || '}}}}'),
+        PARSE_JSON(REPLACE(REPLACE({_literal({"before": None, "after": after, "source": source, "op": op})},
+            '@id', id::VARCHAR), '@n', (n + 1)::VARCHAR)),
+        PARSE_JSON(REPLACE(REPLACE(REPLACE({_literal(metadata)}, '@id', id::VARCHAR), '@p', mod(n, {PARTITIONS})::VARCHAR),
+            '@o', FLOOR(n / {PARTITIONS})::NUMBER::VARCHAR)),
         mod(n, {PARTITIONS}),
         FLOOR(n / {PARTITIONS})::NUMBER,
         '2026-11-23 12:00:00'::TIMESTAMP_NTZ
@@ -121,3 +123,11 @@ def _insert(op: str, changes: int, *, start: int, key: str) -> str:
         FROM (SELECT ROW_NUMBER() OVER (ORDER BY NULL) - 1 + {start} AS n FROM TABLE(GENERATOR(ROWCOUNT => {changes})))
     )
     """
+
+
+def _literal(record: dict[str, Any]) -> str:
+    """A record as SQL text, with @id, @n, @p and @o where numbers will be."""
+    text = json.dumps(record, separators=(",", ":"))
+    for mark in ('"@id"', '"@n"', '"@n08"', '"@p"', '"@o"'):
+        text = text.replace(f":{mark}", f":{mark[1:-1]}")
+    return "'" + text.replace("\\", "\\\\") + "'"
