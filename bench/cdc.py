@@ -28,10 +28,12 @@ import psutil
 import psycopg2
 
 from catchment.cdc.declared import application
+from catchment.cdc.loader import offsets
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.loader.warehouse import Warehouse
 from catchment.connection import Connection
+from catchment.warehouse.session import connect
 from local.cdc.stack import Stack, free_ports
 
 PARTS = ("s3", "warehouse", "shard_s0", "shard_s1", "kafka", "connect", "loader")
@@ -58,6 +60,15 @@ class Commit:
     topic: str
     id: int
     at: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row is in Kafka, and when Debezium handed it to its producer."""
+
+    partition: Partition
+    offset: int
+    sent_at: float
 
 
 @dataclass
@@ -111,6 +122,11 @@ class Bench:
     def warehouse(self) -> Warehouse:
         return Warehouse.open(self.connection("snowflake_default"), "bench")
 
+    def ledger(self) -> Callable[[], Mapping[Partition, int]]:
+        """A cheap look at the ledger, in a session of its own."""
+        session = connect(self.connection("snowflake_default"), query_tag="bench")
+        return lambda: {p: at.next_offset for p, at in offsets.read(session.cursor()).items()}
+
     def kafka(self) -> Kafka:
         return Kafka(self.connection("kafka"))
 
@@ -136,8 +152,9 @@ def main() -> None:
             idle = settle(bench)
             memory = Memory(psutil.Process(stack.pid("loader")))
             threading.Thread(target=memory.run, daemon=True).start()
-            latency = latencies(bench, asked.rate, asked.seconds)
-            print(f"{len(latency)} commits at {asked.rate:g}/s: {shown(latency)}", flush=True)
+            latency, to_kafka = latencies(bench, asked.rate, asked.seconds)
+            print(f"{len(latency)} commits at {asked.rate:g}/s, until visible: {shown(latency)}", flush=True)
+            print(f"of that until Debezium sends it: {shown(to_kafka)}", flush=True)
             print(f"the loader's memory: {idle:.0f} MB idle, {max(memory.samples):.0f} MB at most", flush=True)
             on_kafka, in_raw = bulk(bench, asked.rows)
             memory.done.set()
@@ -171,15 +188,15 @@ def settle(bench: Bench) -> float:
     return float(psutil.Process(bench.stack.pid("loader")).memory_info().rss / 2**20)
 
 
-def latencies(bench: Bench, rate: float, seconds: float) -> list[float]:
-    """Milliseconds from the end of each COMMIT to the first sight of its row."""
-    warehouse = bench.warehouse()
-    look = Look(lambda: {p: at.next_offset for p, at in warehouse.ledger().items()}, every=0.02)
+def latencies(bench: Bench, rate: float, seconds: float) -> tuple[list[float], list[float]]:
+    """Milliseconds from the end of each COMMIT to the first sight of its row, and to its way to Kafka."""
+    look = Look(bench.ledger(), every=0.03)
     looking = threading.Thread(target=look.run)
     looking.start()
     commits = commit_at(bench, rate, seconds)
+    time.sleep(1)  # the last rows arrive before the looks at raw, which cost more
     with closing(bench.warehouse()) as session:
-        places = {}
+        places: dict[tuple[str, int], Place] = {}
         for topic in sorted({c.topic for c in commits}):
             wanted = {c.id for c in commits if c.topic == topic}
             bench.wait(topic, lambda topic=topic, wanted=wanted: wanted <= _places(session, topic).keys())  # type: ignore[misc]
@@ -187,11 +204,11 @@ def latencies(bench: Bench, rate: float, seconds: float) -> list[float]:
             if len(found) != _rows(session, topic):
                 raise SystemExit(f"{topic}: raw has a row twice")
             places.update({(topic, id): place for id, place in found.items()})
-    time.sleep(0.2)
     look.done.set()
     looking.join()
-    warehouse.close()
-    return [(look.reached(*places[c.topic, c.id]) - c.at) * 1000 for c in commits]
+    placed = [(c, places[c.topic, c.id]) for c in commits]
+    visible = [(look.reached(place.partition, place.offset) - c.at) * 1000 for c, place in placed]
+    return visible, [(place.sent_at - c.at) * 1000 for c, place in placed]
 
 
 def commit_at(bench: Bench, rate: float, seconds: float) -> list[Commit]:
@@ -220,7 +237,7 @@ def bulk(bench: Bench, rows: int) -> tuple[float, float]:
         partitions = [Partition(topic, number) for number in kafka.topics([topic])[topic].partitions]
         before = _rows(warehouse, topic)
         on_kafka = Look(lambda: {p: end for p, (_, end) in kafka.bounds(partitions).items()}, every=0.1)
-        in_raw = Look(lambda: {p: at.next_offset for p, at in warehouse.ledger().items() if p in partitions}, every=0.1)
+        in_raw = Look(bench.ledger(), every=0.1)
         with shard.cursor() as cursor:
             cursor.execute(BULK, (rows,))
         shard.commit()
@@ -268,12 +285,14 @@ def _last(warehouse: Warehouse, topic: str) -> dict[Partition, int]:
     return {Partition(topic, int(number)): int(offset) for number, offset, *_ in found}
 
 
-def _places(warehouse: Warehouse, topic: str) -> dict[int, tuple[Partition, int]]:
+def _places(warehouse: Warehouse, topic: str) -> dict[int, Place]:
     """Where each row of a topic is, by its id."""
     found = _ask(
-        warehouse, f"SELECT RECORD_CONTENT:after:id::NUMBER, KAFKA_PARTITION, KAFKA_OFFSET FROM {_table(topic)}"
+        warehouse,
+        "SELECT RECORD_CONTENT:after:id::NUMBER, KAFKA_PARTITION, KAFKA_OFFSET, RECORD_METADATA:CreateTime::NUMBER "
+        f"FROM {_table(topic)}",
     )
-    return {int(id): (Partition(topic, int(number)), int(offset)) for id, number, offset in found}
+    return {int(i): Place(Partition(topic, int(n)), int(offset), int(sent) / 1000) for i, n, offset, sent in found}
 
 
 def _ask(warehouse: Warehouse, sql: str) -> Sequence[tuple[Any, ...]]:
