@@ -1,7 +1,7 @@
 """Every minute: is everything between the application's shards and raw alive, and as declared?
 
-`health` looks at connectors, tasks, slots, WAL, heartbeats, publications, snapshots, Kafka and the loader. It makes what
-is declared and does not exist, sets right what differs, restarts what failed (n² + n minutes apart, seven times at
+`health` looks at connectors, tasks, slots, WAL, heartbeats, publications, snapshots, Kafka and the loader. It makes
+what is declared and does not exist, sets right what differs, restarts what failed (n² + n minutes apart, seven times at
 most), and writes everything to RAW.CATCHMENT.CDC_HEALTH. `watch` is red when there is something new to know, skipped
 while a known trouble lasts, green when all is well. What could skip data is only proposed: `propose` starts a run that
 waits for a person under Required Actions.
