@@ -120,9 +120,9 @@ def _few(topics: Mapping[str, Lines]) -> dict[str, Lines]:
     few: dict[str, Lines] = {}
     size = 0
     for topic, rows in sorted(topics.items(), key=lambda item: item[1].size):
-        size += rows.size
-        if rows.staged or size > LONGEST_ARRAY:
+        if rows.staged or size + rows.size > LONGEST_ARRAY:
             continue
+        size += rows.size
         few[topic] = rows
     return few
 
@@ -130,7 +130,7 @@ def _few(topics: Mapping[str, Lines]) -> dict[str, Lines]:
 def insert_statement(targets: Sequence[Target]) -> str:
     """One INSERT for all tables of a batch. Bound: LOADED_AT, and the rows as a JSON array."""
     branches = "\n".join(
-        f"    WHEN TOPIC = '{t.topic}' THEN INTO {t.table} {_COLUMNS} VALUES (CONTENT, METADATA, P, O, AT)"
+        f"    WHEN TOPIC = '{t.topic}' THEN INTO {t.table} {_COLUMNS} VALUES (CONTENT, METADATA, P, O, LOADED)"
         for t in targets
     )
     return f"""
@@ -142,7 +142,7 @@ SELECT
     VALUE:m AS METADATA,
     VALUE:p::NUMBER AS P,
     VALUE:o::NUMBER AS O,
-    CAST(? AS TIMESTAMP_NTZ) AS AT
+    CAST(? AS TIMESTAMP_NTZ) AS LOADED
 FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
 """
 

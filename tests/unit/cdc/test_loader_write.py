@@ -1,0 +1,155 @@
+"""What the loader sends to the warehouse, statement by statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlglot
+from snowflake.connector.errors import ProgrammingError
+from sqlglot import exp
+
+from catchment.cdc.declared import application
+from catchment.cdc.loader import offsets, tables
+from catchment.cdc.loader.batch import Advance, Batch, Partition
+from catchment.cdc.loader.offsets import LostRace
+from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.write import copy_statement, insert_statement
+from catchment.errors import WarehouseUnavailable
+from tests.support.kafka import Message
+
+TARGETS = tables.targets(application())
+USERS, EVENTS = "s0.public.users", "s1.public.events"
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass
+class Cursor:
+    """Answers as the warehouse would, and remembers what it was asked. `refuses(sql)` says which statements fail."""
+
+    asked: list[str] = field(default_factory=list)
+    many: list[Sequence[Any]] = field(default_factory=list)
+    mine: Callable[[int], int] = lambda count: count
+    unread: int = 0
+    refuses: Callable[[str], bool] = lambda sql: False
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    moved: int = 0
+    copied: int = 0
+
+    def execute(self, sql: str, values: Any = None, **_: Any) -> None:
+        self.asked.append(" ".join(sql.split()[:2]))
+        if self.refuses(sql):
+            raise ProgrammingError("Error parsing JSON")
+        match sql.split()[0]:
+            case "MERGE":
+                self.moved = len(json.loads(values[0]))
+                self.rows = [(self.moved, 0)]
+            case "INSERT":
+                self.rows = [(len(json.loads(values[1])),)]
+            case "COPY":
+                self.rows = [("file", "LOADED", self.copied, self.copied - self.unread, 0, 0, "Error parsing JSON")]
+            case "SELECT" if "COUNT" in sql:
+                self.rows = [(self.mine(self.moved),)]
+            case "SELECT":
+                self.rows = [(0, n) for n in range(self.unread, self.copied)]
+
+    def executemany(self, sql: str, values: Sequence[Any]) -> None:
+        self.asked.append(" ".join(sql.split()[:2]))
+        self.many += values
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Session:
+    only: Cursor
+
+    def cursor(self) -> Cursor:
+        return self.only
+
+
+def commit(cursor: Cursor, *topics: str, rows: int = 2) -> tuple[Any, ...]:
+    batch = Batch()
+    for topic in topics:
+        batch.add(Partition(topic, 0), [Message(n) for n in range(rows)])
+    cursor.copied = rows
+    advances = [Advance(Partition(topic, 0), None, rows) for topic in topics]
+    warehouse = Warehouse(Session(cursor), "test")  # type: ignore[arg-type]
+    return warehouse.commit(batch, advances, TARGETS, dict.fromkeys(topics, "id"))
+
+
+def test_a_small_batch_of_several_tables_is_one_insert() -> None:
+    cursor = Cursor()
+    assert commit(cursor, USERS, EVENTS) == ()
+    assert cursor.asked == ["BEGIN NAME", "MERGE INTO", "INSERT FIRST", "SELECT COUNT(*)", "COMMIT"]
+
+
+def test_many_rows_go_by_file_and_few_beside_them_do_not() -> None:
+    cursor = Cursor()
+    commit(cursor, USERS, rows=3000)
+    put = "PUT file:///s0.public.users.jsonl.zst"
+    assert cursor.asked == ["BEGIN NAME", "MERGE INTO", put, "COPY INTO", "SELECT COUNT(*)", "COMMIT"]
+
+
+def test_a_row_that_the_warehouse_refuses_is_a_reject_and_the_others_are_loaded() -> None:
+    cursor = Cursor(refuses=lambda sql: "INSERT FIRST" in sql, unread=1)
+    (refused,) = commit(cursor, USERS)
+    assert cursor.asked[:4] == ["BEGIN NAME", "MERGE INTO", "INSERT FIRST", "ROLLBACK"]
+    assert cursor.asked[4:] == [
+        *("BEGIN NAME", "MERGE INTO", "PUT file:///s0.public.users.jsonl.zst", "COPY INTO"),
+        *("SELECT KAFKA_PARTITION,", "INSERT INTO", "SELECT COUNT(*)", "COMMIT"),
+    ]
+    assert (refused.offset, refused.reason) == (0, "the warehouse could not read it: Error parsing JSON")
+    assert [row[1:5] for row in cursor.many] == [("application", "s0.users", f"kafka://{USERS}/0", 0)]
+
+
+def test_an_advance_that_is_not_whole_is_rolled_back() -> None:
+    class Slower(Cursor):
+        def fetchall(self) -> list[tuple[Any, ...]]:
+            return [(0, 0)]
+
+    cursor = Slower()
+    with pytest.raises(LostRace, match="1 of 1 partitions were moved by another loader"):
+        commit(cursor, USERS)
+    assert cursor.asked == ["BEGIN NAME", "MERGE INTO", "ROLLBACK"]
+
+
+def test_a_transaction_that_someone_else_ended_commits_nothing() -> None:
+    cursor = Cursor(mine=lambda count: 0)
+    with pytest.raises(LostRace, match="ended by someone else"):
+        commit(cursor, USERS)
+    assert cursor.asked[-2:] == ["SELECT COUNT(*)", "ROLLBACK"]
+
+
+def test_a_warehouse_that_refuses_every_way_is_waited_for_or_a_person_is_asked() -> None:
+    class Lossy(Cursor):
+        def execute(self, sql: str, values: Any = None, **more: Any) -> None:
+            super().execute(sql, values, **more)
+            if sql.split()[0] == "COPY":
+                self.rows = [("file", "LOADED", 0, 0, 0, 0, None)]
+
+    with pytest.raises(WarehouseUnavailable, match="held 2 rows, and the warehouse read 0"):
+        commit(Lossy(refuses=lambda sql: "INSERT FIRST" in sql), USERS)
+
+
+def test_its_statements_are_snowflakes() -> None:
+    targets = [TARGETS[USERS], TARGETS[EVENTS]]
+    insert = sqlglot.parse_one(insert_statement(targets), read="snowflake")
+    assert isinstance(insert, exp.MultitableInserts)
+    assert {table.name for table in insert.find_all(exp.Table)} >= {"S0_USERS", "S1_EVENTS"}
+    assert isinstance(sqlglot.parse_one(copy_statement(targets[0], "f", "x", AT), read="snowflake"), exp.Copy)
+    assert isinstance(sqlglot.parse_one(offsets._ADVANCE, read="snowflake"), exp.Merge)
+
+
+def test_a_new_topics_table_is_made_as_the_account_has_it() -> None:
+    (statement,) = tables.statements([TARGETS[USERS]])
+    made = sqlglot.parse_one(statement, read="snowflake")
+    columns = [column.name for column in made.find_all(exp.ColumnDef)]
+    assert columns == ["RECORD_CONTENT", "RECORD_METADATA", "KAFKA_PARTITION", "KAFKA_OFFSET", "LOADED_AT"]
