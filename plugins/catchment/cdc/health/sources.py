@@ -7,71 +7,25 @@ what is broken, then what is merely not as declared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.connect import Running, Status
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment, amount, first_cause
-from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown, snapshotting
+from catchment.cdc.health.facts import Facts, Slot, Unknown, snapshotting
 from catchment.cdc.health.history import History
+from catchment.cdc.health.look import Look, measured
 from catchment.cdc.health.policy import SEEN_TWICE, Policy, State
 from catchment.cdc.plan import Update
 
 _REFUSED = ("password authentication failed", "no password was provided")
 
 
-@dataclass(frozen=True)
-class _Look:
-    """All that is known of one source."""
-
-    shard: Shard
-    facts: Facts
-    history: History
-    now: datetime
-    policy: Policy
-
-    @property
-    def name(self) -> str:
-        return self.shard.connector
-
-    @property
-    def running(self) -> Running | None:
-        return None if isinstance(self.facts.running, Unknown) else self.facts.running.get(self.name)
-
-    @property
-    def status(self) -> Status | None:
-        return self.running.status if self.running else None
-
-    @property
-    def database(self) -> ShardFacts | Unknown:
-        return self.facts.shards.get(self.shard.name, Unknown("nobody asked"))
-
-    @property
-    def slot(self) -> Slot | Unknown | None:
-        return self.database if isinstance(self.database, Unknown) else self.database.slot
-
-    @property
-    def offset(self) -> Mapping[str, Any] | Unknown | None:
-        return self.facts.offsets.get(self.name)
-
-    @property
-    def traces(self) -> str:
-        return "\n".join(task.trace for task in self.status.failed) or self.status.trace if self.status else ""
-
-    def before(self, key: str) -> Any:
-        seen = self.history.recent(self.name, self.now)
-        return seen.detail.get(key) if seen else None
-
-    def says(self, state: State, sentence: str, *, explained: bool = False) -> Assessment:
-        return Assessment(self.name, state, f"{self.name}: {sentence}", explained=explained)
-
-
 def assess_source(shard: Shard, facts: Facts, history: History, now: datetime, policy: Policy) -> Assessment:
     """The state of a shard's connector."""
-    look = _Look(shard, facts, history, now, policy)
-    detail = _detail(look)
+    look = Look(shard, facts, history, now, policy)
+    detail = measured(look)
     for question in _QUESTIONS:
         found = question(look, detail)
         if found:
@@ -82,18 +36,18 @@ def assess_source(shard: Shard, facts: Facts, history: History, now: datetime, p
 # --- what would lose data -------------------------------------------------------------------------------------------
 
 
-def _slot_lost(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _slot_lost(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.slot, Slot) and look.slot.lost:
         tasks = len(look.status.tasks) if look.status else 0
         return look.says(
             State.SLOT_LOST,
             f"the database gave up the slot {look.shard.slot} (wal_status lost): changes since then can't be read, "
-            f"though the connector says {_says(look)} with {tasks} tasks. The shard has to be rebuilt.",
+            f"though the connector says {look.says_it_is} with {tasks} tasks. The shard has to be rebuilt.",
         )
     return None
 
 
-def _slot_at_risk(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _slot_at_risk(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     slot = look.slot
     if not isinstance(slot, Slot):
         return None
@@ -108,7 +62,7 @@ def _slot_at_risk(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
-def _slot_replaced(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _slot_replaced(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if "replaced_at" not in detail:
         return None
     return look.says(
@@ -121,7 +75,7 @@ def _slot_replaced(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
 # --- what a person did ----------------------------------------------------------------------------------------------
 
 
-def _silenced(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _silenced(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     pause = look.facts.pause(look.name, look.now)
     if pause is None:
         return None
@@ -130,19 +84,19 @@ def _silenced(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     )
 
 
-def _connect_unknown(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _connect_unknown(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.facts.running, Unknown):
         return look.says(State.UNKNOWN, f"can't be seen: {look.facts.running.because}", explained=True)
     return None
 
 
-def _missing(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _missing(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if look.running is None:
         return look.says(State.MISSING, "is declared and does not exist. It is created, and goes on where it was.")
     return None
 
 
-def _held_still(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _held_still(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if look.status is None or look.status.state not in ("PAUSED", "STOPPED"):
         return None
     state = State(look.status.state.lower())
@@ -155,14 +109,14 @@ def _held_still(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
 # --- what is down ---------------------------------------------------------------------------------------------------
 
 
-def _database(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _database(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     database = look.database
     if isinstance(database, Unknown) and database.away:
         return look.says(State.DATABASE_DOWN, f"waits for its database, and is not restarted. {database.because}")
     return None
 
 
-def _slot_missing(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _slot_missing(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if look.slot is not None:
         return None
     if not look.offset:  # it has read nothing yet: the slot is made when its task starts
@@ -177,7 +131,7 @@ def _slot_missing(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
 # --- what is broken -------------------------------------------------------------------------------------------------
 
 
-def _publication(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _publication(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.database, Unknown) or look.database.unpublished is not None:
         return None
     return look.says(
@@ -187,7 +141,7 @@ def _publication(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     )
 
 
-def _failed(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _failed(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     status = look.status
     if status is None or (not status.failed and status.state != "FAILED"):
         return None
@@ -204,12 +158,12 @@ def _failed(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return look.says(State.FAILED, f"{what}: {first_cause(look.traces)}")
 
 
-def _tasks(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _tasks(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     status = look.status
     if status is None or not status.tasks:
         if _began_lately(look):
             return look.says(State.STARTING, "has no tasks yet.")
-        return look.says(State.NO_TASKS, f"says {_says(look)} and has no tasks. It is restarted as a whole.")
+        return look.says(State.NO_TASKS, f"says {look.says_it_is} and has no tasks. It is restarted as a whole.")
     states = {task.state for task in status.tasks}
     if "UNASSIGNED" in states or status.state == "UNASSIGNED":
         return look.says(State.REBALANCING, "is assigned to no worker at the moment.")
@@ -218,19 +172,19 @@ def _tasks(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
-def _snapshot(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _snapshot(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if snapshotting(look.offset):
         return look.says(State.SNAPSHOTTING, "is in its initial snapshot.")
     return None
 
 
-def _unseen(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _unseen(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.slot, Unknown):
         return look.says(State.UNKNOWN, f"runs, but its database can't be looked at: {look.slot.because}")
     return None
 
 
-def _idle(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _idle(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.slot, Unknown):
         return None
     if look.slot is not None and look.slot.active:
@@ -241,15 +195,15 @@ def _idle(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
         return look.says(State.STALLED, "says it runs, and has not begun to read. See its log.")
     idle = look.now - datetime.fromisoformat(str(detail["inactive_since"]))
     if idle < SEEN_TWICE:
-        return look.says(State.SLOT_IDLE, f"says {_says(look)}, but nobody reads its slot. It is looked at again.")
+        return look.says(State.SLOT_IDLE, f"says {look.says_it_is}, but nobody reads its slot. It is looked at again.")
     return look.says(
         State.ZOMBIE,
-        f"says {_says(look)}, but nobody has read its slot {look.shard.slot} for {_minutes(idle)}: nothing flows, and "
-        "nothing will. A restart does not help; the shard has to be rebuilt.",
+        f"says {look.says_it_is}, but nobody has read its slot {look.shard.slot} for {_minutes(idle)}: nothing flows, "
+        "and nothing will. A restart does not help; the shard has to be rebuilt.",
     )
 
 
-def _growing(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _growing(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     slot = look.slot
     if not isinstance(slot, Slot) or isinstance(look.database, Unknown):
         return None
@@ -264,7 +218,7 @@ def _growing(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
-def _stalled(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _stalled(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.database, Unknown) or isinstance(look.database.heartbeat, Unknown):
         return None
     beat = look.database.heartbeat
@@ -276,7 +230,7 @@ def _stalled(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
 # --- what is not as declared ----------------------------------------------------------------------------------------
 
 
-def _unpublished(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _unpublished(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     if isinstance(look.database, Unknown) or not isinstance(look.database.unpublished, tuple):
         return None
     if look.database.unpublished:
@@ -288,7 +242,7 @@ def _unpublished(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
-def _drifted(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
+def _drifted(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
     change = None if isinstance(look.facts.plan, Unknown) else look.facts.plan.change(look.name)
     if isinstance(change, Update):
         text = "; ".join(difference.text for difference in change.differences)
@@ -296,7 +250,7 @@ def _drifted(look: _Look, detail: Mapping[str, Any]) -> Assessment | None:
     return None
 
 
-_QUESTIONS: tuple[Callable[[_Look, Mapping[str, Any]], Assessment | None], ...] = (
+_QUESTIONS: tuple[Callable[[Look, Mapping[str, Any]], Assessment | None], ...] = (
     _slot_lost,
     _slot_at_risk,
     _silenced,
@@ -322,66 +276,13 @@ _QUESTIONS: tuple[Callable[[_Look, Mapping[str, Any]], Assessment | None], ...] 
 # --- helpers --------------------------------------------------------------------------------------------------------
 
 
-def _detail(look: _Look) -> dict[str, Any]:
-    """What this run measured, and since when the slot is idle or does not move: the next run compares."""
-    tasks = [task.state for task in look.status.tasks] if look.status else []
-    detail: dict[str, Any] = {"connector": _says(look), "tasks": tasks}
-    database, now = look.database, look.now.isoformat()
-    if isinstance(database, Unknown):
-        return detail | {"database": database.because}
-    slot = database.slot
-    detail |= {
-        "wal": database.wal,
-        "unpublished": _plain(database.unpublished),
-        "heartbeat_s": _plain(database.heartbeat),
-        "slot": slot.as_dict() if isinstance(slot, Slot) else _plain(slot),
-    }
-    if isinstance(slot, Slot):
-        detail |= {"flush": slot.confirmed_flush, "flush_since": now, "flush_wal": database.wal}
-        if look.before("flush") == slot.confirmed_flush:
-            detail |= {key: look.before(key) for key in ("flush_since", "flush_wal")}
-    if slot is None or (isinstance(slot, Slot) and not slot.active):
-        detail["inactive_since"] = _inactive_since(look)
-    return detail | _generation(look, slot if isinstance(slot, Slot) else None)
-
-
-def _generation(look: _Look, slot: Slot | None) -> dict[str, Any]:
-    """Which slot this is. A count of transactions that fell, with no reset and no new epoch since it was seen, tells
-    that the slot is another one; remembered until an epoch begins."""
-    seen = look.history.last(look.name)
-    before = seen.detail.get("generation") if seen else None
-    now = {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": look.now.isoformat()} if slot else before
-    kept: dict[str, Any] = {"generation": now} if now else {}
-    replaced_at = seen.detail.get("replaced_at") if seen else None
-    if slot and before and before["counted_since"] == slot.counted_since and slot.decoded < before["decoded"]:
-        replaced_at = before["at"]
-    epoch = {} if isinstance(look.facts.epochs, Unknown) else look.facts.epochs
-    began = epoch.get(look.shard.name)
-    if replaced_at and not (began and began >= datetime.fromisoformat(str(replaced_at))):
-        kept["replaced_at"] = replaced_at
-    return kept
-
-
-def _inactive_since(look: _Look) -> str:
-    """Since when nobody reads the slot; an action on the connector in between starts the count anew."""
-    before, acted = look.before("inactive_since"), look.history.last_action(look.name)
-    if before is None:
-        return look.now.isoformat()
-    idle = datetime.fromisoformat(str(before))
-    return max(idle, acted.at).isoformat() if acted else idle.isoformat()
-
-
-def _began_lately(look: _Look) -> bool:
+def _began_lately(look: Look) -> bool:
     """Whether we created, changed or restarted it a moment ago."""
     acted = look.history.last_action(look.name)
     return acted is not None and look.now - acted.at < look.policy.starting
 
 
-def _says(look: _Look) -> str:
-    return look.status.state if look.status else "nothing"
-
-
-def _pulse(look: _Look) -> str:
+def _pulse(look: Look) -> str:
     if isinstance(look.database, Unknown) or isinstance(look.database.heartbeat, Unknown):
         return ""
     if look.database.heartbeat is None:
@@ -389,10 +290,6 @@ def _pulse(look: _Look) -> str:
             " The row of cdc.heartbeat is missing, so nothing moves the slot on: run python -m catchment cdc-migrate."
         )
     return f" Its heartbeat is {_minutes(timedelta(seconds=look.database.heartbeat))} old."
-
-
-def _plain(value: Any) -> Any:
-    return value.because if isinstance(value, Unknown) else value
 
 
 def _minutes(span: timedelta) -> str:

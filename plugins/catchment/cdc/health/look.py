@@ -1,0 +1,126 @@
+"""All that is known of one Debezium source at one moment, and what a run measures of it for the next one to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catchment.cdc.connect import Running, Status
+from catchment.cdc.declared import Shard
+from catchment.cdc.health.assessment import Assessment
+from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
+from catchment.cdc.health.history import History
+from catchment.cdc.health.policy import Policy, State
+
+
+@dataclass(frozen=True)
+class Look:
+    """All that is known of one source."""
+
+    shard: Shard
+    facts: Facts
+    history: History
+    now: datetime
+    policy: Policy
+
+    @property
+    def name(self) -> str:
+        return self.shard.connector
+
+    @property
+    def running(self) -> Running | None:
+        return None if isinstance(self.facts.running, Unknown) else self.facts.running.get(self.name)
+
+    @property
+    def status(self) -> Status | None:
+        return self.running.status if self.running else None
+
+    @property
+    def database(self) -> ShardFacts | Unknown:
+        return self.facts.shards.get(self.shard.name, Unknown("nobody asked"))
+
+    @property
+    def slot(self) -> Slot | Unknown | None:
+        return self.database if isinstance(self.database, Unknown) else self.database.slot
+
+    @property
+    def offset(self) -> Mapping[str, Any] | Unknown | None:
+        return self.facts.offsets.get(self.name)
+
+    @property
+    def traces(self) -> str:
+        return "\n".join(task.trace for task in self.status.failed) or self.status.trace if self.status else ""
+
+    @property
+    def says_it_is(self) -> str:
+        """The connector's own word for its state."""
+        return self.status.state if self.status else "nothing"
+
+    def before(self, key: str) -> Any:
+        seen = self.history.recent(self.name, self.now)
+        return seen.detail.get(key) if seen else None
+
+    def says(self, state: State, sentence: str, *, explained: bool = False) -> Assessment:
+        return Assessment(self.name, state, f"{self.name}: {sentence}", explained=explained)
+
+
+def measured(look: Look) -> dict[str, Any]:
+    """What this run measured, and since when the slot is idle or does not move: the next run compares."""
+    tasks = [task.state for task in look.status.tasks] if look.status else []
+    detail: dict[str, Any] = {"connector": look.says_it_is, "tasks": tasks}
+    database, now = look.database, look.now.isoformat()
+    if isinstance(database, Unknown):
+        return detail | {"database": database.because}
+    slot = database.slot
+    detail |= {
+        "wal": database.wal,
+        "unpublished": _plain(database.unpublished),
+        "heartbeat_s": _plain(database.heartbeat),
+        "slot": slot.as_dict() if isinstance(slot, Slot) else _plain(slot),
+    }
+    if isinstance(slot, Slot):
+        detail |= {"flush": slot.confirmed_flush, "flush_since": now, "flush_wal": database.wal}
+        if look.before("flush") == slot.confirmed_flush:
+            detail |= {key: look.before(key) for key in ("flush_since", "flush_wal")}
+    if slot is None or (isinstance(slot, Slot) and not slot.active):
+        detail["inactive_since"] = _inactive_since(look)
+    return detail | _generation(look, slot if isinstance(slot, Slot) else None)
+
+
+def _generation(look: Look, slot: Slot | None) -> dict[str, Any]:
+    """Which slot this is. A count of transactions that fell, with no reset and no new epoch since it was seen, tells
+    that the slot is another one; remembered until an epoch begins."""
+    seen = look.history.last(look.name)
+    before = seen.detail.get("generation") if seen else None
+    now = {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": look.now.isoformat()} if slot else before
+    kept: dict[str, Any] = {"generation": now} if now else {}
+    replaced_at = seen.detail.get("replaced_at") if seen else None
+    if slot and before and before["counted_since"] == slot.counted_since and slot.decoded < before["decoded"]:
+        replaced_at = before["at"]
+    epoch = {} if isinstance(look.facts.epochs, Unknown) else look.facts.epochs
+    began = epoch.get(look.shard.name)
+    if replaced_at and not (began and began >= datetime.fromisoformat(str(replaced_at))):
+        kept["replaced_at"] = replaced_at
+    return kept
+
+
+def _inactive_since(look: Look) -> str:
+    """Since when nobody reads the slot; an action on the connector in between starts the count anew."""
+    before, acted = look.before("inactive_since"), look.history.last_action(look.name)
+    if before is None:
+        return look.now.isoformat()
+    idle = datetime.fromisoformat(str(before))
+    return max(idle, acted.at).isoformat() if acted else idle.isoformat()
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    match value:
+        case Unknown(because):
+            return because
+        case tuple():
+            return list(value)
+        case _:
+            return value
