@@ -214,6 +214,18 @@ def test_a_slot_that_was_gone_in_between_is_another_one_too() -> None:
     assert states == [State.HEALTHY, State.SLOT_MISSING, State.SLOT_REPLACED]
 
 
+def test_a_slot_that_was_replaced_while_its_database_was_away_is_found_and_not_forgotten() -> None:
+    watch, away = Watch(), well(shards={**well().shards, "s0": AWAY})
+    states = [watch.see(facts).state(NAME) for facts in (decoded(900), away, decoded(12), away, decoded(40))]
+    assert states == [
+        State.HEALTHY,
+        State.DATABASE_DOWN,
+        State.SLOT_REPLACED,
+        State.SLOT_REPLACED,
+        State.SLOT_REPLACED,
+    ]
+
+
 def test_counters_that_a_crash_reset_are_no_other_slot() -> None:
     watch = Watch()
     assert [watch.see(f).state(NAME) for f in (decoded(900), decoded(12, "Tuesday"))] == [State.HEALTHY] * 2

@@ -72,7 +72,7 @@ def measured(look: Look) -> dict[str, Any]:
     detail: dict[str, Any] = {"connector": look.says_it_is, "tasks": tasks}
     database, now = look.database, look.now.isoformat()
     if isinstance(database, Unknown):
-        return detail | {"database": database.because}
+        return detail | {"database": database.because} | _generation(look, None)
     slot = database.slot
     detail |= {
         "wal": database.wal,
