@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from catchment.cdc import absent, password, pauses, pausing, rebuild, snapshot
+from catchment.cdc import absent, add_table, password, pauses, pausing, pipeline, rebuild, snapshot
 from catchment.cdc import shard as database
 from catchment.cdc.compare_results import Differs, refuse_differences
 from catchment.cdc.declared import Shard, Table, application
@@ -23,7 +23,7 @@ from catchment.cdc.shard import ShardRefused
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.dbt_project import APPLICATION as MODELS
-from catchment.errors import NeedsPerson
+from catchment.errors import ContractBroken, NeedsPerson
 from catchment.sources import SOURCES
 from catchment.warehouse import provision
 from catchment.warehouse.session import connect
@@ -314,6 +314,49 @@ def test_the_consequence_of_a_rebuild_names_the_slot_and_the_rows(bed: Bed) -> N
     assert "**The slot is not lost.**" in text
     assert "activities 1,500" in text
     assert f"`{S0.slot}`" in text
+
+
+# --- a new table ----------------------------------------------------------------------------------------------------
+
+DEVICES = Table(
+    name="devices",
+    key=("id",),
+    columns={"id": "bigint", "label": "varchar(40)", "seen_at": "timestamptz", "tags": "text[]"},
+)
+
+
+def test_a_table_that_is_declared_anew_is_published_read_and_has_its_raw_tables(bed: Bed) -> None:
+    wider = dataclasses.replace(APPLICATION, tables=(*APPLICATION.tables, DEVICES))
+    systems = dataclasses.replace(bed.systems, application=wider)
+    with pytest.raises(ContractBroken, match=r"s0 has no table public\.devices"):
+        add_table.plan(systems, DEVICES)
+    for shard in (S0, S1):
+        bed.owner(
+            shard,
+            "CREATE TABLE devices (id bigint PRIMARY KEY, label varchar(40), seen_at timestamptz, tags text[]); "
+            "INSERT INTO devices (id, label) SELECT g, 'd' FROM generate_series(1, 9) AS g",
+        )
+    wrong = dataclasses.replace(DEVICES, columns={**DEVICES.columns, "label": "text"})
+    with pytest.raises(ContractBroken, match=r"label is varchar\(40\), declared as text"):
+        add_table.plan(systems, wrong)
+    steps = " ".join(add_table.plan(systems, DEVICES))
+    assert "s0: devices is added to the publication catchment" in steps
+    assert "table.include.list" in steps
+    try:
+        add_table.prepare(systems, DEVICES)
+        add_table.prepare(systems, DEVICES)
+        again = " ".join(add_table.plan(systems, DEVICES))
+        assert "s1: devices is in the publication catchment" in again
+        assert "application-s1: is as declared" in again
+        assert bed.sql(f"SELECT COUNT(*) FROM {wider.raw_table(S1, DEVICES)}") == [(0,)]
+        asked = snapshot.request(systems, S1, DEVICES, "devices")
+        eventually(lambda: _records(bed, wider.topic(S1, DEVICES)) >= asked.rows == 9, "its rows are on its topic")
+    finally:
+        bed.stack.apply_connectors()
+
+
+def _records(bed: Bed, topic: str) -> int:
+    return sum(pipeline.ends(bed.systems.look_up("kafka"), [topic]).values())
 
 
 # --- the whole way --------------------------------------------------------------------------------------------------

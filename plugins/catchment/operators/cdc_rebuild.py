@@ -33,7 +33,8 @@ class CdcConsequenceOperator(_OfShard):
         from catchment.cdc import rebuild
 
         shard = self.declared(systems)
-        return [*rebuild.consequence(systems, shard).splitlines(), *rebuild.plan(systems.application, shard)]
+        self.log.info("%s", rebuild.consequence(systems, shard))
+        return rebuild.plan(systems.application, shard)
 
     def act(self, systems: Systems, context: Context) -> str:
         from catchment.cdc import rebuild
