@@ -316,8 +316,6 @@ def test_the_consequence_of_a_rebuild_names_the_slot_and_the_rows(bed: Bed) -> N
     assert f"`{S0.slot}`" in text
 
 
-# --- a new table ----------------------------------------------------------------------------------------------------
-
 DEVICES = Table(
     name="devices",
     key=("id",),
@@ -350,13 +348,10 @@ def test_a_table_that_is_declared_anew_is_published_read_and_has_its_raw_tables(
         assert "application-s1: is as declared" in again
         assert bed.sql(f"SELECT COUNT(*) FROM {wider.raw_table(S1, DEVICES)}") == [(0,)]
         asked = snapshot.request(systems, S1, DEVICES, "devices")
-        eventually(lambda: _records(bed, wider.topic(S1, DEVICES)) >= asked.rows == 9, "its rows are on its topic")
+        kafka, topic = systems.look_up("kafka"), wider.topic(S1, DEVICES)
+        eventually(lambda: sum(pipeline.ends(kafka, [topic]).values()) >= asked.rows == 9, "its rows are on its topic")
     finally:
         bed.stack.apply_connectors()
-
-
-def _records(bed: Bed, topic: str) -> int:
-    return sum(pipeline.ends(bed.systems.look_up("kafka"), [topic]).values())
 
 
 # --- the whole way --------------------------------------------------------------------------------------------------
