@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from random import Random
 from threading import Event, Lock
@@ -19,7 +20,7 @@ from bench.chaos_cdc.settling import Dbt
 from bench.chaos_cdc.values import Column
 from bench.chaos_cdc.workload import MONTHS, Lane, Table
 from bench.chaos_cdc.writer import Writer
-from catchment.cdc import declared
+from catchment.cdc import declared, signals
 from catchment.cdc.declared import Application
 from local.cdc import shards as clusters
 from local.cdc.stack import Stack
@@ -30,6 +31,7 @@ AT_ONCE = 2  # faults that overlap
 SHARED = 15  # rows of each table that all lanes of a shard write to
 ENDING_SECONDS = 180.0
 DBT_TRIES = 20
+READ_AGAIN = ("customers", "activities")  # by an incremental snapshot, on the first shard and on the last
 
 Report = Callable[[str], None]
 
@@ -50,6 +52,7 @@ class Campaign:
 
     def __init__(self, stack: Stack, application: Application, plan: Plan, dbt: Dbt, report: Report) -> None:
         self.plan, self.report = plan, report
+        self.application = application
         self.outcomes: list[Outcome] = []
         self.done: Counter[str] = Counter()
         self.committed: dict[str, set[int]] = {shard.name: set() for shard in application.shards}
@@ -90,6 +93,9 @@ class Campaign:
             try:
                 faults = deal(Random(f"{self.plan.seed}:faults"), self.plan.faults)
                 for fault in faults:
+                    if fault.number == len(faults) // 4 + 1:
+                        self.report(f"incremental snapshots of {' and '.join(READ_AGAIN)} begin")
+                        building.submit(self._read_again)
                     if fault.number == len(faults) // 2 + 1:
                         self.report("dbt builds the current state amid all this")
                         building.submit(self._dbt.build, DBT_TRIES, self.report)
@@ -99,6 +105,18 @@ class Campaign:
                 stop.set()
                 self._finish(writers)
         self.report(f"the workload is over: {_counted(self.done)}")
+
+    def _read_again(self) -> None:
+        """Ask Debezium to read tables once more, as the on-call DAG does."""
+        for table, shard in zip(READ_AGAIN, (min(self._dsns), max(self._dsns)), strict=True):
+            asked = signals.execute_snapshot(f"chaos-{table}", self.application, self.application.table(table), {})
+            while True:
+                try:
+                    with closing(psycopg2.connect(self._dsns[shard])) as session, session:
+                        signals.send(session, asked)
+                    break
+                except psycopg2.OperationalError:
+                    time.sleep(1)
 
     def _begin(self, fault: Fault, breaking: ThreadPoolExecutor) -> None:
         """After its pause, and when not too many others are under way."""
