@@ -67,8 +67,8 @@ def _slot_replaced(look: Look, detail: Mapping[str, Any]) -> Assessment | None:
         return None
     return look.says(
         State.SLOT_REPLACED,
-        f"the slot {look.shard.slot} was dropped and made again, and the connector reads on from there as if nothing "
-        "were missing: what was written in between is skipped. The shard has to be rebuilt.",
+        f"the slot {look.shard.slot} was dropped and made again: what was written in between can't be read, though the "
+        f"connector says {look.says_it_is}. The shard has to be rebuilt.",
     )
 
 
