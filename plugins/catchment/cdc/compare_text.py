@@ -154,9 +154,10 @@ def row_digest(texts: Iterable[str]) -> str:
     """A number of up to 18 digits for a row, from the text expressions of its columns; NULL is unlike any text.
 
     The first 18 digits of the MD5 in hexadecimal with a–f read as 0–5: arithmetic that every database has. Sums of it
-    do not depend on order.
+    do not depend on order. Each column is digested first: so its expression stands here once, for Postgres would
+    work it out as often as it stands.
     """
-    joined = " || ".join(f"COALESCE(CAST(LENGTH({text}) AS VARCHAR) || ':' || {text}, '-')" for text in texts)
+    joined = " || ".join(f"COALESCE(MD5({text}), '-')" for text in texts)
     return f"CAST(TRANSLATE(SUBSTR(MD5({joined}), 1, 18), 'abcdef', '012345') AS BIGINT)"
 
 

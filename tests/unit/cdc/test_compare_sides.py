@@ -26,7 +26,7 @@ numbers = st.sets(st.integers(-50, 50), max_size=9)
 def sqlite(rows: dict[int, str | None]) -> Side:
     """A side whose database is SQLite: what Postgres and Snowflake have in common, it has too."""
     database = sqlite3.connect(":memory:")
-    database.create_function("MD5", 1, lambda text: hashlib.md5(text.encode()).hexdigest())
+    database.create_function("MD5", 1, lambda text: None if text is None else hashlib.md5(text.encode()).hexdigest())
     database.create_function("TRANSLATE", 3, lambda text, old, new: text.translate(str.maketrans(old, new)))
     database.execute("CREATE TABLE small (id INTEGER PRIMARY KEY, name TEXT)")
     database.executemany("INSERT INTO small VALUES (?, ?)", rows.items())
