@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = "RAW.APPLICATION.S0_EVENTS"
 STEPS = ("databases", "schemas", "ledger", "cdc_ledger", "cdc_raw_tables", "cdc_watermarks")
 PARTITIONS = 3
+AT_A_TIME = 245_760  # changes in one statement: whole row groups of DuckDB
 MOMENT = "2026-11-20T00:00:00.000000Z"
 
 
@@ -92,7 +93,8 @@ def load_history(warehouse: LocalWarehouse, changes: int, *, rows: int) -> None:
     keep = f"{TABLE}_KEPT"
     warehouse.run(f"CREATE TABLE {keep} AS SELECT * FROM {TABLE}")
     warehouse.run(f"DELETE FROM {TABLE}")
-    warehouse.run(_insert("u", changes, start=0, key=f"mod(n * 7919, {rows})"))
+    for start in range(0, changes, AT_A_TIME):
+        warehouse.run(_insert("u", min(AT_A_TIME, changes - start), start=start, key=f"mod(n * 7919, {rows})"))
     warehouse.run(f"INSERT INTO {TABLE} SELECT * FROM {keep}")
     warehouse.run(f"DROP TABLE {keep}")
 

@@ -42,9 +42,9 @@
 {%- endmacro %}
 
 
-{#- Offline there is no table to add to. -#}
+{#- Offline, and in unit tests, there is no table to add to. -#}
 {% macro cdc_is_incremental() -%}
-    {{ return(flags.INTROSPECT and is_incremental()) }}
+    {{ return(flags.INTROSPECT and model.resource_type == 'model' and is_incremental()) }}
 {%- endmacro %}
 
 
