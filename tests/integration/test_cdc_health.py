@@ -72,7 +72,7 @@ class Drill:
             self.rebuild(shard)
 
     def streams(self, shard: Shard) -> bool:
-        return self.slot(shard) == [(True,)]
+        return self.slot(shard) == [(True,)] and self.tasks(shard) == ["RUNNING"]
 
     def settled(self, seconds: float = 90) -> None:
         """Until the connectors run with their slots open."""

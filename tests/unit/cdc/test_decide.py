@@ -152,6 +152,10 @@ def test_a_drift_that_comes_back_is_not_set_right_every_minute() -> None:
     assert minutes == [0, 2, 8, 20, 40]
 
 
+def test_a_connector_without_tasks_is_restarted_in_the_second_run_that_sees_it() -> None:
+    assert acts(Watch(), SCENES["no tasks"], 2) == [(1, Act.RESTART)]
+
+
 def test_another_drift_is_set_right_at_once() -> None:
     watch = Watch()
     acts(watch, SCENES["drifted"], 3)

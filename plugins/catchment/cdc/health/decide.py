@@ -18,7 +18,7 @@ from catchment.cdc.health.assess import assess
 from catchment.cdc.health.assessment import Assessment, runbook
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
-from catchment.cdc.health.policy import FINE, NOW, PATIENCE, Policy, State
+from catchment.cdc.health.policy import FINE, NOW, PATIENCE, SEEN_TWICE, Policy, State
 from catchment.cdc.plan import Create, Update
 
 REBUILD, RESNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_approval"
@@ -143,7 +143,7 @@ def decide(
 
 def _actions(s: Standing, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Action]:
     """At most one action for a subject."""
-    wanted = _wanted(s, facts)
+    wanted = _wanted(s, facts, now)
     if wanted is None or isinstance(facts.running, Unknown):
         return
     act, fingerprint, config = wanted
@@ -168,7 +168,7 @@ _HANDS_OFF = frozenset(
 )
 
 
-def _wanted(s: Standing, facts: Facts) -> tuple[Act, str, Config | None] | None:
+def _wanted(s: Standing, facts: Facts, now: datetime) -> tuple[Act, str, Config | None] | None:
     """What would help, whether or not it may be done now."""
     change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
     if s.state in _HANDS_OFF:
@@ -181,7 +181,7 @@ def _wanted(s: Standing, facts: Facts) -> tuple[Act, str, Config | None] | None:
         case ((State.FAILED | State.PASSWORD_REFUSED), _):
             # Without Kafka a restart fails for sure, and would only spend the budget.
             return None if isinstance(facts.ends, Unknown) else (Act.RESTART_FAILED, "", None)
-        case State.NO_TASKS, _:
+        case State.NO_TASKS, _ if now - s.since >= SEEN_TWICE:  # for a moment that is so in every rebalance
             return Act.RESTART, "", None
         case _:
             return None
