@@ -97,8 +97,14 @@ class Connect:
     # --- looking ----------------------------------------------------------------------------------------------------
 
     def connectors(self) -> dict[str, Running]:
-        """Every connector by name, with its config and status, in one request."""
+        """Every connector by name, with its config and status, in one request.
+
+        A worker that has not read the cluster's state yet, as it can't while Kafka is away, answers that there is none
+        (Kafka 4.3, seen): so an empty answer counts only from a worker that says that it has started.
+        """
         reply = self._ask("GET", "/connectors", {"expand": ["info", "status"]})
+        if not reply:
+            self._ask("GET", "/health")
         return {name: _running(name, entry) for name, entry in sorted(reply.items())}
 
     def status(self, name: str) -> Status:

@@ -36,10 +36,11 @@ def recorded(name: str) -> bytes:
 
 
 class Worker:
-    """A Connect worker that answers whatever it is asked with one reply, and keeps what it was asked."""
+    """A Connect worker that gives one reply to everything, save at some paths, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.reply: tuple[int, bytes] = (200, b"{}")
+        self.at: dict[str, tuple[int, bytes]] = {}  # other replies, by path
         self.asked: list[tuple[str, str, Any]] = []
         self.authorization: str | None = None
         worker = self
@@ -49,7 +50,7 @@ class Worker:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 worker.authorization = self.headers.get("Authorization")
                 worker.asked.append((self.command, self.path, json.loads(body) if body else None))
-                status, content = worker.reply
+                status, content = worker.at.get(self.path, worker.reply)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -87,6 +88,18 @@ def test_all_connectors_come_in_one_request_with_config_and_status(worker: Worke
     assert found["pg-s0"].status is not None
     assert [task.state for task in found["pg-s0"].status.tasks] == ["RUNNING"]
     assert worker.asked == [("GET", "/connectors?expand=info&expand=status", None)]
+
+
+def test_a_worker_that_still_starts_does_not_pass_for_one_without_connectors(worker: Worker) -> None:
+    starting = b'{"status":"starting","message":"Worker is still starting up."}'
+    worker.at["/health"] = (503, starting)
+    with pytest.raises(ConnectUnavailable, match=r"HTTP 503 to GET /health: Worker is still starting up"):
+        worker.says(200, b"{}").connectors()
+
+
+def test_a_worker_that_has_started_may_have_no_connectors(worker: Worker) -> None:
+    worker.at["/health"] = (200, b'{"status":"healthy","message":"Worker has completed startup."}')
+    assert worker.says(200, b"{}").connectors() == {}
 
 
 def test_a_password_in_a_running_config_is_not_in_what_is_printed(worker: Worker) -> None:
