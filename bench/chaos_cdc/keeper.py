@@ -39,7 +39,7 @@ class Supervisor(Thread):
             self._stack.start(part, wait=False)
             self.started[part] += 1
         except LocalError as error:
-            self._report(f"{part} can't be started yet: {error}")
+            self._report(f"{part} can't be started yet: {str(error).partition('. ')[0]}")
 
 
 class HealthCheck(Thread):
