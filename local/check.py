@@ -33,7 +33,15 @@ LINT = (
 )
 TEST = (
     Check("the local warehouse keeps its word", (WAREHOUSE, "-m", "pytest", "tests/warehouse", "-q")),
-    Check("everything else keeps its word", (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "-q")),
+    Check(
+        "the code keeps its word",
+        (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "--ignore=tests/integration", "-q"),
+    ),
+    # Each file starts parts of its own and mostly waits for them: two at a time.
+    Check(
+        "the parts keep it together",
+        (MAIN, "-m", "pytest", "tests/integration", "-q", "-n", "2", "--dist", "loadfile", "--durations", "15"),
+    ),
 )
 
 
