@@ -115,8 +115,8 @@ def _insert(op: str, changes: int, *, start: int, key: str) -> str:
     SELECT
         PARSE_JSON(REPLACE(REPLACE({_literal({"before": None, "after": after, "source": source, "op": op})},
             '@id', id::VARCHAR), '@n', (n + 1)::VARCHAR)),
-        PARSE_JSON(REPLACE(REPLACE(REPLACE({_literal(metadata)}, '@id', id::VARCHAR), '@p', mod(n, {PARTITIONS})::VARCHAR),
-            '@o', FLOOR(n / {PARTITIONS})::NUMBER::VARCHAR)),
+        PARSE_JSON(REPLACE(REPLACE(REPLACE({_literal(metadata)}, '@id', id::VARCHAR),
+            '@p', mod(n, {PARTITIONS})::VARCHAR), '@o', FLOOR(n / {PARTITIONS})::NUMBER::VARCHAR)),
         mod(n, {PARTITIONS}),
         FLOOR(n / {PARTITIONS})::NUMBER,
         '2026-11-23 12:00:00'::TIMESTAMP_NTZ
