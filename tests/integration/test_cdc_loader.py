@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
+from sqlglot import exp
 
 from catchment.cdc.declared import application
 from catchment.cdc.loader import audit, replay, tables
@@ -322,3 +324,15 @@ def test_a_loader_that_is_told_to_stop_loads_what_it_has_and_ends_well(bed: Bed)
     bed.wait(lambda: bed.is_loaded(INVOICES))
     found = bed.in_raw(INVOICES)
     assert len(found) == len(set(found))
+
+
+def test_every_statement_of_loader_replay_and_audit_parses_as_snowflake(bed: Bed) -> None:
+    history = bed.sql(
+        "SELECT DISTINCT QUERY_TEXT FROM TABLE(RAW.INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE QUERY_TAG LIKE '%loader%'"
+    )
+    sent = [text for (text,) in history if not text.upper().startswith(("BEGIN NAME ", "SHOW TRANSACTIONS"))]
+    assert {text.split(maxsplit=1)[0].upper() for text in sent} >= {"MERGE", "INSERT", "SELECT", "DELETE", "UPDATE"}
+    for text in sent:
+        (statement,) = sqlglot.parse(text, dialect="snowflake")
+        assert statement is not None, text
+        assert not isinstance(statement, exp.Command), text
