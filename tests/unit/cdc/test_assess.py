@@ -12,9 +12,11 @@ import pytest
 from catchment.cdc.connect import Running, Status, TaskStatus
 from catchment.cdc.health.facts import Facts, Signal, SnapshotCount, Unknown, snapshotting, snapshotting_incrementally
 from catchment.cdc.health.policy import MEBI, State
+from catchment.cdc.health.snapshots import questions
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.pauses import Pause
 from tests.support.cdc_health import (
+    APPLICATION,
     AWAY,
     CONFIGS,
     MINUTE,
@@ -264,6 +266,18 @@ def test_a_snapshot_that_is_still_arriving_is_no_shortage() -> None:
     for seen in (None, 4096, 8192, 30_602):
         facts = well() if seen is None else counted(seen)
         assert snapshots(watch, facts) == State.HEALTHY
+
+
+def test_a_snapshot_is_counted_only_when_debezium_has_read_its_signal() -> None:
+    watch = Watch()
+    watch.see(well())
+    unread = with_shard(signals=(SIGNAL,), wal=5000)
+    watch.see(unread)
+    read = with_shard(signals=(SIGNAL,), wal=9000, slot=slot(confirmed_flush=5000))
+
+    asked = [[q.signal for q in questions(APPLICATION, f, watch.history, watch.now + MINUTE)] for f in (unread, read)]
+
+    assert asked == [[], [SIGNAL.id]]
 
 
 def test_a_shortage_stands_until_a_later_snapshot_of_the_table_is_whole() -> None:

@@ -14,7 +14,15 @@ from typing import Any
 
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.health.assessment import Assessment
-from catchment.cdc.health.facts import Facts, ShardFacts, Signal, SnapshotCount, Unknown, snapshotting_incrementally
+from catchment.cdc.health.facts import (
+    Facts,
+    ShardFacts,
+    Signal,
+    Slot,
+    SnapshotCount,
+    Unknown,
+    snapshotting_incrementally,
+)
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import State
 
@@ -47,7 +55,9 @@ def remembered(shard: Shard, facts: Facts, history: History, now: datetime) -> d
         return None
     seen = history.last(subject(shard))
     before: Mapping[str, Any] = seen.detail.get("signals", {}) if seen else {}
-    fresh = {"verdict": PENDING, "since": seen.at.isoformat()} if seen else {"verdict": COMPLETE}
+    fresh: dict[str, Any] = {"verdict": COMPLETE}
+    if seen:
+        fresh = {"verdict": PENDING, "since": seen.at.isoformat(), "wal": database.wal}
     return {
         signal.id: dict(
             before.get(signal.id, {"verdict": COMPLETE} if signal.partial else {**fresh, "first": now.isoformat()})
@@ -64,8 +74,11 @@ def questions(application: Application, facts: Facts, history: History, now: dat
         offset = facts.offsets.get(shard.connector)
         if not memory or offset is None or isinstance(offset, Unknown) or snapshotting_incrementally(offset):
             continue
+        read = _read_up_to(shard, facts)
         for signal, known in memory.items():
-            if known["verdict"] != PENDING or now - datetime.fromisoformat(known["first"]) < SETTLING:
+            if known["verdict"] != PENDING or read < known.get("wal", 0):  # Debezium may not have seen the signal yet
+                continue
+            if now - datetime.fromisoformat(known["first"]) < SETTLING:
                 continue
             for table in _tables(application, facts, shard, signal):
                 if application.topic(shard, table) not in behind:
@@ -140,6 +153,13 @@ def _superseded(
         for signal, known in short.items()
         if all(any(name == table and since > known["since"] for name, since in whole) for table in known["tables"])
     ]
+
+
+def _read_up_to(shard: Shard, facts: Facts) -> int:
+    """The WAL position up to which all changes are in Kafka for good; 0 when that is not known."""
+    database = facts.shards[shard.name]
+    slot = database.slot if isinstance(database, ShardFacts) else None
+    return slot.confirmed_flush if isinstance(slot, Slot) else 0
 
 
 def _tables(application: Application, facts: Facts, shard: Shard, signal: str) -> list[Table]:
