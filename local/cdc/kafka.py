@@ -66,7 +66,7 @@ def ensure_formatted(settings: Settings) -> None:
     if (data_directory(settings) / "meta.properties").exists():
         return
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    arguments = ("format", "--cluster-id", cluster_id, "--config", str(_file(settings)))
+    arguments = ("format", f"--cluster-id={cluster_id}", "--config", str(_file(settings)))
     tool = places.command(
         "kafka.tools.StorageTool", *arguments, heap_mb=64, log_level="WARN", log_settings=LOG_SETTINGS
     )
