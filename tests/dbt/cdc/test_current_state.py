@@ -221,6 +221,28 @@ def test_values_keep_what_they_mean(merged: Merge) -> None:
     assert json.loads(two[7]) == {"nickname": "Bo"}
 
 
+def test_infinite_days_and_times_are_told_in_every_form_that_debezium_gives_them(merged: Merge) -> None:
+    most = {"born": "+5877611-06-21Z", "created_at": "infinity", "updated_at": "+292278994-08-16T23:00:00Z"}
+    least = {"born": "-5877611-06-22Z", "created_at": "-infinity", "updated_at": "-292275055-05-16T23:00:00Z"}
+    found = merged(
+        [
+            change("c", 1, 100, 0, **most),
+            change("c", 2, 110, 1, **least),
+            change("c", 3, 120, 2, born="+292278994-08-16Z"),  # as incremental snapshots have them
+            change("c", 4, 130, 3, born="+292269055-12-02Z"),
+        ],
+        columns="ID, _SPECIAL, BORN, CREATED_AT, UPDATED_AT",
+    )
+    assert [json.loads(special) for _, special, *_ in found] == [
+        dict.fromkeys(most, "infinity"),
+        dict.fromkeys(least, "-infinity"),
+        {"born": "infinity"},
+        {"born": "-infinity"},
+    ]
+    assert found[0][2:] == found[1][2:] == (None, None, None)
+    assert (found[2][2], found[3][2]) == (None, None)
+
+
 def test_numbers_are_exact_and_what_is_no_number_is_told(warehouse: Warehouse, run_models: Run) -> None:
     raw.begin_again(warehouse, "subscriptions")
     row = {

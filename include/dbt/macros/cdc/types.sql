@@ -67,6 +67,9 @@ case
     {%- else %}
         {%- set year = "try_cast(regexp_substr(" ~ text ~ ", '^[+-]?[0-9]+') as number(38, 0))" %}
         when lower({{ text }}) in ('infinity', '-infinity') then lower({{ text }})
+    {%- if kind == 'date' %}
+        when {{ text }} like '+292269055-%' then '-infinity' -- an incremental snapshot loses that it is before Christ
+    {%- endif %}
         when {{ year }} > {{ 5874897 if kind == 'date' else 294246 }} then 'infinity'
         when {{ year }} < -4714 then '-infinity'
     {%- endif %}
