@@ -64,9 +64,10 @@ def raw_changes(cursor: Any, raw: str, table: Table) -> set[tuple[Key, int]]:
     """(key, transaction) of every change in a raw table."""
     cursor.execute(
         f"SELECT TO_JSON(RECORD_METADATA:key), RECORD_CONTENT:source.txId::NUMBER FROM {raw} "
-        "WHERE RECORD_METADATA:key IS NOT NULL AND RECORD_CONTENT:source.txId IS NOT NULL"
+        "WHERE RECORD_METADATA:key IS NOT NULL AND RECORD_CONTENT IS NOT NULL"
     )
-    keys = ((json.loads(key), int(number)) for key, number in cursor.fetchall())
+    # Rows of an incremental snapshot are of no transaction.
+    keys = ((json.loads(key), int(number)) for key, number in cursor.fetchall() if number is not None)
     return {(tuple(text(table.columns[name], key[name]) for name in table.key), number) for key, number in keys}
 
 
