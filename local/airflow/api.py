@@ -10,7 +10,7 @@ import requests
 
 from local.errors import LocalError
 
-SECONDS = 30
+SECONDS = 120  # a machine that is busy with a first start answers late
 PAGE = 100
 
 
