@@ -100,7 +100,9 @@ _ODD: dict[str, tuple[str, ...]] = {
             "\\",
         ),
     ),
-    "date": ("infinity", "-infinity", "0001-01-01", "9999-12-31", "1970-01-01", "1582-10-10", "2024-02-29"),
+    # Not the ten days before 1582-10-15: Debezium's incremental snapshots (3.7) read days by a calendar without them,
+    # and write 1582-10-20 for 1582-10-10.
+    "date": ("infinity", "-infinity", "0001-01-01", "9999-12-31", "1970-01-01", "2024-02-29"),
     "timestamp": (
         *("infinity", "-infinity", "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999", "1969-12-31 23:59:59.999999"),
         *("1970-01-01 00:00:00", "2024-03-31 02:30:00.000001"),
