@@ -79,20 +79,21 @@ def test_a_page_is_healthy_below_a_status(status: int, below: int, healthy: bool
 
 
 @pytest.mark.parametrize(
-    ("at", "problem", "healthy"),
+    ("age", "started", "problem", "healthy"),
     [
-        (NOW, None, True),
-        (NOW, "the database is down", False),
-        (NOW - timedelta(minutes=2), None, False),  # it hangs
-        (BEFORE - timedelta(seconds=1), None, False),  # of the process before
+        (0, 300, None, True),
+        (0, 300, "the database is down", False),
+        (120, 300, None, False),  # it hangs
+        (6, 5, None, False),  # of the process before
     ],
 )
 def test_a_status_file_must_be_of_now_and_without_a_problem(
-    tmp_path: Path, at: datetime, problem: str | None, healthy: bool
+    tmp_path: Path, age: int, started: int, problem: str | None, healthy: bool
 ) -> None:
-    file = tmp_path / "status.json"
-    file.write_text(json.dumps({"at": at.isoformat(), "problem": problem}))
-    assert is_healthy(StatusHealth(file), started=BEFORE) is healthy
+    """`age` of the file and `started` are seconds ago."""
+    file, now = tmp_path / "status.json", datetime.now(UTC)
+    file.write_text(json.dumps({"at": (now - timedelta(seconds=age)).isoformat(), "problem": problem}))
+    assert is_healthy(StatusHealth(file), started=now - timedelta(seconds=started)) is healthy
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"at": "yesterday"}'])
