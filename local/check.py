@@ -31,17 +31,14 @@ LINT = (
     Check("dbt's sources are the specs'", (MAIN, "-m", "catchment", "dbt-sources", "--check")),
     Check("the locks are of these requirements (else: make lock)", (MAIN, "-m", "local.locks", "check")),
 )
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")  # files keep their fixtures, and much is waiting
 TEST = (
     Check("the local warehouse keeps its word", (WAREHOUSE, "-m", "pytest", "tests/warehouse", "-q")),
     Check(
         "the code keeps its word",
-        (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "--ignore=tests/integration", "-q"),
+        (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "--ignore=tests/integration", "-q", *TWO_AT_A_TIME),
     ),
-    # Each file starts parts of its own and mostly waits for them: two at a time.
-    Check(
-        "the parts keep it together",
-        (MAIN, "-m", "pytest", "tests/integration", "-q", "-n", "2", "--dist", "loadfile", "--durations", "15"),
-    ),
+    Check("the parts keep it together", (MAIN, "-m", "pytest", "tests/integration", "-q", *TWO_AT_A_TIME)),
 )
 
 

@@ -16,7 +16,7 @@ from tests.dbt.cdc.application import PARTITIONS, TABLE, Row, Shard, application
 from tests.dbt.cdc.records import Message
 from tests.dbt.warehouse import Warehouse
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(900)
 
 OPS = st.lists(
     st.tuples(
@@ -142,7 +142,7 @@ def compare(found: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> None
 
 
 @given(rounds=ROUNDS)
-@settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_rows_and_versions_are_the_shards_whatever_happens_and_however_it_arrives(
     warehouse: Warehouse, run_models: Callable[..., None], rounds: list[tuple[Any, ...]]
 ) -> None:
