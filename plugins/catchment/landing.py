@@ -15,7 +15,7 @@ import zstandard
 from catchment.batch import Batch
 from catchment.errors import ContractBroken, LandingUnavailable, NeedsPerson
 
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 MANIFEST = "manifest.json"
 
 
