@@ -87,8 +87,8 @@ class Campaign:
     def _load(self, batch: Batch, landed: Outcome, kills: int) -> int:
         key = landed.key or ""
         for _ in range(kills):
-            passes = dict.fromkeys(LOAD, 1) | {Site.DELETE: 3, Site.COPY: int(landed.files > 0)}
-            point = self._deal(LOAD, passes)
+            passes = _handed(self.workers.rehearse_load(key), f"rehearse the load of {batch}").passes
+            point = self._deal(LOAD, {site: passes.get(site, 0) for site in LOAD})
             ended = self._trying(lambda point=point: self.workers.load(key, point), str(batch))  # type: ignore[misc]
             self._count(point, ended)
             self.assets[batch.id] += ended.outcome is not None

@@ -26,7 +26,7 @@ from catchment.batch import Batch
 from catchment.connection import Connection
 from catchment.errors import TryAgain
 from catchment.extract.http import Vendor
-from catchment.landing import MANIFEST, Parts, Store, read_manifest
+from catchment.landing import MANIFEST, Parts, Store
 from catchment.platform import Platform
 
 PART_BYTES = 2_000  # small, so that a batch has several parts
@@ -45,7 +45,6 @@ class Outcome(msgspec.Struct, frozen=True):
     """What a worker handed over; `key` is None when the stream was unchanged."""
 
     key: str | None = None
-    files: int = 0
     rows: int = 0
     passes: dict[str, int] = {}
     error: str = ""
@@ -162,6 +161,29 @@ class _TrappedCursor:
         return getattr(self._cursor, name)
 
 
+class RehearsalSession:
+    """A session whose transactions are all rolled back."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.close = session.close
+        self.session_id = session.session_id
+
+    def cursor(self) -> Any:
+        return _RehearsalCursor(self._session.cursor())
+
+
+class _RehearsalCursor:
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, command: str, params: Any = None, /) -> Any:
+        return self._cursor.execute("ROLLBACK" if command == "COMMIT" else command, params)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
 @dataclass(frozen=True)
 class Workers:
     """Makes workers that reach the systems by these connections."""
@@ -186,11 +208,21 @@ class Workers:
     def extract(self, batch: Batch, point: Point | None) -> Ended:
         def task(platform: Platform, trap: Trap) -> Outcome:
             store = TrappedStore(platform.store, trap)
-            key = replace(platform, store=store).extract(batch, opened=trapped_vendor(trap))
-            files = len(read_manifest(platform.store, key).files) if key else 0
-            return Outcome(key=key, files=files)
+            return Outcome(key=replace(platform, store=store).extract(batch, opened=trapped_vendor(trap)))
 
         return _in_child(functools.partial(self._run, task, point, Site.HAND_OVER))
+
+    def rehearse_load(self, key: str) -> Ended:
+        """Load without committing, to learn how often each site is passed: an unchanged list needs no COPY."""
+
+        def task(platform: Platform, trap: Trap) -> Outcome:
+            def opened(tag: str) -> TrappedSession:
+                return TrappedSession(RehearsalSession(platform.open_session(tag)), trap)
+
+            rows = replace(platform, open_session=opened).load(key).rows
+            return Outcome(key=key, rows=rows, passes={**trap.passes, Site.ASSET: 1})
+
+        return _in_child(functools.partial(self._run, task, None, None))
 
     def load(self, key: str, point: Point | None) -> Ended:
         def task(platform: Platform, trap: Trap) -> Outcome:
