@@ -15,7 +15,9 @@ FROM base AS airflow
 RUN useradd --uid 50000 --gid 0 --create-home --home-dir /opt/airflow airflow \
     && install --directory --owner=airflow --group=root /opt/airflow/logs
 COPY --from=venv /opt/venv /opt/venv
+# Few arenas of malloc: threads that read pages side by side would leave holes in many, and memory would creep up.
 ENV PATH=/opt/venv/bin:$PATH \
+    MALLOC_ARENA_MAX=2 \
     PYTHONPATH=/opt/catchment/plugins \
     PYTHONUNBUFFERED=1 \
     AIRFLOW_HOME=/opt/airflow \

@@ -22,10 +22,11 @@ import google.oauth2.service_account  # noqa: F401 - before the forks, once for 
 import snowflake.connector  # noqa: F401 - this one too
 
 from bench.chaos.campaign import BORDERS, STREAMS, Campaign, parents_first
-from bench.chaos.judge import Verdict, judge, read_batches, read_rows
+from bench.chaos.judge import judge, read_batches, read_rows
 from bench.chaos.points import Site
 from bench.chaos.stack import CREDENTIALS, Stack, running
 from bench.chaos.worker import Workers
+from bench.verdict import Verdict
 from catchment.extract.privacy import Privacy
 from catchment.sources import source
 from catchment.warehouse import session

@@ -20,7 +20,7 @@ RUNS = 5
 PARSE = """
 import sys, time
 import airflow.sdk, airflow.dag_processing.dagbag, airflow.providers.standard.operators.python
-import cosmos, catchment.dag_builders, catchment.hooks.dbt_profile
+import cosmos, catchment.dag_builders, catchment.operators.dbt
 from airflow.dag_processing.dagbag import DagBag
 began = time.perf_counter()
 bag = DagBag(sys.argv[1], collect_dags=False)

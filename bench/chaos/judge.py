@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bench.verdict import Verdict
 from catchment.extract.plan import moment_of
 from catchment.spec import SheetTab, Snapshot, Stream, Window
 from catchment.warehouse.names import LEDGER, raw_table
@@ -47,28 +48,6 @@ class RawRow:
     record: Mapping[str, Any]
     file: str = ""
     row: int = 0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How a stream differs from the truth, in records; `examples` name some."""
-
-    lost: int = 0
-    duplicated: int = 0
-    stale: int = 0
-    examples: tuple[str, ...] = field(default=(), compare=False)
-
-    def __add__(self, other: Verdict) -> Verdict:
-        return Verdict(
-            self.lost + other.lost,
-            self.duplicated + other.duplicated,
-            self.stale + other.stale,
-            self.examples + other.examples,
-        )
-
-    @property
-    def good(self) -> bool:
-        return not (self.lost or self.duplicated or self.stale)
 
 
 def judge(stream: Stream, batches: Sequence[BatchRow], rows: Sequence[RawRow], truth: Mapping[Key, Any]) -> Verdict:

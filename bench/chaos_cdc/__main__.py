@@ -18,8 +18,9 @@ from pathlib import Path
 
 from bench.chaos_cdc import sides
 from bench.chaos_cdc.campaign import Campaign, Plan
-from bench.chaos_cdc.judge import Row, Verdict, audit, compare, transactions
+from bench.chaos_cdc.judge import Row, audit, compare, transactions
 from bench.chaos_cdc.settling import Dbt, settle
+from bench.verdict import Verdict
 from catchment.cdc.declared import Application, Shard, Table, application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection

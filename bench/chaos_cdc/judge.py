@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from bench.verdict import Verdict
 
 Key = tuple[str | None, ...]
 Values = tuple[str | None, ...]
@@ -17,28 +19,6 @@ class Row:
 
     values: Values
     transaction: int
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How the warehouse differs from the shards, in rows or records; `examples` name some."""
-
-    lost: int = 0
-    duplicated: int = 0
-    stale: int = 0
-    examples: tuple[str, ...] = field(default=(), compare=False)
-
-    def __add__(self, other: Verdict) -> Verdict:
-        return Verdict(
-            self.lost + other.lost,
-            self.duplicated + other.duplicated,
-            self.stale + other.stale,
-            self.examples + other.examples,
-        )
-
-    @property
-    def good(self) -> bool:
-        return not (self.lost or self.duplicated or self.stale)
 
 
 def compare(

@@ -6,20 +6,14 @@ after the merge.
 Owner: data. If a model is red, see docs/runbooks/dbt_failed.md.
 """
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
-from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
-from catchment.dbt_project import APPLICATION
-from catchment.hooks.dbt_profile import profile_config, project_config
+from catchment.operators.dbt import dbt_group
 
 PROJECT = Path(__file__).parents[2] / "include" / "dbt"
-MODE = ExecutionMode(os.environ.get("CATCHMENT_DBT_EXECUTION_MODE", ExecutionMode.WATCHER.value))
-ONE_BUILD = ["--select", f"path:{APPLICATION}"] if MODE is ExecutionMode.WATCHER else []
 
 with DAG(
     dag_id="application_state",
@@ -38,22 +32,4 @@ with DAG(
         "execution_timeout": timedelta(hours=1),
     },
 ) as dag:
-    DbtTaskGroup(
-        group_id="dbt",
-        project_config=project_config(PROJECT, "application_state"),
-        profile_config=profile_config(),
-        execution_config=ExecutionConfig(execution_mode=MODE),
-        render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST,
-            test_behavior=TestBehavior.BUILD if MODE is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
-            group_nodes_by_folder=True,
-            emit_datasets=False,
-        ),
-        operator_args={
-            "install_deps": False,
-            "pool": "dbt",
-            "deferrable": False,  # as in customer_metrics
-            "poke_interval": 1,
-            "dbt_cmd_flags": [*ONE_BUILD, "--exclude", "resource_type:unit_test"],
-        },
-    )
+    dbt_group("application_state", PROJECT)

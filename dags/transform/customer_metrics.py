@@ -6,21 +6,16 @@ Set `CATCHMENT_DBT_EXECUTION_MODE=local` for one dbt call per task: slower, each
 Owner: data. If a model is red, see docs/runbooks/dbt_failed.md.
 """
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
-from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
-from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
-from catchment.dbt_project import APPLICATION
-from catchment.hooks.dbt_profile import profile_config, project_config
+from catchment.operators.dbt import dbt_group
 from catchment.operators.ingest import source_asset
 from catchment.sources import SOURCES
 
 PROJECT = Path(__file__).parents[2] / "include" / "dbt"
-MODE = ExecutionMode(os.environ.get("CATCHMENT_DBT_EXECUTION_MODE", ExecutionMode.WATCHER.value))
 
 with DAG(
     dag_id="customer_metrics",
@@ -42,24 +37,4 @@ with DAG(
         "execution_timeout": timedelta(hours=1),
     },
 ) as dag:
-    DbtTaskGroup(
-        group_id="dbt",
-        project_config=project_config(PROJECT, "customer_metrics"),
-        profile_config=profile_config(),
-        execution_config=ExecutionConfig(execution_mode=MODE),
-        render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST,
-            test_behavior=TestBehavior.BUILD if MODE is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
-            group_nodes_by_folder=True,
-            emit_datasets=False,
-        ),
-        operator_args={
-            "install_deps": False,
-            "pool": "dbt",
-            "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
-            "poke_interval": 1,
-            # Here, not in RenderConfig: there it makes the tasks' order random. And not as `exclude`: the one dbt build
-            # that works for all would not get it.
-            "dbt_cmd_flags": ["--exclude", "resource_type:unit_test", "--exclude", f"path:{APPLICATION}"],
-        },
-    )
+    dbt_group("customer_metrics", PROJECT)

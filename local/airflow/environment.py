@@ -57,6 +57,7 @@ def platform_environment(settings: Settings, credentials: Credentials, google_ke
         "PYTHONPATH": str(ROOT / "plugins"),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
+        "MALLOC_ARENA_MAX": "2",  # as in the image
         **as_environment(connections(settings, credentials, google_key)),
     }
 

@@ -37,6 +37,11 @@ def part_of(dag: str) -> Path:
     return MANIFEST.with_suffix(f".{dag}.json")
 
 
+def part_of_build(dag: str) -> tuple[str, str]:
+    """dbt's option that makes one build of the whole project a build of the DAG's part."""
+    return ("--select" if PARTS[dag] else "--exclude", f"path:{APPLICATION}")
+
+
 def write_manifest(project: Path) -> Path:
     """Parse the project and write its manifest, whole and in the parts of each DAG; returns the whole one's path.
 

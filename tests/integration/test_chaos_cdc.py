@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from bench.chaos_cdc.faults import PARTS, Breaker, Fault, How, deal, state
-from bench.chaos_cdc.judge import Key, Row, Values, Verdict, audit, compare, transactions
+from bench.chaos_cdc.judge import Key, Row, Values, audit, compare, transactions
 from bench.chaos_cdc.texts import text
 from bench.chaos_cdc.values import Column, value
 from bench.chaos_cdc.workload import BEYOND, Carry, Lane, Table, Transaction, Undone, Write
+from bench.verdict import Verdict
 from catchment.cdc.declared import application
 from local.services.service import StatusHealth
 

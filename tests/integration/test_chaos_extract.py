@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from bench.chaos.judge import BatchRow, RawRow, Verdict, judge
+from bench.chaos.judge import BatchRow, RawRow, judge
 from bench.chaos.points import LOAD, Deck, Site
+from bench.verdict import Verdict
 from catchment.spec import Read, SavedCursor, Snapshot, Stream, Window
 
 ROOT = Path(__file__).parents[2]

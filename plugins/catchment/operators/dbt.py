@@ -1,0 +1,44 @@
+"""The dbt project as a task group: Cosmos makes a task of each model, from the manifest's part that is the DAG's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
+from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+
+from catchment.dbt_project import part_of_build
+from catchment.hooks.dbt_profile import profile_config, project_config
+
+MODE = "CATCHMENT_DBT_EXECUTION_MODE"
+"""The setting: `watcher` (one `dbt build` does the work, every task watches its model) or `local` (a call per task)."""
+
+
+def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
+    """The task group `dbt` of a DAG that `catchment.dbt_project.PARTS` names; call it inside the DAG's `with`."""
+    mode = ExecutionMode(os.environ.get(MODE, ExecutionMode.WATCHER.value))
+    return DbtTaskGroup(
+        group_id="dbt",
+        project_config=project_config(project, dag_id),
+        profile_config=profile_config(),
+        execution_config=ExecutionConfig(execution_mode=mode),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            test_behavior=TestBehavior.BUILD if mode is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
+            group_nodes_by_folder=True,
+            emit_datasets=False,
+        ),
+        operator_args={
+            "install_deps": False,
+            "pool": "dbt",
+            "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
+            "poke_interval": 1,
+            # Here, not in RenderConfig: there it makes the tasks' order random. And not as `exclude`: the one dbt build
+            # that works for all would not get it.
+            "dbt_cmd_flags": [
+                *(part_of_build(dag_id) if mode is ExecutionMode.WATCHER else ()),
+                *("--exclude", "resource_type:unit_test"),
+            ],
+        },
+    )
