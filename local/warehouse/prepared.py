@@ -22,7 +22,7 @@ from local.warehouse import seams
 T = TypeVar("T")
 KEPT = 500
 LONGEST = 20_000
-OF_THE_SESSION = re.compile(r"\$|\b(?:current_|last_query_id|identifier\b|result_scan)", re.I)
+OF_THE_SESSION = re.compile(r"\$|\b(?:current_|last_query_id|query_history|identifier\b|result_scan)", re.I)
 
 _LOCK = Lock()
 _COMPILED: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -34,6 +34,22 @@ def compiled(call: seams.Call, compile_it: Callable[[seams.Call], T]) -> T:
         return compile_it(call)
     connection = call.session.connection
     return _kept((compile_it, call.text, connection.database, connection.schema), lambda: compile_it(call))
+
+
+def _plan(call: seams.Call) -> exp.Expr | None:
+    statement = call.expression
+    if not isinstance(statement, exp.Select):
+        return None
+    call.cursor.check_db_and_schema(statement)
+    return call.cursor._transform(statement, list(call.params))
+
+
+def _select(call: seams.Call) -> seams.Answer | None:
+    plan = compiled(call, _plan) if call.params else None
+    if plan is None:
+        return None
+    call.cursor._execute(plan, list(call.params))
+    return seams.DONE
 
 
 def _parse(sql: str) -> exp.Expr:
@@ -58,4 +74,5 @@ def _kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
 
 
 def apply() -> None:
+    seams.handle(r"select\b", _select)
     upstream.parse_one = _parse

@@ -41,6 +41,10 @@ class Answer:
         return f"SELECT * FROM (VALUES {values}) AS t({names})"
 
 
+DONE = Answer()
+"""What a handler says that has put the result into the cursor itself."""
+
+
 def literal(value: Any) -> str:
     """A value as DuckDB SQL."""
     if value is None:
@@ -120,8 +124,9 @@ def _execute(self: FakeSnowflakeCursor, command: str, params: Any = None, *args:
     def work() -> None:
         for pattern, handler in HANDLERS:
             if pattern.match(call.text) and (answer := handler(call)) is not None:
-                self._execute(sqlglot.parse_one(answer.sql(), read="duckdb"))
-                self._rowcount = answer.rowcount if answer.rowcount is not None else self._rowcount
+                if answer is not DONE:
+                    self._execute(sqlglot.parse_one(answer.sql(), read="duckdb"))
+                    self._rowcount = answer.rowcount if answer.rowcount is not None else self._rowcount
                 return
         UPSTREAM_EXECUTE(self, command, params, *args, **kwargs)
 

@@ -23,14 +23,16 @@ CREATE OR REPLACE MACRO ${catalog}._fs_flatten_items(input) AS
             lambda e: {'k': e[1], 'p': e[1], 'i': NULL::BIGINT, 'v': e[2]})
     END
 """
+# The items are found inside a lambda, for a macro's argument is put wherever its name stands, and planned anew at each
+# place. (A subquery would name it once as well, and lose the order of rows.)
 ROWS = """
 CREATE OR REPLACE MACRO ${catalog}.%s(input) AS TABLE
     SELECT
         hash(TO_JSON(input))::UBIGINT AS SEQ,
         e.k AS KEY, e.p AS PATH, e.i AS INDEX, e.v AS VALUE, TO_JSON(input) AS THIS
-    FROM (SELECT unnest(%s) AS e)
+    FROM (SELECT unnest(list_transform([TO_JSON(input)], lambda t: %s)[1]) AS e)
 """
-FOUND = "_fs_flatten_items(TO_JSON(input))"
+FOUND = "_fs_flatten_items(t)"
 NOTHING = "[{'k': NULL::VARCHAR, 'p': NULL::VARCHAR, 'i': NULL::BIGINT, 'v': NULL::JSON}]"
 FOUND_OR_ONE = f"CASE WHEN len({FOUND}) > 0 THEN {FOUND} ELSE {NOTHING} END"
 

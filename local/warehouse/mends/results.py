@@ -72,7 +72,12 @@ def describe_in_worker(call: Any, work: Any) -> None:
     cursor.described = None
     work()
     if cursor._last_sql is not None:
-        cursor.described = _describe_last_sql(cursor)
+        cursor.described = _described(cursor)
+
+
+def _described(cursor: FakeSnowflakeCursor) -> list[Any]:
+    """DuckDB's own description. (Upstream's parses and writes SQL that is DuckDB's already.)"""
+    return cursor._duck_conn.execute(f"DESCRIBE {cursor._last_sql}", cursor._last_params).fetchall()
 
 
 def apply() -> None:

@@ -152,7 +152,7 @@ def _functions(node: exp.Expr) -> exp.Expr:
     if type(node) is exp.Cast and node.to.this == exp.DataType.Type.VARIANT and not isinstance(node.this, exp.Null):
         return exp.ToVariant(this=node.this)
     if isinstance(node, exp.ParseJSON):
-        text = exp.func("NULLIF", exp.func("TRIM", exp.cast(node.this, TEXT)), exp.Literal.string(""))
+        text = exp.func("NULLIF", _trimmed(node.this), exp.Literal.string(""))
         kind = exp.TryCast if node.args.get("safe") else exp.Cast
         return kind(this=text, to=exp.DataType.build("JSON", dialect="duckdb"))
     if name := FUNCTIONS.get(type(node)):
@@ -163,6 +163,13 @@ def _functions(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Anonymous) and node.name.lower() in _names():
         return exp.Anonymous(this=f"_fs_{node.name.lower()}", expressions=node.expressions)
     return node
+
+
+def _trimmed(text: exp.Expr) -> exp.Expr:
+    """A text for PARSE_JSON. What is bound there is text, and to find that out costs more than the statement."""
+    if isinstance(text, exp.Placeholder):
+        return exp.Anonymous(this="TRIM", expressions=[text])
+    return exp.func("TRIM", exp.cast(text, TEXT))
 
 
 def _names() -> set[str]:
