@@ -126,6 +126,7 @@ class Raw:
     """The warehouse: rows by topic as (partition, offset), the rejects, and the ledger.
 
     `fails(when)` is asked with "before" and "after" each commit: after it, the client does not learn that it worked.
+    So many commits as `ended` says seem to work, but someone else had ended their transaction.
     """
 
     rows: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -134,6 +135,7 @@ class Raw:
     statements: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
     fails: Callable[[str], bool] = lambda when: False
+    ended: int = 0
 
     def session(self) -> FakeWarehouse:
         return FakeWarehouse(self)
@@ -163,6 +165,9 @@ class FakeWarehouse:
     ) -> tuple[Rejected, ...]:
         if self.raw.fails("before"):
             raise WarehouseUnavailable("The warehouse is away: it is tried again later.")
+        if self.raw.ended:
+            self.raw.ended -= 1
+            return ()
         with self.raw.lock:
             self._commit(batch, advances, topic_ids)
         if self.raw.fails("after"):

@@ -99,6 +99,14 @@ def test_every_record_is_loaded_with_how_far_it_got() -> None:
     assert raw.offsets[Partition(TOPIC, 2)] == Position(10, "one")
 
 
+def test_a_commit_that_came_to_nothing_is_found_out_when_nothing_follows() -> None:
+    cluster, raw = Cluster(), Raw(ended=1)
+    for log in cluster.topic(TOPIC, 2):
+        log.add()
+    load(cluster, raw, everything_is_loaded(cluster, raw))
+    assert raw.of(TOPIC) == places(cluster, TOPIC)
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), rate=st.sampled_from([0.1, 0.4]))
 def test_nothing_is_lost_or_doubled_whatever_fails(seed: int, rate: float) -> None:

@@ -164,9 +164,23 @@ class Session:
             application = None
         if application is not None:
             self.targets = tables.targets(application)
+        self._look_back()
         topics = self.kafka.topics(self.targets)
         self._assign(topics)
         self.refreshed_at = time.monotonic()
+
+    def _look_back(self) -> None:
+        """See that the ledger is where we left it: a transaction ended by someone else looks committed to us.
+
+        The next batch would find out; this is for the case that none comes.
+        """
+        if self.sent is not None or not self.ledger:
+            return
+        ledger = self.warehouse.ledger()
+        for partition, reached in self.ledger.items():
+            found = ledger[partition].next_offset if partition in ledger else None
+            if found != reached:
+                raise LostRace(f"{partition} is loaded up to {found}, not {reached}")
 
     def _assign(self, topics: Mapping[str, Topic]) -> None:
         bounds = self.kafka.bounds([p for topic in topics.values() for p in _partitions(topic)])

@@ -1,8 +1,9 @@
 """RAW.CATCHMENT.OFFSETS: how far each partition is loaded. Changed in the transaction of the rows, by comparison.
 
 Two loaders never double rows: an advance names the offset that it goes on from, and the one that comes second finds
-another. A loader that was frozen until its transaction was ended by someone else commits nothing: before it commits it
-looks for its own advance, which is gone with the transaction (see `Advanced.holds`).
+another. A loader that was frozen until its transaction was ended by someone else commits nothing: the last statement
+before COMMIT looks for its own advance, which is gone with the transaction (see `Advanced.holds`). If it was ended
+after that, COMMIT has nothing to do, and the next advance, or the next look at the ledger, finds out.
 """
 
 # ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
@@ -74,7 +75,7 @@ class Advanced:
     count: int
 
     def holds(self) -> None:
-        """Raise `LostRace` unless the advance is still in this transaction: the last thing to do before COMMIT."""
+        """Raise `LostRace` unless the advance is still in this transaction."""
         self.cursor.execute(_MINE, (self.name,))
         ((found,),) = self.cursor.fetchall()
         if int(found) != self.count:

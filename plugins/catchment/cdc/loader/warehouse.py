@@ -114,9 +114,7 @@ class Warehouse:
         with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
             token = f"{self.name} {self._own}-{next(self._numbers)}"
             advanced = offsets.advance(cursor, advances, topic_ids, token, at)
-            refused = Writer(cursor, targets, self.folder, at, careful).write(batch.topics, batch.rejects)
-            advanced.holds()
-        return refused
+            return Writer(cursor, targets, self.folder, at, careful, advanced).write(batch.topics, batch.rejects)
 
     @contextmanager
     def transaction(self, work: str) -> Iterator[Cursor]:

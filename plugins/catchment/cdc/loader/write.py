@@ -3,6 +3,9 @@
 One INSERT serves all tables of a batch: a statement's own cost, not the rows, is what a small batch waits for, here
 and on Snowflake. A file goes to an internal stage under a name of its table, so that each upload takes the place of
 the one before and nothing has to be tidied up; it is read by the statement after it and never again.
+
+Rows that belong to an advance of offsets are written only while it stands: if someone else ended the transaction, the
+statements after that would be a transaction of their own. The last statement sees to it.
 """
 
 # ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from catchment.cdc.loader.offsets import OFFSETS, Advanced
 from catchment.cdc.loader.rows import Lines, Rejected
 from catchment.errors import CatchmentError
 from catchment.warehouse.ledger import sql_time
@@ -41,36 +45,49 @@ class Target:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes one batch's rows. `careful` sends all of them by file, which tells the bad ones from the good."""
+    """Writes one batch's rows, if `advanced` is given only while it holds.
+
+    `careful` sends all of them by file, which tells the bad ones from the good.
+    """
 
     cursor: Cursor
     targets: Mapping[str, Target]
     folder: str
     at: datetime
     careful: bool = False
+    advanced: Advanced | None = None
 
     def write(self, topics: Mapping[str, Lines], rejects: Sequence[Rejected]) -> tuple[Rejected, ...]:
-        """Insert all rows, and all rejects. Returns the rows that the warehouse refused; they are rejects as well."""
+        """Insert all rows, and all rejects. Returns the rows that the warehouse refused; they are rejects as well.
+
+        Raises `LostRace` when the advance does not hold, and `RefusedRows`.
+        """
         few = {} if self.careful else _few(topics)
         refused: list[Rejected] = []
         for topic in topics.keys() - few.keys():
             refused += self._copy(self.targets[topic], topics[topic])
-        if few:
-            self._insert(few)
         if rejects or refused:
             self._reject([*rejects, *refused])
+        if few:
+            self._insert(few)
+        elif self.advanced:
+            self.advanced.holds()
         return tuple(refused)
 
     def _insert(self, topics: Mapping[str, Lines]) -> None:
         from snowflake.connector.errors import DataError, IntegrityError, ProgrammingError
 
         array = "[" + ",".join(rows.array()[1:-1] for rows in topics.values()) + "]"
+        mark = [self.advanced.name] if self.advanced else []
+        statement = insert_statement([self.targets[t] for t in topics], marked=bool(mark))
         try:
-            self.cursor.execute(insert_statement([self.targets[t] for t in topics]), (sql_time(self.at), array))
+            self.cursor.execute(statement, (sql_time(self.at), array, *mark))
         except (ProgrammingError, IntegrityError, DataError) as error:
             raise RefusedRows(str(error.msg)) from error
         inserted = sum(int(count) for count in self.cursor.fetchall()[0])
         expected = sum(rows.count for rows in topics.values())
+        if not inserted and self.advanced:
+            self.advanced.holds()
         if inserted != expected:
             raise RefusedRows(f"{inserted} of {expected} rows were inserted")
 
@@ -127,8 +144,8 @@ def _few(topics: Mapping[str, Lines]) -> dict[str, Lines]:
     return few
 
 
-def insert_statement(targets: Sequence[Target]) -> str:
-    """One INSERT for all tables of a batch. Bound: LOADED_AT, and the rows as a JSON array."""
+def insert_statement(targets: Sequence[Target], *, marked: bool = False) -> str:
+    """One INSERT for all tables of a batch. Bound: LOADED_AT, the rows as a JSON array, and the advance's name."""
     branches = "\n".join(
         f"    WHEN TOPIC = '{t.topic}' THEN INTO {t.table} {_COLUMNS} VALUES (CONTENT, METADATA, P, O, LOADED)"
         for t in targets
@@ -144,6 +161,7 @@ SELECT
     VALUE:o::NUMBER AS O,
     CAST(? AS TIMESTAMP_NTZ) AS LOADED
 FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
+{f"WHERE EXISTS (SELECT 1 FROM {OFFSETS} WHERE LOADER = ?)" if marked else ""}
 """
 
 
