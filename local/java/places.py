@@ -26,10 +26,13 @@ def java() -> Path:
     return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
 
 
-def command(main: str, *arguments: str, heap_mb: int, log_level: str, log_settings: Path) -> tuple[str, ...]:
+def command(
+    main: str, *arguments: str, heap_mb: int, log_level: str, log_settings: Path, options: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """What runs the class `main` with the libraries, in a small heap; its log goes to standard output."""
     return (
-        *(str(java()), f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+        *(str(java()), f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *options),
+        "-XX:+ExitOnOutOfMemoryError",
         *(f"-Dlog4j2.configurationFile={log_settings}", f"-Dcatchment.log.level={log_level}"),
         *("-cp", f"{LIBRARIES}/*", main, *arguments),
     )
