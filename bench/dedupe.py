@@ -23,8 +23,10 @@ from typing import Any
 
 from dbt.cli.main import dbtRunner
 
-from bench.dedupe_warehouse import ROOT, TABLE, LocalWarehouse, load_batch, load_history, load_rows
+from bench.dedupe_changes import STEPS, TABLE, load_batch, load_history, load_rows
 from catchment.dbt_project import TARGET, environment
+from local.scratch_warehouse import ScratchWarehouse
+from local.settings import ROOT
 
 PROJECT = ROOT / "include" / "dbt"
 MODEL = "stg_application__events"
@@ -47,7 +49,7 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """One size, on a warehouse of its own."""
     folder = Path(tempfile.mkdtemp(prefix="catchment-dedupe-"))
     try:
-        with LocalWarehouse(folder / "data") as warehouse:
+        with ScratchWarehouse(folder / "data", STEPS) as warehouse:
             history = size * arguments.history
             load_rows(warehouse, arguments.rows, after=history)
             run_model(warehouse, folder)
@@ -61,7 +63,7 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_model(warehouse: LocalWarehouse, folder: Path) -> float:
+def run_model(warehouse: ScratchWarehouse, folder: Path) -> float:
     """Run the model; returns dbt's seconds for it."""
     target = folder / "target"
     os.environ.update(environment(PROJECT, {}) | {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target)})

@@ -24,10 +24,8 @@ def manifest(offline: Dbt) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    server = Warehouse(tmp_path_factory.mktemp("warehouse"))
-    server.start()
-    yield server
-    server.stop()
+    with Warehouse(tmp_path_factory.mktemp("warehouse")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
