@@ -1,7 +1,8 @@
 """How long a commit takes to be visible in raw, and how fast a million rows arrive there.
 
 A private stack: two shards, Kafka, Connect with Debezium, the warehouse, the loader. First `--seconds` of `--rate`
-commits a second, one row each, over both shards and three tables; then `--rows` rows in one transaction, whose arrival
+commits a second, one row each, over both shards and three tables, after `--warm-up` seconds that are not measured (the
+Java programs have just started); then `--rows` rows in one transaction, whose arrival
 on Kafka is Debezium's own rate and whose arrival in raw is ours. Both clocks of a rate begin at the commit. A row is
 visible at the first look at RAW.CATCHMENT.OFFSETS, which changes in the transaction of the rows, that has it; at the
 end every row is looked for in raw itself, once.
@@ -142,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cdc", description=__doc__)
     parser.add_argument("--rate", type=float, default=100, help="commits a second")
     parser.add_argument("--seconds", type=float, default=30, help="for how long")
+    parser.add_argument("--warm-up", type=float, default=10, help="seconds of commits before those that are measured")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the one transaction")
     parser.add_argument("--var", type=Path, help="where the stack keeps its state; default: a folder that is removed")
     asked = parser.parse_args()
@@ -152,6 +154,7 @@ def main() -> None:
             idle = settle(bench)
             memory = Memory(psutil.Process(stack.pid("loader")))
             threading.Thread(target=memory.run, daemon=True).start()
+            commit_at(bench, asked.rate, asked.warm_up)
             latency, to_kafka = latencies(bench, asked.rate, asked.seconds)
             print(f"{len(latency)} commits at {asked.rate:g}/s, until visible: {shown(latency)}", flush=True)
             print(f"of that until Debezium sends it: {shown(to_kafka)}", flush=True)
