@@ -10,7 +10,6 @@ end every row is looked for in raw itself, once.
 Last line: `p50_ms, p95_ms, p99_ms, debezium_rows_s, visible_rows_s, ratio, rss_mb` (the loader's most), `rss_mb_idle`.
 """
 
-# ruff: noqa: S608 (names of tables are declared names)
 from __future__ import annotations
 
 import argparse
@@ -202,7 +201,7 @@ def latencies(bench: Bench, rate: float, seconds: float) -> tuple[list[float], l
         places: dict[tuple[str, int], Place] = {}
         for topic in sorted({c.topic for c in commits}):
             wanted = {c.id for c in commits if c.topic == topic}
-            bench.wait(topic, lambda topic=topic, wanted=wanted: wanted <= _places(session, topic).keys())  # type: ignore[misc]
+            bench.wait(topic, lambda topic=topic, wanted=wanted: wanted <= _places(session, topic).keys())
             found = _places(session, topic)
             if len(found) != _rows(session, topic):
                 raise SystemExit(f"{topic}: raw has a row twice")
@@ -257,7 +256,7 @@ def bulk(bench: Bench, rows: int) -> tuple[float, float]:
             for thread in threads:
                 thread.join()
             last = _last(session, topic)
-    return tuple(max(look.reached(p, offset) for p, offset in last.items()) - began for look in (on_kafka, in_raw))  # type: ignore[return-value]
+    return tuple(max(look.reached(p, offset) for p, offset in last.items()) - began for look in (on_kafka, in_raw))
 
 
 def _every_second(count: Callable[[], int], wanted: int) -> Iterator[tuple[float, int]]:

@@ -1,6 +1,5 @@
 """Changes of `events` put into the raw table of a scratch warehouse, as the loader would."""
 
-# ruff: noqa: S608 (names of tables are declared names)
 from __future__ import annotations
 
 import json

@@ -51,7 +51,7 @@ def extract(args: argparse.Namespace, s3: object) -> int:
         uploads = []
 
         def put(data: bytes, number: int) -> None:
-            s3.put_object(Bucket=args.bucket, Key=f"{args.prefix}part-{number}.jsonl.zst", Body=data)  # type: ignore[attr-defined]
+            s3.put_object(Bucket=args.bucket, Key=f"{args.prefix}part-{number}.jsonl.zst", Body=data)
 
         while True:
             vendor.request("GET", f"/v1/records?per_page=1000{cursor}")

@@ -25,7 +25,7 @@ from bench.vendor import EPOCH
 WINDOWS = 8
 
 
-def source(port: int, rows: int, *, tuned: bool):  # type: ignore[no-untyped-def]
+def source(port: int, rows: int, *, tuned: bool):
     """The API for dlt: one resource, or one for each of a few windows."""
     step = rows // WINDOWS // 1000 * 1000
     bounds = [step * n for n in range(WINDOWS)] + [rows] if tuned else [0, rows]
@@ -51,7 +51,7 @@ def source(port: int, rows: int, *, tuned: bool):  # type: ignore[no-untyped-def
         for number, (start, end) in enumerate(pairwise(bounds))
     ]
     return rest_api_source(
-        {"client": {"base_url": f"http://127.0.0.1:{port}/v1/"}, "resources": resources},  # type: ignore[typeddict-item]
+        {"client": {"base_url": f"http://127.0.0.1:{port}/v1/"}, "resources": resources},
         max_table_nesting=0,
     )
 

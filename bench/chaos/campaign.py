@@ -78,7 +78,7 @@ class Campaign:
         for _ in range(kills):
             passes = _handed(self.workers.rehearse(batch), f"rehearse {batch}").passes
             point = self._deal(EXTRACT, {site: passes.get(site, 0) for site in EXTRACT})
-            ended = self._trying(lambda point=point: self.workers.extract(batch, point), str(batch))  # type: ignore[misc]
+            ended = self._trying(lambda point=point: self.workers.extract(batch, point), str(batch))
             self._count(point, ended)
             if moves:
                 self.stack.advance_clock(self.dice.randint(60, 1800))
@@ -89,7 +89,7 @@ class Campaign:
         for _ in range(kills):
             passes = _handed(self.workers.rehearse_load(key), f"rehearse the load of {batch}").passes
             point = self._deal(LOAD, {site: passes.get(site, 0) for site in LOAD})
-            ended = self._trying(lambda point=point: self.workers.load(key, point), str(batch))  # type: ignore[misc]
+            ended = self._trying(lambda point=point: self.workers.load(key, point), str(batch))
             self._count(point, ended)
             self.assets[batch.id] += ended.outcome is not None
         loaded = _handed(self._trying(lambda: self.workers.load(key, None), str(batch)), str(batch))

@@ -19,7 +19,7 @@ Key = tuple[Any, ...]
 _BATCHES = f"""
 SELECT BATCH_ID, COALESCE(SAME_AS, BATCH_ID), EXTRACTED_AT, ROWS_LOADED, WINDOW_FROM, WINDOW_TO FROM {LEDGER}
 WHERE SOURCE = %(source)s AND STREAM = %(stream)s
-"""  # noqa: S608 - a constant table name
+"""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def read_rows(session: Session, source: str, stream: Stream, *, key_length: int 
     without, because the child's own key is enough.
     """
     table = raw_table(source, stream.name)
-    found = _all(session, f"SELECT BATCH_ID, RECORD_CONTENT, RECORD_METADATA FROM {table}")  # noqa: S608 - a plain name
+    found = _all(session, f"SELECT BATCH_ID, RECORD_CONTENT, RECORD_METADATA FROM {table}")
     rows = [_raw_row(stream, batch, json.loads(content), json.loads(about)) for batch, content, about in found]
     return [replace(row, key=row.key[-key_length:]) for row in rows] if key_length else rows
 

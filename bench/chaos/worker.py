@@ -264,7 +264,7 @@ def trapped_vendor(trap: Trap) -> Callable[[Vendor], None]:
             with trap.at(Site.PAGE):
                 return get(*args, **kwargs)
 
-        vendor.get = trapped  # type: ignore[method-assign]
+        vendor.get = trapped
 
     return opened
 

@@ -94,7 +94,7 @@ def _rows(systems: Systems, declared: Application, cursor: object) -> Verdict:
                 tuple(table.columns),
                 rows,
                 found.pop(shard.name, ()),
-                lambda raw=raw, table=table: sides.raw_changes(cursor, raw, table),  # type: ignore[misc]
+                lambda raw=raw, table=table: sides.raw_changes(cursor, raw, table),
             )
             total += _said(f"{shard.name} {model}", f"{len(rows)} rows on the shard", verdict)
         strangers = sum(map(len, found.values()))

@@ -197,7 +197,7 @@ def _column(cursor: Any, table: declared.Table, name: str, kind: str) -> Column:
 
 def _some_keys(cursor: Any, table: declared.Table) -> tuple[tuple[str, ...], ...]:
     key = ", ".join(f'"{column}"::text' for column in table.key)
-    cursor.execute(f"SELECT {key} FROM {table.name} ORDER BY id LIMIT {SHARED}")  # noqa: S608
+    cursor.execute(f"SELECT {key} FROM {table.name} ORDER BY id LIMIT {SHARED}")
     return tuple(cursor.fetchall())
 
 

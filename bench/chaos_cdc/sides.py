@@ -1,6 +1,5 @@
 """Reading what is judged: the shards, Kafka, raw, and dbt's models."""
 
-# ruff: noqa: S608  names are declared ones
 from __future__ import annotations
 
 import json
@@ -8,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, TopicPartition
 
 from bench.chaos_cdc.judge import Key, Row, Values
 from bench.chaos_cdc.texts import text

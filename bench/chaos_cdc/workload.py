@@ -168,7 +168,7 @@ class Lane:
     def update_nothing(self, table: Table) -> list[Step]:
         """A row is written as it was."""
         key, column = self._one(table), self._draw.choice(table.others).name
-        sql = f'UPDATE {table.name} SET "{column}" = "{column}" WHERE {_where(table)}'  # noqa: S608
+        sql = f'UPDATE {table.name} SET "{column}" = "{column}" WHERE {_where(table)}'
         return [Write(sql, key)] if key else []
 
     def update_shared(self, table: Table) -> list[Step]:
@@ -269,7 +269,7 @@ class Lane:
         self._next += self.bulk
         self._large = (first, self._next)
         sql = (
-            f"INSERT INTO {BULK_TABLE} (id, account_id, name, properties, duration_ms, occurred_at, received_at) "  # noqa: S608
+            f"INSERT INTO {BULK_TABLE} (id, account_id, name, properties, duration_ms, occurred_at, received_at) "
             "SELECT n, mod(n, 1000), 'bulk ' || n, jsonb_build_object('n', n), n / 7.0::float8, "
             "'2031-01-01Z'::timestamptz + mod(n, 9999) * interval '1 s', '2031-01-01' "
             "FROM generate_series(%s::bigint, %s) AS n"
@@ -284,8 +284,8 @@ class Lane:
         stretch = (str(start), str(start + (self._large[1] - self._large[0]) // 50))
         where = "WHERE id BETWEEN %s AND %s"
         if self._draw.random() < 0.3:
-            return [Write(f"DELETE FROM {BULK_TABLE} {where}", stretch)]  # noqa: S608
-        return [Write(f"UPDATE {BULK_TABLE} SET duration_ms = duration_ms + 1 {where}", stretch)]  # noqa: S608
+            return [Write(f"DELETE FROM {BULK_TABLE} {where}", stretch)]
+        return [Write(f"UPDATE {BULK_TABLE} SET duration_ms = duration_ms + 1 {where}", stretch)]
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -297,7 +297,7 @@ class Lane:
     def _update(self, table: Table, key: Key, columns: Sequence[Column]) -> Write:
         changes = {column.name: value(self._draw, column) for column in columns}
         assigned = ", ".join(f'"{name}" = %s' for name in changes)
-        return Write(f"UPDATE {table.name} SET {assigned} WHERE {_where(table)}", (*changes.values(), *key))  # noqa: S608
+        return Write(f"UPDATE {table.name} SET {assigned} WHERE {_where(table)}", (*changes.values(), *key))
 
     def _once(self, table: Table, key: Key) -> tuple[Write, ...]:
         return (self._update(table, key, [self._draw.choice(table.others)]),)
@@ -348,12 +348,12 @@ def _where(table: Table) -> str:
 
 
 def _delete(table: Table, key: Key) -> Write:
-    return Write(f"DELETE FROM {table.name} WHERE {_where(table)}", key)  # noqa: S608
+    return Write(f"DELETE FROM {table.name} WHERE {_where(table)}", key)
 
 
 def _rekey(table: Table, old: Key, new: Key) -> Write:
     assigned = ", ".join(f'"{column}" = %s' for column in table.key)
-    return Write(f"UPDATE {table.name} SET {assigned} WHERE {_where(table)}", (*new, *old))  # noqa: S608
+    return Write(f"UPDATE {table.name} SET {assigned} WHERE {_where(table)}", (*new, *old))
 
 
 def _upsert(table: Table, row: Row) -> Write:
@@ -361,5 +361,5 @@ def _upsert(table: Table, row: Row) -> Write:
     places = ", ".join(["%s"] * len(row))
     key = ", ".join(f'"{column}"' for column in table.key)
     assigned = ", ".join(f'"{column.name}" = EXCLUDED."{column.name}"' for column in table.others)
-    sql = f"INSERT INTO {table.name} ({names}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {assigned}"  # noqa: S608
+    sql = f"INSERT INTO {table.name} ({names}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {assigned}"
     return Write(sql, tuple(row.values()))

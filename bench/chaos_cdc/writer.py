@@ -151,7 +151,7 @@ class _Attempt:
                 self._take_there(table, where, to, cursor, connection(to))
 
     def _take_there(self, table: str, where: Write, to: str, cursor: Any, there: Any) -> None:
-        cursor.execute(f"SELECT t::text FROM {table} AS t WHERE {where.sql}", where.values)  # noqa: S608
+        cursor.execute(f"SELECT t::text FROM {table} AS t WHERE {where.sql}", where.values)
         found = cursor.fetchall()
         with there.cursor() as target:
             number = _number(target)

@@ -107,7 +107,7 @@ def _checked(lines: list[bytes], numbers: list[int], rows_before: int, duck: duc
         for (row_number,) in suspects:
             i = row_number - rows_before - 1
             values[i] = park(values[i])
-            if i in broken or not duck.execute("SELECT json_valid(?)", [values[i]]).fetchone()[0]:  # type: ignore[index]
+            if i in broken or not duck.execute("SELECT json_valid(?)", [values[i]]).fetchone()[0]:
                 rejected.append((i, broken.get(i) or _why(values[i], numbers[i])))
         bad = {i for i, _ in rejected}
         keep = [i for i in range(len(values)) if i not in bad]

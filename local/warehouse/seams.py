@@ -111,7 +111,7 @@ def from_leaves(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Exp
 
 def strip_comments(sql: str) -> str:
     """The statement without comments and semicolons before and after it (dbt puts its own there)."""
-    text = sql[COMMENTS.match(sql).end() :].rstrip("; \t\r\n")  # type: ignore[union-attr]
+    text = sql[COMMENTS.match(sql).end() :].rstrip("; \t\r\n")
     while text.endswith("*/") and (start := text.rfind("/*")) >= 0:
         text = text[:start].rstrip("; \t\r\n")
     return text
@@ -159,5 +159,5 @@ def _transform(self: FakeSnowflakeCursor, expression: exp.Expr, params: Any) -> 
 
 def install() -> None:
     """Put the seams into fakesnow's cursor, once."""
-    FakeSnowflakeCursor.execute = _execute  # type: ignore[method-assign]
-    FakeSnowflakeCursor._transform = _transform  # type: ignore[method-assign]
+    FakeSnowflakeCursor.execute = _execute
+    FakeSnowflakeCursor._transform = _transform

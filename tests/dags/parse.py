@@ -23,8 +23,8 @@ def cut_off() -> None:
 
         return refused
 
-    socket.socket.connect = refuse("connect")  # type: ignore[method-assign]
-    socket.socket.connect_ex = refuse("connect")  # type: ignore[method-assign]
+    socket.socket.connect = refuse("connect")
+    socket.socket.connect_ex = refuse("connect")
     socket.getaddrinfo = refuse("look-up of a host")
 
 

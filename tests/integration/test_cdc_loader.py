@@ -122,8 +122,8 @@ def test_records_arrive_as_they_are(bed: Bed) -> None:
     bed.wait(lambda: bed.is_loaded(USERS))
     rows = bed.sql(f"SELECT RECORD_CONTENT, RECORD_METADATA FROM {USERS.table} ORDER BY KAFKA_OFFSET")
     contents = [content for content, _ in rows]
-    assert contents[0] == values[0].decode()  # type: ignore[union-attr]
-    assert json.loads(contents[1]) == json.loads(values[1])  # type: ignore[arg-type]
+    assert contents[0] == values[0].decode()
+    assert json.loads(contents[1]) == json.loads(values[1])
     assert json.loads(contents[2]) == {"pretty": [1, 2]}
     assert contents[3:] == [None, "null"]
     metadata = json.loads(rows[0][1])
@@ -204,7 +204,7 @@ def test_nothing_is_lost_or_doubled_while_everything_is_killed(bed: Bed) -> None
         thread.join(60)
     for target in (ACCOUNTS, EVENTS):
         bed.produce(target, b'{"last":true}', partition=0)
-        bed.wait(lambda target=target: bed.is_loaded(target))  # type: ignore[misc]
+        bed.wait(lambda target=target: bed.is_loaded(target))
         time.sleep(1)
         found = bed.in_raw(target)
         assert len(found) == len(set(found))

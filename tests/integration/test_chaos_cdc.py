@@ -48,7 +48,7 @@ TRUTH = {("1",): Row(("1", "a"), 10), ("2",): Row(("2", None), 11)}
 HELD: list[tuple[Key, Values]] = [(key, row.values) for key, row in TRUTH.items()]
 
 
-def judged(found: list[tuple[Key, Values]], came: set[tuple[Key, int]] = frozenset()) -> Verdict:  # type: ignore[assignment]
+def judged(found: list[tuple[Key, Values]], came: set[tuple[Key, int]] = frozenset()) -> Verdict:
     return compare(("id", "name"), TRUTH, found, lambda: came)
 
 

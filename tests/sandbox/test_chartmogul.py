@@ -33,7 +33,7 @@ LISTS = {
 def config(server: Server) -> chartmogul.Config:
     """The client's configuration with nothing changed but the base URL."""
 
-    class Local(chartmogul.Config):  # type: ignore[misc]
+    class Local(chartmogul.Config):
         uri = f"{server.url}/chartmogul/v1"
 
     return Local(KEY)

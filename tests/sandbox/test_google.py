@@ -33,7 +33,7 @@ def _no_boundary_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
 def client(server: Server, key: dict[str, Any] | None = None) -> gspread.Client:
     """gspread with its hosts replaced by the sandbox's, and nothing else."""
 
-    class Local(HTTPClient):  # type: ignore[misc]
+    class Local(HTTPClient):
         def request(self, method: str, endpoint: str, *args: Any, **kwargs: Any) -> Any:
             for host in ("https://sheets.googleapis.com", "https://www.googleapis.com"):
                 endpoint = endpoint.replace(host, f"{server.url}/google")

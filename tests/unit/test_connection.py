@@ -84,7 +84,7 @@ def test_a_connection_that_is_not_there_names_the_variable_to_set() -> None:
     ],
 )
 def test_the_base_url_is_what_the_fields_say(fields: dict[str, object], url: str) -> None:
-    assert Connection(conn_id="c", **fields).base_url(DEFAULT) == url  # type: ignore[arg-type]
+    assert Connection(conn_id="c", **fields).base_url(DEFAULT) == url
 
 
 def test_the_key_is_in_either_field() -> None:
@@ -102,5 +102,5 @@ def test_airflows_connection_becomes_ours() -> None:
     theirs = SimpleNamespace(
         conn_id="c", host=None, login="l", password=None, schema=None, port=5, extra_dejson={"a": 1}
     )
-    ours = Connection.like(theirs)  # type: ignore[arg-type]
+    ours = Connection.like(theirs)
     assert ours == Connection(conn_id="c", login="l", port=5, extra={"a": 1})

@@ -256,7 +256,7 @@ def test_an_old_manifest_never_names_new_parts() -> None:
         store = MemoryStore()
         extract(listing(records(4), 2), store=store)
         calls = iter(range(1000))
-        store.fails = lambda verb, key, calls=calls, step=step: next(calls) == step  # type: ignore[misc]
+        store.fails = lambda verb, key, calls=calls, step=step: next(calls) == step
         with suppress(LandingUnavailable):
             extract(listing(records(9)[5:], 2), store=store)
         store.fails = lambda verb, key: False

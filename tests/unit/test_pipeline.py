@@ -84,7 +84,7 @@ def test_a_chain_is_read_only_a_few_items_ahead() -> None:
     assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
     threading.Event().wait(0.05)
     assert len(read) <= 5 + 3 + 2
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert page_threads() == []
 
 

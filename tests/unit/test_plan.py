@@ -28,7 +28,7 @@ MOMENTS = st.datetimes(datetime(2021, 1, 1), datetime(2027, 1, 1), timezones=st.
 
 @pytest.mark.parametrize("of", [CURSOR, EXPORT], ids=["saved cursor", "time export"])
 def test_an_export_goes_on_from_the_ledgers_cursor(of: object) -> None:
-    name = of.name  # type: ignore[attr-defined]
+    name = of.name
     own = Progress("42", True, reached="77", reached_at=moment(9))
     assert plan(SPEC, SPEC.stream(name), batch(name), own) == ReadOn("42", HISTORY, moment(2), "77", moment(9))
     first = plan(SPEC, SPEC.stream(name), batch(name), Progress())

@@ -14,7 +14,7 @@ from local.warehouse import errors, seams
 
 
 def _explain(call: seams.Call) -> seams.Answer:
-    form, statement = re.match(r"explain(?:\s+using\s+(\w+))?\s+(.*)\Z", call.text, re.I | re.S).groups()  # type: ignore[union-attr]
+    form, statement = re.match(r"explain(?:\s+using\s+(\w+))?\s+(.*)\Z", call.text, re.I | re.S).groups()
     if form and form.upper() == "JSON":
         raise errors.unsupported("EXPLAIN USING JSON")
     translated = call.cursor._transform(parse_one(statement), None).sql(dialect="duckdb")

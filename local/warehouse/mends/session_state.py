@@ -34,7 +34,7 @@ ACCEPTED_VALUES = {
 
 
 def _alter_session(call: seams.Call) -> seams.Answer | None:
-    set_or_unset, rest = re.match(r"alter\s+session\s+(set|unset)\s+(.*)\Z", call.text, re.I | re.S).groups()  # type: ignore[union-attr]
+    set_or_unset, rest = re.match(r"alter\s+session\s+(set|unset)\s+(.*)\Z", call.text, re.I | re.S).groups()
     if set_or_unset.lower() == "unset":
         for name in re.split(r"[\s,;]+", rest.strip(" ;\n")):
             call.session.parameters.pop(name.upper(), None)
@@ -54,7 +54,7 @@ def _value(text: str) -> str:
 
 
 def _use(call: seams.Call) -> seams.Answer:
-    kind, name = re.match(r"use\s+(role|warehouse)\s+(\S+?)\s*;?\s*\Z", call.text, re.I).groups()  # type: ignore[union-attr]
+    kind, name = re.match(r"use\s+(role|warehouse)\s+(\S+?)\s*;?\s*\Z", call.text, re.I).groups()
     setattr(call.session, kind.lower(), normalise_ident(name))
     return seams.Answer()
 
@@ -90,7 +90,7 @@ def _text(value: str | None) -> exp.Expr:
 
 
 def _cancel(call: seams.Call) -> seams.Answer:
-    query_id = re.search(r"'([^']*)'", call.text).group(1)  # type: ignore[union-attr]
+    query_id = re.search(r"'([^']*)'", call.text).group(1)
     found = running.cancel_query(query_id)
     return seams.Answer(
         ("status",),

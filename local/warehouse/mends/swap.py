@@ -22,7 +22,7 @@ def _parts(name: str, session: Session) -> tuple[str, str, str]:
     """Database, schema and table of a name, filled up from the session."""
     parts = [normalise_ident(p) for p in re.findall(r'[\w$]+|"[^"]+"', name)]
     full = [session.connection.database, session.connection.schema][: 3 - len(parts)] + parts
-    return tuple(full)  # type: ignore[return-value]
+    return tuple(full)
 
 
 def _quoted(*parts: str) -> str:
@@ -30,7 +30,7 @@ def _quoted(*parts: str) -> str:
 
 
 def _swap(call: seams.Call) -> seams.Answer:
-    left, right = (_parts(n, call.session) for n in re.match(PATTERN, call.text, re.I).groups())  # type: ignore[union-attr]
+    left, right = (_parts(n, call.session) for n in re.match(PATTERN, call.text, re.I).groups())
     if left[:2] != right[:2]:
         raise errors.unsupported(f"SWAP WITH across schemas ({'.'.join(left)}, {'.'.join(right)})")
     renames = ((left, PARKED), (right, left[2]), ((*left[:2], PARKED), right[2]))

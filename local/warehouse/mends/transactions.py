@@ -89,7 +89,7 @@ def _show(_: seams.Call) -> seams.Answer:
 
 
 def _abort(call: seams.Call) -> seams.Answer:
-    wanted = int(re.search(r"\d+", call.text.split("(", 1)[1])[0])  # type: ignore[index]
+    wanted = int(re.search(r"\d+", call.text.split("(", 1)[1])[0])
     found = [session for session in all_sessions() if session.id == wanted and session.in_transaction]
     for session in found:
         session.abort()

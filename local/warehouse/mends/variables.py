@@ -39,4 +39,4 @@ def inline_variables(self: Variables, sql: str) -> str:
 
 
 def apply() -> None:
-    Variables.inline_variables = inline_variables  # type: ignore[method-assign]
+    Variables.inline_variables = inline_variables

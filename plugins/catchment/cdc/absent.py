@@ -6,7 +6,6 @@ whoever else reads the topic learn of it as of any other delete. Its LSN is one 
 new epoch says of the key counts more. `source.connector` is "catchment", so that one can tell them apart.
 """
 
-# ruff: noqa: S608  names are declared ones
 from __future__ import annotations
 
 import json

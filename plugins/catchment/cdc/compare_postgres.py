@@ -4,7 +4,6 @@ The snapshot lives until the comparison is over, up to `SECONDS`, and holds back
 from a standby too, by a connection of that name; its LSN is then what the standby has replayed.
 """
 
-# ruff: noqa: S608  names are declared ones, values pass `literal`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,5 @@
 """What a comparison found, for people: rows of `RAW.CATCHMENT.CDC_COMPARISONS`, and sentences. No personal value."""
 
-# ruff: noqa: S608  a constant
 from __future__ import annotations
 
 import hashlib

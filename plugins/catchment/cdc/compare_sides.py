@@ -3,7 +3,6 @@
 Rows are parted by the first column of the key: whole numbers in their own order, everything else by its text.
 """
 
-# ruff: noqa: S608  names are declared ones, values pass `literal`
 from __future__ import annotations
 
 import re

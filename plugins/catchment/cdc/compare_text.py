@@ -5,7 +5,6 @@ Each function gives a SQL expression. Texts decide what is looked at: two rows t
 docs/adr/0012 lists: a JSON document whose parts only changed places, and doubles beyond 2^±104 of the same sign.
 """
 
-# ruff: noqa: S608  names are declared ones
 from __future__ import annotations
 
 import json

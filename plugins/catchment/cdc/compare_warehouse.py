@@ -4,7 +4,6 @@
 the LSN of the newest change, NULL for a row that an incremental snapshot read.
 """
 
-# ruff: noqa: S608  names are declared ones
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

@@ -106,7 +106,7 @@ def _snapshots_and_signals() -> dict[str, str]:
         "signal.data.collection": SIGNALS,
         # Moves the slot on when the captured tables are quiet, and is the pulse that the health DAG feels.
         "heartbeat.interval.ms": "5000",
-        "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",  # noqa: S608 - constants
+        "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",
     }
 
 

@@ -168,7 +168,7 @@ def _restart(systems: Systems, shard: Shard) -> None:
 
 
 def _beat(session: Any) -> int:
-    ((number,),) = database.rows(session, f"SELECT n FROM {HEARTBEAT} WHERE id = 1")  # noqa: S608
+    ((number,),) = database.rows(session, f"SELECT n FROM {HEARTBEAT} WHERE id = 1")
     return int(number)
 
 

@@ -58,7 +58,7 @@ def record(cursor: Any, pause: Pause) -> None:
 def end(cursor: Any, connector: str, at: datetime) -> None:
     """End what pauses stand for a connector. Do this after the connector runs again."""
     cursor.execute(
-        f"UPDATE {PAUSES} SET ENDS_AT = %(at)s::TIMESTAMP_NTZ "  # noqa: S608 - a constant
+        f"UPDATE {PAUSES} SET ENDS_AT = %(at)s::TIMESTAMP_NTZ "
         "WHERE CONNECTOR = %(connector)s AND ENDS_AT > %(at)s::TIMESTAMP_NTZ",
         {"connector": connector, "at": sql_time(at)},
     )
@@ -67,8 +67,7 @@ def end(cursor: Any, connector: str, at: datetime) -> None:
 def newest(cursor: Any) -> Mapping[str, Pause]:
     """The pause of each connector that ends last, standing or over."""
     cursor.execute(
-        "SELECT CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT "  # noqa: S608 - a constant
-        f"FROM {PAUSES} WHERE ENDS_AT > STARTS_AT ORDER BY ENDS_AT"
+        f"SELECT CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT FROM {PAUSES} WHERE ENDS_AT > STARTS_AT ORDER BY ENDS_AT"
     )
     return {
         row[0]: Pause(connector=row[0], owner=row[1], reason=row[2], starts=_utc(row[3]), ends=_utc(row[4]))

@@ -5,7 +5,6 @@ before and after do not compare), resume with a whole snapshot. The snapshot bri
 gap are what it does not bring: `absent.py` finds them and says so on their topics.
 """
 
-# ruff: noqa: S608  constants
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -61,13 +61,13 @@ def stop_snapshot(id_: str, application: Application, table: Table) -> Signal:
 
 def send(session: Any, signal: Signal) -> bool:
     """Write the signal; False when it is there already, from an earlier try."""
-    sql = f"INSERT INTO {SIGNALS} (id, type, data) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id"  # noqa: S608
+    sql = f"INSERT INTO {SIGNALS} (id, type, data) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id"
     return bool(database.rows(session, sql, (signal.id, signal.type, signal.text)))
 
 
 def sent(session: Any, id_: str) -> Signal | None:
     """The signal as it was sent."""
-    found = database.rows(session, f"SELECT id, type, data FROM {SIGNALS} WHERE id = %s", (id_,))  # noqa: S608
+    found = database.rows(session, f"SELECT id, type, data FROM {SIGNALS} WHERE id = %s", (id_,))
     return Signal(found[0][0], found[0][1], json.loads(found[0][2] or "{}")) if found else None
 
 

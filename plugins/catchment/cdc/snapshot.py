@@ -4,7 +4,6 @@ Debezium can skip rows in silence (an error in its log, the connector RUNNING), 
 every row that the shard had when it was asked for is in raw: read by the snapshot, or changed or deleted meanwhile.
 """
 
-# ruff: noqa: S608  names are declared ones
 from __future__ import annotations
 
 from collections.abc import Mapping

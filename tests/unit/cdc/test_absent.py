@@ -40,5 +40,5 @@ def test_a_partition_that_came_later_is_new_as_a_whole() -> None:
         pytest.param([{"partition": {}, "offset": None}], False, id="an offset that was deleted"),
     ],
 )
-def test_a_snapshot_is_over_once_the_offsets_no_longer_speak_of_it(offsets: list[dict], over: bool) -> None:  # type: ignore[type-arg]
+def test_a_snapshot_is_over_once_the_offsets_no_longer_speak_of_it(offsets: list[dict], over: bool) -> None:
     assert is_snapshot_over(offsets) is over

@@ -307,8 +307,8 @@ def test_signals_that_were_there_before_the_first_run_are_taken_as_settled() -> 
     ],
 )
 def test_debeziums_offset_says_which_snapshot_goes_on(offset: object, initial: bool, incremental: bool) -> None:
-    assert snapshotting(offset) is initial  # type: ignore[arg-type]
-    assert snapshotting_incrementally(offset) is incremental  # type: ignore[arg-type]
+    assert snapshotting(offset) is initial
+    assert snapshotting_incrementally(offset) is incremental
 
 
 # --- people ---------------------------------------------------------------------------------------------------------

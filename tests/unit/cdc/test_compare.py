@@ -119,7 +119,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_equal_tables_take_one_statement_a_side() -> None:
     truth, warehouse = FakeSide(dict.fromkeys(range(50), "{}")), FakeSide(dict.fromkeys(range(50), "{}"))
-    found = search(truth, warehouse)  # type: ignore[arg-type]
+    found = search(truth, warehouse)
     assert (found.keys, found.rows_shard, truth.asked, warehouse.asked) == ((), 50, ["digests"], ["digests"])
 
 

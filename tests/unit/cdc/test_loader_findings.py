@@ -46,7 +46,7 @@ def test_only_records_in_the_holes_are_missing() -> None:
         log.mark() if number % 5 == 4 else log.add()
     kafka = cluster.client()
     holes = [(3, 5), (9, 10), (14, 17), (29, 30)]
-    assert list(_records_in(kafka, P, holes)) == [3, 15, 16]  # type: ignore[arg-type]
+    assert list(_records_in(kafka, P, holes)) == [3, 15, 16]
 
 
 def test_a_bad_audit_says_what_to_enter_in_the_replays_form() -> None:

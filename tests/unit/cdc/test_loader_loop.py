@@ -59,9 +59,9 @@ def load(
 ) -> Status:
     """Run a loader until a condition holds, then tell it to stop."""
     loader = Loader(
-        open_warehouse=raw.session,  # type: ignore[arg-type]
-        open_kafka=cluster.client,  # type: ignore[arg-type]
-        settings=Settings(**{"refresh_seconds": 0.0, **fields}),  # type: ignore[arg-type]
+        open_warehouse=raw.session,
+        open_kafka=cluster.client,
+        settings=Settings(**{"refresh_seconds": 0.0, **fields}),
         declared=declared,
         status=status or Status(),
     )
@@ -277,7 +277,7 @@ def test_a_full_batch_waits_for_the_warehouse_and_reads_no_further() -> None:
     raw.fails = lambda when: when == "before" and not free.wait(0.5) and False
     threading.Timer(0.3, free.set).start()
     client = cluster.client()
-    cluster.client = lambda: client  # type: ignore[method-assign]
+    cluster.client = lambda: client
     seen: list[int] = []
     poll = client.poll
 
@@ -286,7 +286,7 @@ def test_a_full_batch_waits_for_the_warehouse_and_reads_no_further() -> None:
             seen.append(client.at[Partition(TOPIC, 0)])
         return poll(seconds, most)
 
-    client.poll = counted  # type: ignore[method-assign, assignment]
+    client.poll = counted
     load(cluster, raw, everything_is_loaded(cluster, raw), batch_rows=10)
     assert max(seen) <= 30
     assert raw.of(TOPIC) == places(cluster, TOPIC)

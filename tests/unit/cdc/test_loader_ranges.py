@@ -61,4 +61,4 @@ def test_a_time_after_the_last_record_is_nothing() -> None:
 )
 def test_a_form_that_means_nothing_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(NeedsPerson, match=f"Replay of {T}"):
-        Request(topic=T, **fields)  # type: ignore[arg-type]
+        Request(topic=T, **fields)

@@ -84,7 +84,7 @@ def commit(cursor: Cursor, *topics: str, rows: int = 2) -> tuple[Any, ...]:
         batch.add(Partition(topic, 0), [Message(n) for n in range(rows)])
     cursor.copied = rows
     advances = [Advance(Partition(topic, 0), None, rows) for topic in topics]
-    warehouse = Warehouse(Session(cursor), "test")  # type: ignore[arg-type]
+    warehouse = Warehouse(Session(cursor), "test")
     return warehouse.commit(batch, advances, TARGETS, dict.fromkeys(topics, "id"))
 
 

@@ -27,16 +27,16 @@ class Recorded(OnCallOperator):
 
 @pytest.mark.parametrize("dry", [True, "True", "true", "", "None"])
 def test_only_an_explicit_no_ends_the_dry_run(dry: bool | str) -> None:
-    assert Recorded(task_id="x", reason="why", dry=dry).execute({}) == ["would do it"]  # type: ignore[typeddict-item]
+    assert Recorded(task_id="x", reason="why", dry=dry).execute({}) == ["would do it"]
 
 
 @pytest.mark.parametrize("dry", [False, "False", "false"])
 def test_without_a_dry_run_it_is_done(dry: bool | str) -> None:
-    assert Recorded(task_id="x", reason="why", dry=dry).execute({}) == "done"  # type: ignore[typeddict-item]
+    assert Recorded(task_id="x", reason="why", dry=dry).execute({}) == "done"
 
 
 def test_the_default_is_a_dry_run() -> None:
-    assert Recorded(task_id="x", reason="why").execute({}) == ["would do it"]  # type: ignore[typeddict-item]
+    assert Recorded(task_id="x", reason="why").execute({}) == ["would do it"]
 
 
 class TaskInstance:
@@ -67,7 +67,7 @@ def test_a_rebuild_without_a_persons_yes_changes_nothing(answer: Any, monkeypatc
         monkeypatch.setattr(rebuild, step, lambda *_, step=step, **__: called.append(step))
     operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", dry=False)
     with pytest.raises(NeedsPerson, match=r"Nobody approved.*Nothing was changed"):
-        operator.execute({"ti": TaskInstance(answer)})  # type: ignore[typeddict-item]
+        operator.execute({"ti": TaskInstance(answer)})
     assert called == []
 
 
@@ -92,7 +92,7 @@ def test_an_approved_rebuild_goes_on_where_an_earlier_try_stopped(
         monkeypatch.setattr(rebuild, step, act)
     answer = {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "ada"}}
     operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", dry=False)
-    assert operator.execute({"ti": TaskInstance(answer)}) == 3  # type: ignore[typeddict-item]
+    assert operator.execute({"ti": TaskInstance(answer)}) == 3
     assert called == steps
 
 
@@ -100,6 +100,6 @@ def test_a_dry_pause_says_who_until_when_and_why() -> None:
     operator = CdcPauseOperator(
         task_id="pause", connector="application-s0", on_behalf_of="ada", hours="2", reason="a schema change"
     )
-    text = " ".join(operator.execute({"ti": TaskInstance(None)}))  # type: ignore[typeddict-item]
+    text = " ".join(operator.execute({"ti": TaskInstance(None)}))
     assert "ada pauses application-s0 until" in text
     assert "a schema change" in text

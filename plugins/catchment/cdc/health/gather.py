@@ -47,8 +47,8 @@ _PUBLISHED = """
 SELECT p.pubname, t.schemaname || '.' || t.tablename
 FROM pg_publication p LEFT JOIN pg_publication_tables t USING (pubname) WHERE p.pubname = %s
 """
-_HEARTBEAT = f"SELECT extract(epoch FROM clock_timestamp() - ts)::float FROM {HEARTBEAT} WHERE id = 1"  # noqa: S608
-_SIGNALS = f"SELECT id, data FROM {SIGNALS} WHERE type = 'execute-snapshot' ORDER BY id"  # noqa: S608
+_HEARTBEAT = f"SELECT extract(epoch FROM clock_timestamp() - ts)::float FROM {HEARTBEAT} WHERE id = 1"
+_SIGNALS = f"SELECT id, data FROM {SIGNALS} WHERE type = 'execute-snapshot' ORDER BY id"
 # Keys that raw has seen since a moment, and that were not deleted after: what a snapshot has to be as large as.
 _SEEN = """
 SELECT COUNT(*) FROM (
@@ -234,7 +234,7 @@ def _signal(id_: str, data: str | None) -> Signal:
 def _count(question: Question, application: Application, look_up: LookUp, cursor: session.Cursor) -> SnapshotCount:
     table = question.table
     with database.opened(look_up(question.shard.connection), statement_seconds=120) as opened:
-        sql = f'SELECT count(*) FROM "{application.schema}"."{table.name}"'  # noqa: S608 - declared names
+        sql = f'SELECT count(*) FROM "{application.schema}"."{table.name}"'
         rows = int(database.rows(opened, sql)[0][0])
     since = int(question.since.timestamp() * 1000)
     cursor.execute(_SEEN.format(table=application.raw_table(question.shard, table)), (since,))
@@ -273,12 +273,12 @@ def _records_at(asked: Mapping[Partition, int], connection: Connection) -> dict[
 def _loaded(cursor: session.Cursor) -> dict[Partition, int]:
     """How far the loader is, by its own ledger."""
     with session.explained("read how far the loader is"):
-        cursor.execute(f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET FROM {OFFSETS}")  # noqa: S608 - a constant
+        cursor.execute(f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET FROM {OFFSETS}")
         return {Partition(topic, int(number)): int(offset) for topic, number, offset in cursor.fetchall()}
 
 
 def _epochs(cursor: session.Cursor) -> dict[str, datetime]:
     """When each shard's newest epoch began."""
     with session.explained("read the epochs of the shards"):
-        cursor.execute(f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD")  # noqa: S608 - a constant
+        cursor.execute(f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD")
         return {shard: at.replace(tzinfo=UTC) for shard, at in cursor.fetchall()}

@@ -22,7 +22,7 @@ SELECT KIND, SUBJECT, STATE, AT, SINCE, DETAIL FROM {HEALTH}
 WHERE AT >= %(from)s::TIMESTAMP_NTZ
 QUALIFY KIND <> 'state' OR ROW_NUMBER() OVER (PARTITION BY KIND, SUBJECT ORDER BY AT DESC) = 1
 ORDER BY AT
-"""  # noqa: S608 - a constant
+"""
 
 Row = tuple[str, str, str, str, str, str | None, str, str]
 
@@ -91,7 +91,7 @@ def write(cursor: Cursor, rows: Sequence[Row]) -> None:
         return
     places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
     cursor.execute(
-        f"INSERT INTO {HEALTH} (RUN_ID, AT, KIND, SUBJECT, STATE, SINCE, SENTENCE, DETAIL) "  # noqa: S608 - constants
+        f"INSERT INTO {HEALTH} (RUN_ID, AT, KIND, SUBJECT, STATE, SINCE, SENTENCE, DETAIL) "
         "SELECT COLUMN1, COLUMN2::TIMESTAMP_NTZ, COLUMN3, COLUMN4, COLUMN5, COLUMN6::TIMESTAMP_NTZ, COLUMN7, "
         f"PARSE_JSON(COLUMN8) FROM VALUES {places}",
         [value for row in rows for value in row],

@@ -4,7 +4,6 @@ An audit goes on from where the one before ended, if that found nothing wrong an
 there; else it begins anew. What it finds goes to RAW.CATCHMENT.CDC_AUDITS; `docs/runbooks/cdc_gaps.md` reads it.
 """
 
-# ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

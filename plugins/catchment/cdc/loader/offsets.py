@@ -6,7 +6,6 @@ before COMMIT looks for its own advance, which is gone with the transaction (see
 after that, COMMIT has nothing to do, and the next advance, or the next look at the ledger, finds out.
 """
 
-# ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
 from __future__ import annotations
 
 import json

@@ -5,7 +5,6 @@ goes back to the slice's start, so that the current state takes it in. The loade
 beyond them is touched, so the loader may go on meanwhile.
 """
 
-# ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
 from __future__ import annotations
 
 import time

@@ -8,7 +8,6 @@ Rows that belong to an advance of offsets are written only while it stands: if s
 statements after that would be a transaction of their own. The last statement sees to it.
 """
 
-# ruff: noqa: S608 (names of tables are constants or declared names; values are bound)
 from __future__ import annotations
 
 import io
