@@ -67,10 +67,18 @@ def write_manifest(project: Path) -> Path:
 
 
 def part(manifest: Mapping[str, Any], of_application: bool) -> dict[str, Any]:
-    """The manifest with only the nodes in APPLICATION and the tests of them, or with only the others."""
-    nodes = manifest["nodes"]
-    theirs = {name for name, node in nodes.items() if node["original_file_path"].startswith(APPLICATION)}
-    return {**manifest, "nodes": {name: node for name, node in nodes.items() if (name in theirs) is of_application}}
+    """The manifest with only the nodes in APPLICATION and the tests of them, or with only the others.
+
+    What becomes no task is left out (sources, and the project's own tests, which run with the models that they read):
+    Cosmos would make empty groups of its folders.
+    """
+    nodes = {
+        name: node
+        for name, node in manifest["nodes"].items()
+        if node["original_file_path"].startswith(APPLICATION) is of_application
+        and not node["original_file_path"].startswith("tests/")
+    }
+    return {**manifest, "nodes": nodes, "sources": {}}
 
 
 def environment(project: Path, given: Mapping[str, str]) -> dict[str, str]:
