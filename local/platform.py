@@ -28,7 +28,7 @@ POOLS = {
     "warehouse": (4, "Loads into the warehouse"),
     "dbt": (4, "dbt: one task builds, the others watch their models"),
 }
-CAPTURE_DAGS = ("cdc_connector_health", "application_state")
+CAPTURE_DAGS = ("cdc_connector_health", "application_state", "cdc_audit", "cdc_reconcile")
 PARSE_SECONDS = 90  # until the DAG processor has seen every file once
 
 

@@ -21,6 +21,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    is_paused_upon_creation=False,
     max_active_runs=16,
     render_template_as_native_obj=True,
     tags=["cdc", "health", "owner:data"],

@@ -29,6 +29,10 @@ with DAG(
 ) as dag:
     health = CdcHealthOperator(task_id="health")
     propose = TriggerDagRunOperator.partial(
-        task_id="propose", skip_when_already_exists=True, retries=2, retry_delay=timedelta(seconds=20)
+        task_id="propose",
+        skip_when_already_exists=True,
+        fail_when_dag_is_paused=True,  # else nobody would be asked, and nobody told
+        retries=2,
+        retry_delay=timedelta(seconds=20),
     ).expand_kwargs(health.output)
     health >> CdcWatchOperator(task_id="watch", health="health")

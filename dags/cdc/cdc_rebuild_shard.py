@@ -18,6 +18,7 @@ with form.on_call_dag(
     title="CDC: rebuild a shard",
     doc_md=__doc__,
     params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
+    max_active_runs=16,  # one shard's question must not wait for the answer to another's
 ) as dag:  # an Airflow DAG
     asked = {"shard": "{{ params.shard }}", "reason": "{{ params.reason }}", "dry": "{{ params.dry_run }}"}
     consequence = CdcConsequenceOperator(task_id="consequence", **asked)

@@ -65,7 +65,8 @@ def look(dag: Any) -> dict[str, Any]:
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
-        "timetable": dag.timetable.summary if hasattr(dag.timetable, "summary") else str(dag.timetable),
+        "paused_at_first": dag.is_paused_upon_creation,
+        "timetable": getattr(dag.timetable, "summary", type(dag.timetable).__name__),
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
         "tasks": {task.task_id: look_at_task(task) for task in dag.tasks},
     }

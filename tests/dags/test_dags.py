@@ -58,7 +58,10 @@ FILES = {
     "cdc_resume": "dags/cdc/cdc_resume.py",
     "cdc_rotate_password": "dags/cdc/cdc_rotate_password.py",
 }
-AT_ONCE = {"cdc_approval": 16}  # questions to a person, who may let one wait and answer another
+AT_ONCE = {
+    "cdc_approval": 16,
+    "cdc_rebuild_shard": 16,
+}  # questions to a person, who may let one wait and answer another
 SCHEDULES = {"chartmogul": "0 2 * * *", "zendesk": "30 1 * * *", "google_sheets": "5 * * * *"}
 INGEST = [pytest.param(name, id=name) for name in SOURCES]
 ALL = [pytest.param(name, id=name) for name in FILES]
@@ -84,6 +87,13 @@ def test_a_dag_has_an_owner_tags_and_a_page_for_the_one_on_call(parsed: Parsed, 
 def test_runs_never_overlap_and_missed_ones_are_not_caught_up(parsed: Parsed, name: str) -> None:
     assert parsed["dags"][name]["catchup"] is False
     assert parsed["dags"][name]["max_active_runs"] == AT_ONCE.get(name, 1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_a_person_or_another_dag_starts_is_never_paused_at_first(parsed: Parsed, name: str) -> None:
+    dag = parsed["dags"][name]
+    starts_itself = dag["timetable"] != "NullTimetable"
+    assert dag["paused_at_first"] is (None if starts_itself else False)
 
 
 @pytest.mark.parametrize("name", INGEST)

@@ -57,8 +57,13 @@ def dry_run() -> Param:
     )
 
 
-def on_call_dag(dag_id: str, *, title: str, doc_md: str | None, params: dict[str, Any]) -> DAG:
-    """A DAG that people trigger by its form. Fields of the form keep their types in templates."""
+def on_call_dag(
+    dag_id: str, *, title: str, doc_md: str | None, params: dict[str, Any], max_active_runs: int = 1
+) -> DAG:
+    """A DAG that people trigger by its form. Fields of the form keep their types in templates.
+
+    It is never paused at first: it has no schedule, and in a paused one what the health DAG asks would wait unseen.
+    """
     return DAG(
         dag_id=dag_id,
         dag_display_name=title,
@@ -67,7 +72,8 @@ def on_call_dag(dag_id: str, *, title: str, doc_md: str | None, params: dict[str
         schedule=None,
         start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow's own zone, UTC
         catchup=False,
-        max_active_runs=1,
+        is_paused_upon_creation=False,
+        max_active_runs=max_active_runs,
         render_template_as_native_obj=True,
         tags=["cdc", "on-call", "owner:data"],
         params=params,
