@@ -66,7 +66,7 @@ def look(dag: Any) -> dict[str, Any]:
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "paused_at_first": dag.is_paused_upon_creation,
-        "timetable": getattr(dag.timetable, "summary", type(dag.timetable).__name__),
+        "timetable": str(dag.timetable),
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
         "tasks": {task.task_id: look_at_task(task) for task in dag.tasks},
     }
