@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -230,3 +233,30 @@ def test_a_query_tag_says_who_sends_a_statement() -> None:
 def test_a_batchs_manifest_is_where_its_loader_looks() -> None:
     _, key = landed()
     assert key == TICKETS.prefix + MANIFEST
+
+
+THE_FIRST_ROWS = """
+from snowflake.connector import snow_logging
+from snowflake.connector.arrow_context import ArrowConverterContext
+from snowflake.connector.errors import OperationalError
+from snowflake.connector.nanoarrow_arrow_iterator import PyArrowRowIterator
+from catchment.warehouse.session import make_ready_for_threads
+
+made = []
+snow_logging.getSnowLogger = lambda name, *_: made.append(name) or __import__("logging").getLogger(name)
+make_ready_for_threads()
+first = len(made)
+try:
+    PyArrowRowIterator(None, b"", ArrowConverterContext(), False, False, False, False)
+except OperationalError:
+    pass
+print(first, len(made))
+"""
+
+
+def test_the_connectors_logger_is_made_before_threads_can_wait_for_each_other_in_it() -> None:
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", THE_FIRST_ROWS], env=paths, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["1", "1"], done.stderr

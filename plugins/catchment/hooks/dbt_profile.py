@@ -9,6 +9,7 @@ from cosmos import ProfileConfig, ProjectConfig
 from cosmos.profiles.snowflake.base import SnowflakeBaseProfileMapping
 
 from catchment.dbt_project import part_of
+from catchment.warehouse.session import make_ready_for_threads
 
 PROJECT_NAME = "catchment"
 
@@ -47,6 +48,8 @@ class WarehouseProfile(SnowflakeBaseProfileMapping):
 
     @property
     def env_vars(self) -> dict[str, str]:
+        """The secrets as variables. Cosmos asks for them in the process that runs dbt, before dbt's threads begin."""
+        make_ready_for_threads()
         return {self.get_env_var_name(name): value for name, value in self.secrets.items()}
 
     @property

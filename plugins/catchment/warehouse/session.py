@@ -6,7 +6,8 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any, Protocol
 
 from catchment.connection import Connection
@@ -16,6 +17,7 @@ from catchment.errors import CatchmentError, NeedsPerson, WarehouseUnavailable
 _PASSING = frozenset({604, 606, 612, 625, 1102, 90030, 90106, 250001, 250003, 251001})
 _CREDENTIALS = frozenset({390100, 390101, 390144, 394300})
 _LOGIN_FAILED = 250001  # wrong credentials and an unreachable host alike
+_BY_ONE_THREAD = Lock()
 
 
 class Cursor(Protocol):
@@ -43,6 +45,7 @@ def connect(connection: Connection, *, query_tag: str = "", database: str | None
     """A session by the connection's fields (docs/production.md); its statements carry `query_tag`."""
     import snowflake.connector
 
+    make_ready_for_threads()
     with explained("open a session"):
         session: Session = snowflake.connector.connect(**arguments(connection, query_tag=query_tag, database=database))
         return session
@@ -75,6 +78,21 @@ def arguments(connection: Connection, *, query_tag: str, database: str | None) -
             "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False,
         },
     }
+
+
+def make_ready_for_threads() -> None:
+    """Call this before threads share a process with the connector; it costs nothing from the second time on.
+
+    The connector (4.8) makes the logger of its compiled part when the first rows are read, in a `std::call_once` that
+    needs the interpreter's lock. A second thread that comes there meanwhile waits for it with that lock in its hands:
+    both wait for ever. dbt's threads all begin with a question to the warehouse. So an empty result is read here first.
+    """
+    from snowflake.connector.arrow_context import ArrowConverterContext
+    from snowflake.connector.errors import OperationalError
+    from snowflake.connector.nanoarrow_arrow_iterator import PyArrowRowIterator
+
+    with _BY_ONE_THREAD, suppress(OperationalError):  # it says that there is no data
+        PyArrowRowIterator(None, b"", ArrowConverterContext(), False, False, False, False)
 
 
 def cancel(session: Session, connection: Connection) -> None:

@@ -18,7 +18,7 @@ from catchment.cdc.loader.rows import Rejected
 from catchment.cdc.loader.write import RefusedRows, Target, Writer
 from catchment.connection import Connection
 from catchment.errors import WarehouseUnavailable
-from catchment.warehouse.session import Cursor, Session, arguments, explained, query_tag
+from catchment.warehouse.session import Cursor, Session, arguments, explained, make_ready_for_threads, query_tag
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
@@ -42,6 +42,7 @@ class Warehouse:
         import snowflake.connector
 
         given = arguments(connection, query_tag=query_tag(loader=name, **tags), database="RAW")
+        make_ready_for_threads()
         with explained("open a session"):
             return cls(snowflake.connector.connect(**(given | {"paramstyle": "qmark", "autocommit": False})), name)
 
