@@ -63,6 +63,12 @@ class AirflowApi:
         runs: list[dict[str, Any]] = self._call("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
         return runs
 
+    def runs_under_way(self, dag_id: str) -> list[dict[str, Any]]:
+        """The runs that are at work, oldest first."""
+        query = {"state": "running", "order_by": "run_after", "limit": PAGE}
+        runs: list[dict[str, Any]] = self._call("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        return runs
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         total = 1

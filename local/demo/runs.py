@@ -74,10 +74,13 @@ def wait_for_asset_run(
 ) -> Run | None:
     """Wait for the run that asset updates since then created, and for its end; None when no asset was updated.
 
-    When updates came in while it ran, Airflow starts another: the last one counts, as it has seen them all.
+    When updates came in while it ran, Airflow starts another: the last one counts, as it has seen them all. A run from
+    before, which an earlier demo may have left at work, is waited for first: runs never overlap.
     """
     if not api.asset_events_since(since):
         return None
+    for older in api.runs_under_way(dag_id):
+        wait(api, {dag_id: older["dag_run_id"]}, show)
     deadline = time.monotonic() + ASSET_RUN_SECONDS
     while True:
         runs = api.runs_since(dag_id, since)
