@@ -249,6 +249,13 @@ def test_a_sum_of_money_is_exact(sql):
     assert sql("SELECT SUM(CENTS) FROM T") == [(9007199254740994,)]
 
 
+def test_a_count_of_nothing_is_zero(sql):
+    sql("CREATE TABLE T AS SELECT COLUMN1 AS N, COLUMN2 AS G FROM VALUES (1, 'a'), (2, 'a'), (3, 'b')")
+    assert sql("SELECT COUNT_IF(N > 1), COUNT_IF(N > 9) FROM T") == [(2, 0)]
+    assert sql("SELECT COUNT_IF(N > 1) FROM T WHERE N > 9") == [(0,)]
+    assert sql("SELECT N, COUNT_IF(N > 1) OVER (PARTITION BY G) FROM T ORDER BY N") == [(1, 1), (2, 1), (3, 1)]
+
+
 def test_keys_are_not_enforced(sql):
     sql("CREATE TABLE T (ID NUMBER PRIMARY KEY, B VARCHAR UNIQUE, CONSTRAINT U UNIQUE (B))")
     sql("INSERT INTO T VALUES (1, 'x'), (1, 'x')")

@@ -1,7 +1,8 @@
-"""Sums are exact and a division by zero is an error.
+"""Sums are exact, a count of nothing is 0, and a division by zero is an error.
 
 Upstream (fakesnow 0.12.1, `transforms.numeric_agg_implicit_cast`) casts what SUM, AVG and others get to DOUBLE with
-TRY_CAST: money loses cents beyond 2^53 and text that is no number vanishes. DuckDB gives infinity for 1/0.
+TRY_CAST: money loses cents beyond 2^53 and text that is no number vanishes. DuckDB gives infinity for 1/0, and NULL for
+COUNT_IF over no rows.
 """
 
 from __future__ import annotations
@@ -36,8 +37,15 @@ def _checked_division(node: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=macro, expressions=[node.this, node.expression])
 
 
+def _count_if(node: exp.Expr) -> exp.Expr:
+    if not isinstance(node, exp.CountIf):
+        return node
+    return exp.Count(this=exp.Case(ifs=[exp.If(this=node.this, true=exp.Literal.number(1))]))
+
+
 def apply() -> None:
     macros.add(DIVIDE)
     macros.add(REMAINDER)
     upstream.numeric_agg_implicit_cast = exact_aggregate
     seams.rewrite_node(seams.AFTER, _checked_division)
+    seams.rewrite_node(seams.AFTER, _count_if)
