@@ -225,8 +225,11 @@ def _error(status: int, request: str, value: Any) -> CatchmentError:
         )
     if status == 404 and own:
         return NotThere(f"Kafka Connect has no such thing: {request}{said}.")
-    if status == 409:
-        return Rebalancing(f"Kafka Connect is busy (HTTP 409 from {request}{said}). The same request works shortly.")
+    # 4.2 says so of a connector's config with a 500: "… because a rebalance is expected" (seen).
+    if status == 409 or (status == 500 and "rebalance" in said):
+        return Rebalancing(
+            f"Kafka Connect is busy (HTTP {status} from {request}{said}). The same request works shortly."
+        )
     return ConnectUnavailable(f"Kafka Connect answered HTTP {status} to {request}{said}. It is tried again.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
@@ -91,8 +92,12 @@ def make_ready_for_threads() -> None:
     from snowflake.connector.errors import OperationalError
     from snowflake.connector.nanoarrow_arrow_iterator import PyArrowRowIterator
 
-    with _BY_ONE_THREAD, suppress(OperationalError):  # it says that there is no data
-        PyArrowRowIterator(None, b"", ArrowConverterContext(), False, False, False, False)
+    log = logging.getLogger("snowflake.connector.CArrowIterator")
+    with _BY_ONE_THREAD:
+        log.disabled = True  # it says that there is no data
+        with suppress(OperationalError):
+            PyArrowRowIterator(None, b"", ArrowConverterContext(), False, False, False, False)
+        log.disabled = False
 
 
 def cancel(session: Session, connection: Connection) -> None:

@@ -25,6 +25,10 @@ from catchment.connection import Connection
 from catchment.errors import CatchmentError, NeedsPerson
 
 REPLIES = Path(__file__).parent / "replies"
+EXPECTED = {
+    "error_code": 500,
+    "message": "Request cannot be completed because a rebalance is expected",
+}
 REBALANCE = {
     "error_code": 409,
     "message": "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
@@ -146,6 +150,7 @@ def test_offsets_are_those_that_are_committed(worker: Worker) -> None:
         (404, b"<html>not found</html>", ConnectUnavailable, "HTTP 404"),
         (409, json.dumps(REBALANCE).encode(), Rebalancing, "worker rebalance"),
         (409, recorded("post_dup"), Rebalancing, "already exists"),
+        (500, json.dumps(EXPECTED).encode(), Rebalancing, "a rebalance is expected"),
         (400, recorded("put_bad_config"), ConfigRefused, "'database.user' value is invalid"),
         (400, recorded("put_config_wrong_password"), ConfigRefused, "password authentication failed"),
         (400, recorded("patch_offsets_not_stopped"), ConfigRefused, "need to be provided"),
