@@ -31,9 +31,13 @@ class ScratchWarehouse:
         self.port = _free_port()
         command = [str(PYTHON), "-m", "local.warehouse", "--port", str(self.port), "--data", str(self.data)]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        self._wait()
-        with self.connect() as connection:
-            apply(connection, select(render(Settings(), SOURCES.values()), self._steps))
+        try:
+            self._wait()
+            with self.connect() as connection:
+                apply(connection, select(render(Settings(), SOURCES.values()), self._steps))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,7 +87,6 @@ class ScratchWarehouse:
                 time.sleep(0.2)
             else:
                 return
-        self._process.kill()
         raise RuntimeError(f"the warehouse on port {self.port} did not answer within {PATIENCE:.0f} s")
 
 

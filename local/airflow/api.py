@@ -59,13 +59,14 @@ class AirflowApi:
 
     def runs_since(self, dag_id: str, moment: datetime) -> list[dict[str, Any]]:
         """The runs that were made at `moment` or later, oldest first."""
-        query = {"run_after_gte": moment.isoformat(), "order_by": "run_after", "limit": PAGE}
-        runs: list[dict[str, Any]] = self._call("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
-        return runs
+        return self._runs(dag_id, run_after_gte=moment.isoformat())
 
     def runs_under_way(self, dag_id: str) -> list[dict[str, Any]]:
         """The runs that are at work, oldest first."""
-        query = {"state": "running", "order_by": "run_after", "limit": PAGE}
+        return self._runs(dag_id, state="running")
+
+    def _runs(self, dag_id: str, **which: str) -> list[dict[str, Any]]:
+        query = {**which, "order_by": "run_after", "limit": PAGE}
         runs: list[dict[str, Any]] = self._call("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
         return runs
 

@@ -96,8 +96,16 @@ def body(change: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
     return lambda reply: replace(reply, body=change(reply.body))
 
 
-cut = lambda reply: replace(reply, cut=len(reply.body) // 2)  # noqa: E731 - one of a list of spoilers
-silent = lambda reply: replace(reply, silent=0.4)  # noqa: E731
+def cut(reply: Reply) -> Reply:
+    """The connection breaks in the middle of the body."""
+    return replace(reply, cut=len(reply.body) // 2)
+
+
+def silent(reply: Reply) -> Reply:
+    """Nothing comes for longer than we wait."""
+    return replace(reply, silent=0.4)
+
+
 truncated = body(lambda text: text[: len(text) // 2])
 invalid = body(lambda text: text.replace(b":", b"=", 1))
 html = says(200, b"<html><head><title>Back soon</title></head></html>", Content_Type="text/html")

@@ -89,15 +89,20 @@ def make_ready_for_threads() -> None:
     both wait for ever. dbt's threads all begin with a question to the warehouse. So an empty result is read here first.
     """
     from snowflake.connector.arrow_context import ArrowConverterContext
-    from snowflake.connector.errors import OperationalError
-    from snowflake.connector.nanoarrow_arrow_iterator import PyArrowRowIterator
+    from snowflake.connector.errors import Error
 
+    try:
+        from snowflake.connector.nanoarrow_arrow_iterator import PyArrowRowIterator
+    except ImportError:  # a connector without its compiled part reads rows as JSON
+        return
     log = logging.getLogger("snowflake.connector.CArrowIterator")
     with _BY_ONE_THREAD:
-        log.disabled = True  # it says that there is no data
-        with suppress(OperationalError):
-            PyArrowRowIterator(None, b"", ArrowConverterContext(), False, False, False, False)
-        log.disabled = False
+        before, log.disabled = log.disabled, True  # it says that there is no data
+        try:
+            with suppress(Error):
+                PyArrowRowIterator(None, b"", ArrowConverterContext(), False, False, False, False)
+        finally:
+            log.disabled = before
 
 
 def cancel(session: Session, connection: Connection) -> None:
