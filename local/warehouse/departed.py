@@ -2,7 +2,8 @@
 
 Snowflake ends the transaction of a client that is gone; upstream keeps it for ever, and the next load of the same batch
 would meet its changes as a conflict. When the last socket of a session is closed while a transaction is open, and the
-client does not come back within GRACE seconds, its transaction is rolled back and the session ends.
+client does not come back within GRACE seconds, its transaction is rolled back and the session ends. A client that has
+waited too long for a statement's answer also closes its socket; it asks again after a pause, so it is given longer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from local.warehouse.sessions import Session, all_sessions
 
 log = logging.getLogger("catchment.warehouse")
 GRACE = 1.5
+LONGEST_PAUSE = 20.0  # seconds; the connector's own pauses between two requests are 16 at most
 
 
 class WatchedProtocol(H11Protocol):
@@ -31,13 +33,15 @@ class WatchedProtocol(H11Protocol):
         for session in left:
             session.peers.discard(self.client)
             if session.in_transaction and not session.peers:
-                timer = threading.Timer(GRACE, _end, [session])
+                session.left_at = time.monotonic()
+                wait = LONGEST_PAUSE if session.run else GRACE
+                timer = threading.Timer(wait, _end, [session, session.left_at])
                 timer.daemon = True
                 timer.start()
 
 
-def _end(session: Session) -> None:
-    if session.peers or not session.in_transaction:
+def _end(session: Session, left_at: float) -> None:
+    if session.peers or session.left_at != left_at or not session.in_transaction:
         return
     log.warning("session %s left a transaction open: rolled back", session.id)
     for token in [t for t, connection in upstream.sessions.items() if connection is session.connection]:

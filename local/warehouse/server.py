@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hmac
 import json
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.warehouse import departed, history, running
-from local.warehouse.sessions import session_of
+from local.warehouse.sessions import Session, session_of
 from local.warehouse.storage import PersistentFakeSnow
 
 log = logging.getLogger("catchment.warehouse")
@@ -27,6 +28,7 @@ WRONG_PASSWORD = "390100"
 UNKNOWN_DATABASE = "390201"
 NO_SUCH_SESSION = "390104"
 FAILED = "100132"
+LARGEST_KEPT = 1_000_000  # bytes of an answer, in case it is asked for again
 
 
 @dataclass(frozen=True)
@@ -86,24 +88,39 @@ class Routes:
         return JSONResponse(answer)
 
     async def query(self, request: Request) -> Response:
-        """Run a statement through upstream; whatever goes wrong is a failed statement."""
+        """Answer a statement. One that is asked again, by its request's id, is not run again.
+
+        The connector asks again when it has heard nothing for a minute (`socket_timeout`); Snowflake knows the id, too.
+        """
         connection = upstream.sessions.get(upstream.to_token(request))
         if connection is None:
             return failure(NO_SUCH_SESSION, "This session is gone (the warehouse was restarted). Log in again.")
         statement = await _body(request)
         session = session_of(connection)
         session.peers.add(tuple(request.client or ()))
-        with running.statement(session, request.query_params.get("requestId"), statement["sqlText"]) as run:
-            try:
-                response = await upstream.query_request(request)
-            except Exception as error:
-                log.exception("statement failed outside the engine: %s", statement["sqlText"])
-                run.error = f"{type(error).__name__}: {error}"
-                return failure(FAILED, run.error, run.query_id, "P0000")
-            if response.status_code >= 400:
-                run.error = str(json.loads(bytes(response.body))["message"])
-                return failure(FAILED, run.error, run.query_id, "P0000")
+        request_id = request.query_params.get("requestId")
+        if session.asked is None or request_id is None or session.asked[0] != request_id:
+            session.asked = request_id, asyncio.ensure_future(self._run(session, request, statement["sqlText"]))
+        answer = session.asked[1]
+        response: Response = await asyncio.shield(answer)
+        if len(response.body) > LARGEST_KEPT and session.asked[1] is answer:
+            session.asked = None
         return response
+
+    async def _run(self, session: Session, request: Request, text: str) -> Response:
+        """Run a statement through upstream; whatever goes wrong is a failed statement."""
+        async with session.turn:
+            with running.statement(session, request.query_params.get("requestId"), text) as run:
+                try:
+                    response = await upstream.query_request(request)
+                except Exception as error:
+                    log.exception("statement failed outside the engine: %s", text)
+                    run.error = f"{type(error).__name__}: {error}"
+                    return failure(FAILED, run.error, run.query_id, "P0000")
+                if response.status_code >= 400:
+                    run.error = str(json.loads(bytes(response.body))["message"])
+                    return failure(FAILED, run.error, run.query_id, "P0000")
+            return response
 
     async def abort(self, request: Request) -> JSONResponse:
         """Cancel the statement with the client's request id."""

@@ -16,10 +16,15 @@ import snowflake.connector
 from tests.warehouse.servers import REPOSITORY, Warehouse
 
 ProgrammingError = snowflake.connector.ProgrammingError
-SLOW = (
-    "SELECT SUM(SQRT(a.n * b.n)) FROM (SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) a, "
-    "(SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) b"
-)
+
+
+def work(rows: int) -> str:
+    """A statement whose time grows with the square of `rows`; 30,000 take some seconds."""
+    numbers = f"(SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => {rows})))"
+    return f"SELECT SUM(SQRT(a.n * b.n)) FROM {numbers} a, {numbers} b"
+
+
+SLOW = work(300_000)
 
 
 @pytest.fixture
@@ -121,6 +126,20 @@ def test_a_statement_timeout_of_the_session_ends_it(connect):
     cursor.execute("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
     with pytest.raises(ProgrammingError, match="timeout of 1 second"):
         cursor.execute(SLOW)
+
+
+@pytest.mark.parametrize("ends", [(), ("COMMIT",)])
+def test_a_statement_that_is_asked_again_is_run_once(connect, ends):
+    cursor = connect(socket_timeout=1).cursor()
+    cursor.execute("CREATE TABLE T (N NUMBER)")
+    if ends:
+        cursor.execute("BEGIN")
+    started = time.monotonic()
+    cursor.execute(f"INSERT INTO T {work(30_000)}")
+    assert time.monotonic() - started > 1.5  # it was asked for again meanwhile
+    for end in ends:
+        cursor.execute(end)
+    assert connect().cursor().execute("SELECT COUNT(*) FROM T").fetchall() == [(1,)]
 
 
 def test_another_session_can_cancel_a_statement_by_its_id(connect, sql):

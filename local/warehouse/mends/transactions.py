@@ -92,7 +92,7 @@ def _abort(call: seams.Call) -> seams.Answer:
     wanted = int(re.search(r"\d+", call.text.split("(", 1)[1])[0])
     found = [session for session in all_sessions() if session.id == wanted and session.in_transaction]
     for session in found:
-        session.abort()
+        session.abort(call.session)
     return seams.Answer(
         ("status",), (("Transaction successfully rolled back." if found else "Transaction not found.",),)
     )
