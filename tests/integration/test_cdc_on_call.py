@@ -277,7 +277,10 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
     (deleted,), (changed,) = bed.owner(S1, "SELECT id FROM users ORDER BY id LIMIT 2")
     ((moment,),) = bed.owner(S1, "SELECT id FROM activities ORDER BY id LIMIT 1")
 
-    rebuild.stop(bed.systems, S1, owner="ada", reason="a lost slot")
+    rebuild.stop(bed.systems, S1, run="run-1", owner="ada", reason="a lost slot")
+    rebuild.stop(bed.systems, S1, run="run-1", owner="ada", reason="a lost slot")  # as a second try does
+    with pytest.raises(NeedsPerson, match=r"is being rebuilt since .* as ada approved .*Nothing was changed"):
+        rebuild.stop(bed.systems, S1, run="run-2", owner="bob", reason="the same slot")
     bed.owner(S1, f"DELETE FROM users WHERE id = {deleted}")
     bed.owner(S1, f"UPDATE users SET title = 'in the gap' WHERE id = {changed}")
     bed.owner(S1, f"DELETE FROM activities WHERE id = {moment}")

@@ -22,6 +22,7 @@ from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.session import transaction
 
 EPOCHS = "RAW.CATCHMENT.EPOCHS"
+_OURS = "rebuild: "  # how the reason of a rebuild's pause begins
 LASTS = timedelta(hours=6)  # how long the health DAG is silent at most, if a rebuild is left half done
 
 
@@ -77,24 +78,35 @@ def plan(application: Application, shard: Shard) -> list[str]:
     ]
 
 
-def stop(systems: Systems, shard: Shard, *, owner: str, reason: str) -> None:
-    """Stop the connector, silently; it keeps its config."""
+def stop(systems: Systems, shard: Shard, *, run: str, owner: str, reason: str) -> None:
+    """Stop the connector, silently; it keeps its config. Raises NeedsPerson while another run rebuilds the shard."""
     now = datetime.now(UTC)
+    wanted = pauses.Pause(
+        connector=shard.connector, owner=owner, reason=f"{_OURS}{reason}{_mark(run)}", starts=now, ends=now + LASTS
+    )
     with systems.warehouse() as warehouse:
         cursor = warehouse.cursor()
+        refuse_beside_another(pauses.newest(cursor).get(shard.connector), wanted, run)
         pauses.end(cursor, shard.connector, now)
-        pauses.record(
-            cursor,
-            pauses.Pause(
-                connector=shard.connector, owner=owner, reason=f"rebuild: {reason}", starts=now, ends=now + LASTS
-            ),
-        )
+        pauses.record(cursor, wanted)
     with systems.connect() as connect:
         calmly(lambda: connect.stop(shard.connector))
         until(
             lambda: (status := connect.status(shard.connector)).state == "STOPPED" and not status.tasks,
             seconds=60,
             otherwise=f"{shard.connector} did not stop",
+        )
+
+
+def refuse_beside_another(standing: pauses.Pause | None, wanted: pauses.Pause, run: str) -> None:
+    """Raise NeedsPerson if another run has stopped the connector for its own rebuild, and not resumed it."""
+    if standing is None or not standing.standing(wanted.starts):
+        return
+    if standing.reason.startswith(_OURS) and not standing.reason.endswith(_mark(run)):
+        raise NeedsPerson(
+            f"{wanted.connector} is being rebuilt since {standing.starts:%H:%M} UTC, as {standing.owner} approved "
+            f"({standing.reason}). Wait until that run's task `rebuild` has ended. If it is red, clear it there; if "
+            "that can't be done, trigger cdc_resume for the connector and clear this task. Nothing was changed."
         )
 
 

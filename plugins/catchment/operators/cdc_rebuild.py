@@ -63,7 +63,7 @@ class CdcRebuildOperator(_OfShard):
         self.log.info("%s approved it.", approver)
         epoch = rebuild.begun_epoch(systems, shard, run=run)
         if epoch is None:
-            rebuild.stop(systems, shard, owner=approver, reason=str(self.reason))
+            rebuild.stop(systems, shard, run=run, owner=approver, reason=str(self.reason))
             self.log.info("%s is stopped", shard.connector)
             rebuild.forget(systems, shard)
             self.log.info("the slot %s is dropped, the offsets are forgotten", shard.slot)
