@@ -31,6 +31,7 @@ def main() -> int:
         profile = Profile(settings)
         if arguments.command == "start":
             profile.start(arguments.services, say=OUT.print)
+            profile.switch_on()
             return status(profile, arguments.services)
         if arguments.command == "stop":
             profile.stop(say=OUT.print)

@@ -26,7 +26,8 @@ POOLS = {
     "zendesk": (4, "Zendesk: the incremental exports share ten requests a minute"),
     "google_sheets": (2, "Google Sheets: 60 reads a minute"),
     "warehouse": (4, "Loads into the warehouse"),
-    "dbt": (4, "dbt: one task builds, the others watch their models"),
+    "dbt": (2, "dbt: builds"),
+    "dbt_watch": (3, "dbt: tasks that watch their model in a build"),
 }
 CAPTURE_DAGS = ("cdc_connector_health", "application_state", "cdc_audit", "cdc_reconcile")
 PARSE_SECONDS = 90  # until the DAG processor has seen every file once
@@ -63,7 +64,7 @@ def ensure_pools(api: AirflowApi) -> None:
         api.ensure_pool(name, slots, description)
 
 
-def switch_on_once(api: AirflowApi, settings: Settings) -> None:
+def unpause_once(api: AirflowApi, settings: Settings) -> None:
     """Unpause what watches change data capture and what merges it; later, a person's choice stays.
 
     Raises:

@@ -18,7 +18,7 @@ from local.airflow.setup import ensure_database
 from local.cdc import ground
 from local.credentials import Credentials, ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
-from local.platform import ensure_bucket, ensure_manifest, ensure_pools, ensure_warehouse, switch_on_once
+from local.platform import ensure_bucket, ensure_manifest, ensure_pools, ensure_warehouse, unpause_once
 from local.services.catalogue import catalogue, groups
 from local.services.health import is_healthy
 from local.services.prepare import prepare
@@ -76,8 +76,12 @@ class Profile:
             self._start_wave([service for service in wanted if service.awaited == wave], say)
             if wave == AIRFLOW:
                 self._set_up(those, say)
-        if {"airflow-api-server", "airflow-dag-processor", "connect", "loader"} <= those:
-            switch_on_once(self.airflow_api(), self.settings)
+
+    def switch_on(self) -> None:
+        """Let the schedules of change data capture begin, if that and Airflow are up; the first time only."""
+        running = {name for name, process in self._supervisor.processes().items() if process.runs}
+        if running >= {"airflow-api-server", "airflow-dag-processor", "connect", "loader"}:
+            unpause_once(self.airflow_api(), self.settings)
 
     def airflow_environment(self) -> dict[str, str]:
         """The environment of the Airflow processes: configuration, connections."""

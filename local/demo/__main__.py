@@ -31,7 +31,10 @@ def main() -> int:
         profile = Profile(Settings.load())
         profile.start(say=screen.OUT.print)
         since = datetime.now(UTC)
-        ended = run_everything(profile.airflow_api(), since, profile.settings.log / "tasks")
+        try:
+            ended = run_everything(profile.airflow_api(), since, profile.settings.log / "tasks")
+        finally:
+            profile.switch_on()  # not before: these schedules would work beside what is waited for
         failed = any(run.state != "success" for run in ended)
         for text in screen.failure_lines(runs.failures(ended, profile.settings.log / "tasks")):
             print(text, file=sys.stderr)

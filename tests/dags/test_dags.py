@@ -172,7 +172,9 @@ def test_the_form_offers_every_stream_a_window_and_a_mode(parsed: Parsed, name: 
 
 
 @pytest.mark.parametrize("name", dbt_project.PARTS)
-def test_every_model_of_dbt_has_a_task_in_dbts_pool_in_one_dag_alone(parsed: Parsed, name: str) -> None:
+def test_every_model_of_dbt_has_a_task_in_one_dag_alone_and_builds_never_wait_for_watchers(
+    parsed: Parsed, name: str
+) -> None:
     dag = parsed["dags"][name]
     application = set((DBT / dbt_project.APPLICATION).glob("*.sql"))
     models = {
@@ -182,8 +184,9 @@ def test_every_model_of_dbt_has_a_task_in_dbts_pool_in_one_dag_alone(parsed: Par
     assert models
     assert {task_id[:-4].rpartition(".")[2] for task_id in runs} == models
     assert all(task["timeout"] == 3600 and task["retries"] >= 0 for task in dag["tasks"].values())
-    work = [task for task_id, task in dag["tasks"].items() if not task_id.endswith("watcher_done")]
-    assert {task["pool"] for task in work} == {"dbt"}
+    pools = {task_id: task["pool"] for task_id, task in dag["tasks"].items() if not task_id.endswith("watcher_done")}
+    assert pools.pop("dbt.dbt_producer_watcher") == "dbt"
+    assert set(pools.values()) == {"dbt_watch"}
 
 
 def test_parsing_asks_for_no_host_no_connection_and_no_variable(parsed: Parsed, parsed_sources: Parsed) -> None:

@@ -11,6 +11,7 @@ from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 from catchment.dbt_project import part_of_build
 from catchment.hooks.dbt_profile import profile_config, project_config
 
+BUILD_POOL, WATCH_POOL = "dbt", "dbt_watch"  # apart, or one DAG's watchers keep another's build waiting
 MODE = "CATCHMENT_DBT_EXECUTION_MODE"
 """The setting: `watcher` (one `dbt build` does the work, every task watches its model) or `local` (a call per task)."""
 
@@ -18,11 +19,12 @@ MODE = "CATCHMENT_DBT_EXECUTION_MODE"
 def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
     """The task group `dbt` of a DAG that `catchment.dbt_project.PARTS` names; call it inside the DAG's `with`."""
     mode = ExecutionMode(os.environ.get(MODE, ExecutionMode.WATCHER.value))
+    watches = mode is ExecutionMode.WATCHER
     return DbtTaskGroup(
         group_id="dbt",
         project_config=project_config(project, dag_id),
         profile_config=profile_config(),
-        execution_config=ExecutionConfig(execution_mode=mode),
+        execution_config=ExecutionConfig(execution_mode=mode, setup_operator_args={"pool": BUILD_POOL}),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             test_behavior=TestBehavior.BUILD if mode is ExecutionMode.LOCAL else TestBehavior.AFTER_EACH,
@@ -31,13 +33,13 @@ def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
         ),
         operator_args={
             "install_deps": False,
-            "pool": "dbt",
+            "pool": WATCH_POOL if watches else BUILD_POOL,
             "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
             "poke_interval": 1,
             # Here, not in RenderConfig: there it makes the tasks' order random. And not as `exclude`: the one dbt build
             # that works for all would not get it.
             "dbt_cmd_flags": [
-                *(part_of_build(dag_id) if mode is ExecutionMode.WATCHER else ()),
+                *(part_of_build(dag_id) if watches else ()),
                 *("--exclude", "resource_type:unit_test"),
             ],
         },
