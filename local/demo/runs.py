@@ -15,7 +15,7 @@ from local.airflow.api import AirflowApi
 from local.errors import LocalError
 
 FINISHED = ("success", "failed")
-POLL_SECONDS = 1.5
+POLL_SECONDS = 3.0
 RUN_SECONDS = 1800
 ASSET_RUN_SECONDS = 90
 

@@ -35,7 +35,7 @@ def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
             "install_deps": False,
             "pool": WATCH_POOL if watches else BUILD_POOL,
             "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
-            "poke_interval": 1,
+            "poke_interval": 2,
             # Here, not in RenderConfig: there it makes the tasks' order random. And not as `exclude`: the one dbt build
             # that works for all would not get it.
             "dbt_cmd_flags": [
