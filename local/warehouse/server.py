@@ -28,7 +28,7 @@ WRONG_PASSWORD = "390100"
 UNKNOWN_DATABASE = "390201"
 NO_SUCH_SESSION = "390104"
 FAILED = "100132"
-LARGEST_KEPT = 1_000_000  # bytes of an answer, in case it is asked for again
+LARGEST_KEPT = 1_000_000  # bytes of an answer to a client that still listens, in case it is asked for again
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,14 @@ class Routes:
             return failure(NO_SUCH_SESSION, "This session is gone (the warehouse was restarted). Log in again.")
         statement = await _body(request)
         session = session_of(connection)
-        session.peers.add(tuple(request.client or ()))
+        client = tuple(request.client or ())
+        session.peers.add(client)
         request_id = request.query_params.get("requestId")
         if session.asked is None or request_id is None or session.asked[0] != request_id:
             session.asked = request_id, asyncio.ensure_future(self._run(session, request, statement["sqlText"]))
         answer = session.asked[1]
         response: Response = await asyncio.shield(answer)
-        if len(response.body) > LARGEST_KEPT and session.asked[1] is answer:
+        if len(response.body) > LARGEST_KEPT and client in session.peers and session.asked == (request_id, answer):
             session.asked = None
         return response
 

@@ -142,6 +142,12 @@ def test_a_statement_that_is_asked_again_is_run_once(connect, ends):
     assert connect().cursor().execute("SELECT COUNT(*) FROM T").fetchall() == [(1,)]
 
 
+def test_a_large_answer_that_is_asked_for_again_is_given(connect):
+    cursor = connect(socket_timeout=1).cursor()
+    rows = f"SELECT s.x, g.n FROM ({work(30_000)}) s(x), (SELECT SEQ8() n FROM TABLE(GENERATOR(ROWCOUNT => 300000))) g"
+    assert len(cursor.execute(rows).fetchall()) == 300_000
+
+
 def test_another_session_can_cancel_a_statement_by_its_id(connect, sql):
     cursor, errors = connect().cursor(), []
 
