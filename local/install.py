@@ -1,6 +1,6 @@
 """`python3 -m local.install NAME …`: make the Python environments and the Java programs, exactly as they are locked.
 
-Runs on the system's Python 3.11 with nothing but its standard library. What has a stamp that matches its lock is left
+Runs on the system's Python with nothing but its standard library. What has a stamp that matches its lock is left
 alone, without network. Names: `main` (.venv), `warehouse` (.venv-warehouse), `bench` (.venv-bench), `java` (.java).
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = (3, 11)
+OLDEST, TOO_NEW = (3, 11, 2), (3, 12)  # Debian 12 has 3.11.2; the locks are of 3.11
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,21 @@ def install_java() -> None:
 
 def java_stamp() -> str:
     """What the Java programs were made from: the lock, and the code that lays them out."""
-    made_from = JAVA_LOCK.read_bytes() + JAVA_LOCK.with_name("__main__.py").read_bytes()
-    return hashlib.sha256(made_from).hexdigest()
+    made_from = (JAVA_LOCK, JAVA_LOCK.with_name("__main__.py"), JAVA_LOCK.with_name("unpack.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in made_from)).hexdigest()
 
 
-def require_python() -> None:
-    if sys.version_info[:2] != PYTHON:
+def require_python(version: tuple[int, ...] = sys.version_info[:3]) -> None:
+    """Refuse a Python that the locks are not for.
+
+    Raises:
+        LocalError: `version` is older than OLDEST, or TOO_NEW.
+    """
+    if not OLDEST <= version < TOO_NEW:
+        oldest, this = (".".join(map(str, numbers)) for numbers in (OLDEST, version))
         raise LocalError(
-            f"Python 3.11 is needed, this is {sys.version.split()[0]} ({sys.executable}). "
-            "Name another one: make install PYTHON=/usr/bin/python3.11"
+            f"Python 3.11 is needed, at least {oldest}; this is {this} ({sys.executable}). "
+            "Name another one, for example: make demo PYTHON=/usr/bin/python3.11"
         )
 
 

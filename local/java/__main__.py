@@ -6,7 +6,6 @@ import dataclasses
 import os
 import shutil
 import sys
-import tarfile
 import time
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from local.errors import LocalError
 from local.install import java_stamp
 from local.java import lock, places
 from local.java.fetch import fetch_all
+from local.java.unpack import unpack
 
 SNOWFLAKE = "plugins/snowflake"
 SINK_SERVICE = "META-INF/services/org.apache.kafka.connect.sink.SinkConnector"
@@ -64,8 +64,7 @@ def write_lock(jars: tuple[lock.Jar, ...]) -> None:
 def _place(file: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if file.name.endswith(".tar.gz"):
-        with tarfile.open(file) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(file, folder)
         return
     try:
         os.link(file, folder / file.name)

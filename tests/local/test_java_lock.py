@@ -87,7 +87,7 @@ def test_an_archive_that_cannot_be_had_is_named_with_what_to_try() -> None:
 
 def test_the_stamp_changes_with_the_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = java_stamp()
-    for name in ("jars.lock", "__main__.py"):
+    for name in ("jars.lock", "__main__.py", "unpack.py"):
         (tmp_path / name).write_bytes((lock.FILE.parent / name).read_bytes() + b"# changed\n")
     monkeypatch.setattr("local.install.JAVA_LOCK", tmp_path / "jars.lock")
     assert java_stamp() != before
