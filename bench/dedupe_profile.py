@@ -15,7 +15,7 @@ from typing import Any
 
 from fakesnow.dialect import parse_one
 
-from local.warehouse import mends
+from local.warehouse import patches
 from local.warehouse.storage import open_storage
 
 TARGET = "ANALYTICS.STAGING.STG_APPLICATION__EVENTS"
@@ -34,7 +34,7 @@ QUALIFY ROW_NUMBER() OVER (
 
 def main() -> None:
     data, raw, compiled, ran = sys.argv[1:]
-    mends.apply_all()
+    patches.apply_all()
     warehouse = open_storage(Path(data))
     cursor = warehouse.connect().cursor()
     duck = cursor._duck_conn

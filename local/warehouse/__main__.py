@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvicorn
 
-from local.warehouse import mends
-from local.warehouse.departed import WatchedProtocol
+from local.warehouse import patches
+from local.warehouse.orphaned_sessions import WatchedProtocol
 from local.warehouse.server import Login, make_app
 from local.warehouse.storage import open_storage
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="directory of the database files; made if missing")
     parser.add_argument("--log-level", default="warning")
     args = parser.parse_args()
-    mends.apply_all()
+    patches.apply_all()
     warehouse = open_storage(args.data)
     try:
         uvicorn.run(

@@ -1,4 +1,4 @@
-"""Upstream's information schema, mended: its global views made again at every start with what they lack."""
+"""Upstream's information schema, patched: its global views made again at every start with what they lack."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 import snowflake.connector.errors as sf
 from sqlglot import exp
 
-from local.warehouse import errors, lines, places, seams
+from local.warehouse import errors, hooks, lines, places
 
 NEUTRAL_OPTIONS = {
     "STRIP_OUTER_ARRAY": False,
@@ -97,7 +97,7 @@ class FileResult:
         return (self.url, self.status, self.parsed, self.loaded, limit, len(self.rejected), *error)
 
 
-def load(copy: CopyJson, call: seams.Call) -> seams.Answer:
+def load(copy: CopyJson, call: hooks.Call) -> hooks.Answer:
     """Run the COPY: all of it or, on an error, none. In the caller's transaction if there is one."""
     duck = call.cursor._duck_conn
     own = not call.session.in_transaction
@@ -116,12 +116,12 @@ def load(copy: CopyJson, call: seams.Call) -> seams.Answer:
         raise
     shown = [r for r in results if copy.named or not r.skipped]
     if not shown:
-        return seams.Answer(rows=(("Copy executed with 0 files processed.",),))
+        return hooks.Answer(rows=(("Copy executed with 0 files processed.",),))
     rows = [r.row(copy.keep_going) for r in shown]
-    return seams.Answer(COLUMNS, rows, rowcount=len(rows))
+    return hooks.Answer(COLUMNS, rows, rowcount=len(rows))
 
 
-def _load_file(copy: CopyJson, url: str, call: seams.Call) -> FileResult:
+def _load_file(copy: CopyJson, url: str, call: hooks.Call) -> FileResult:
     result = FileResult(url)
     if not copy.force and _was_loaded(copy, url, call):
         result.skipped = True
@@ -154,12 +154,12 @@ def _abort(url: str, rejected: lines.Rejected) -> sf.ProgrammingError:
     )
 
 
-def _was_loaded(copy: CopyJson, url: str, call: seams.Call) -> bool:
+def _was_loaded(copy: CopyJson, url: str, call: hooks.Call) -> bool:
     sql = f"SELECT 1 FROM {copy.history} WHERE FILE_NAME = ? AND TABLE_NAME = ? AND SCHEMA_NAME = ? LIMIT 1"
     return bool(call.duck(sql, [url, copy.table, copy.schema]))
 
 
-def _remember(copy: CopyJson, results: Iterable[FileResult], call: seams.Call) -> None:
+def _remember(copy: CopyJson, results: Iterable[FileResult], call: hooks.Call) -> None:
     now = datetime.now(UTC).isoformat()
     for r in results:
         if r.skipped or r.status == "LOAD_FAILED":

@@ -1,4 +1,4 @@
-"""DuckDB macros that mends need, made beside upstream's own in every database and for sessions without one."""
+"""DuckDB macros that patches need, made beside upstream's own in every database and for sessions without one."""
 
 from __future__ import annotations
 

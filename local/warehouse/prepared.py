@@ -17,7 +17,7 @@ import fakesnow.server as upstream
 from fakesnow.dialect import parse_one
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 
 T = TypeVar("T")
 KEPT = 500
@@ -28,7 +28,7 @@ _LOCK = Lock()
 _COMPILED: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
 
-def compiled(call: seams.Call, compile_it: Callable[[seams.Call], T]) -> T:
+def compiled(call: hooks.Call, compile_it: Callable[[hooks.Call], T]) -> T:
     """What `compile_it` makes of the statement, or made of the same text before. It must not be changed."""
     if not call.params or OF_THE_SESSION.search(call.text):
         return compile_it(call)
@@ -36,7 +36,7 @@ def compiled(call: seams.Call, compile_it: Callable[[seams.Call], T]) -> T:
     return _kept((compile_it, call.text, connection.database, connection.schema), lambda: compile_it(call))
 
 
-def _plan(call: seams.Call) -> exp.Expr | None:
+def _plan(call: hooks.Call) -> exp.Expr | None:
     statement = call.expression
     if not isinstance(statement, exp.Select):
         return None
@@ -44,12 +44,12 @@ def _plan(call: seams.Call) -> exp.Expr | None:
     return call.cursor._transform(statement, list(call.params))
 
 
-def _select(call: seams.Call) -> seams.Answer | None:
+def _select(call: hooks.Call) -> hooks.Answer | None:
     plan = compiled(call, _plan) if call.params else None
     if plan is None:
         return None
     call.cursor._execute(plan, list(call.params))
-    return seams.DONE
+    return hooks.DONE
 
 
 def _parse(sql: str) -> exp.Expr:
@@ -74,5 +74,5 @@ def _kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
 
 
 def apply() -> None:
-    seams.handle(r"select\b", _select)
+    hooks.handle(r"select\b", _select)
     upstream.parse_one = _parse

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.warehouse import departed, history, running
+from local.warehouse import history, orphaned_sessions, running
 from local.warehouse.sessions import Session, session_of
 from local.warehouse.storage import PersistentFakeSnow
 
@@ -133,7 +133,7 @@ class Routes:
         connection = upstream.sessions.get(upstream.to_token(request))
         response = await upstream.session(request)
         if connection is not None and request.query_params.get("delete"):
-            await run_in_threadpool(departed.close, session_of(connection))
+            await run_in_threadpool(orphaned_sessions.close, session_of(connection))
         return response
 
     def healthz(self, _: Request) -> JSONResponse:

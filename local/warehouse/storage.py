@@ -12,7 +12,7 @@ from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
 from fakesnow.transforms import show, stage
 
 from local.warehouse import catalog
-from local.warehouse.mends.query_ids import RecentResults
+from local.warehouse.patches.query_ids import RecentResults
 
 GLOBAL_FILE = "_fs_global.duckdb"
 

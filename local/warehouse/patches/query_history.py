@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlglot
 from sqlglot import exp
 
-from local.warehouse import errors, history, running, seams
+from local.warehouse import errors, history, hooks, running
 from local.warehouse.sessions import Session
 
 NAMES = ("QUERY_HISTORY", "QUERY_HISTORY_BY_SESSION", "QUERY_HISTORY_BY_USER")
@@ -24,7 +24,7 @@ def _rows(session: Session) -> str:
         if run is not session.run:
             values = zip(history.record(run).values(), history.COLUMNS.items(), strict=True)
             parts.append(
-                "SELECT " + ", ".join(f"CAST({seams.literal(v)} AS {kind}) AS {name}" for v, (name, kind) in values)
+                "SELECT " + ", ".join(f"CAST({hooks.literal(v)} AS {kind}) AS {name}" for v, (name, kind) in values)
             )
     return " UNION ALL ".join(reversed(parts))
 
@@ -41,8 +41,8 @@ def _as_view(tree: exp.Expr, session: Session) -> exp.Expr:
         alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("HISTORY"))
         return exp.Subquery(this=sqlglot.parse_one(_rows(session), read="duckdb"), alias=alias)
 
-    return seams.from_leaves(tree, one)
+    return hooks.from_leaves(tree, one)
 
 
 def apply() -> None:
-    seams.AFTER.append(_as_view)
+    hooks.AFTER.append(_as_view)

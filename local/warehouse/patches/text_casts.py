@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from local.warehouse import macros, seams
+from local.warehouse import hooks, macros
 
 TEXT = r"""
 CREATE OR REPLACE MACRO ${catalog}._fs_text(x) AS
@@ -34,4 +34,4 @@ def _as_text(node: exp.Expr) -> exp.Expr:
 
 def apply() -> None:
     macros.add(TEXT)
-    seams.rewrite_node(seams.AFTER, _as_text)
+    hooks.rewrite_node(hooks.AFTER, _as_text)

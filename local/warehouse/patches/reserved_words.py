@@ -8,7 +8,7 @@ from __future__ import annotations
 import duckdb
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 
 NO_NAMES = {"DEFAULT", "TRUE", "FALSE", "NULL", "ALL"}
 
@@ -27,4 +27,4 @@ def apply() -> None:
             node.set("quoted", True)
         return node
 
-    seams.rewrite_node(seams.AFTER, quote)
+    hooks.rewrite_node(hooks.AFTER, quote)

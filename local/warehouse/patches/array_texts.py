@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from local.warehouse import macros, seams
+from local.warehouse import hooks, macros
 
 MACROS = {
     "array_sort(a)": (
@@ -34,4 +34,4 @@ def _functions(node: exp.Expr) -> exp.Expr:
 def apply() -> None:
     for signature, body in MACROS.items():
         macros.add(f"CREATE OR REPLACE MACRO ${{catalog}}._fs_{signature} AS {body}")
-    seams.rewrite_node(seams.BEFORE, _functions)
+    hooks.rewrite_node(hooks.BEFORE, _functions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, hooks
 
 log = logging.getLogger("catchment.warehouse")
 OBJECTS = (
@@ -31,16 +31,16 @@ REFUSED = (
 )
 
 
-def _accept(call: seams.Call) -> seams.Answer:
+def _accept(call: hooks.Call) -> hooks.Answer:
     log.info("accepted without effect: %s", call.text.split("\n")[0][:200])
-    return seams.Answer()
+    return hooks.Answer()
 
 
-def _refuse(call: seams.Call) -> seams.Answer:
+def _refuse(call: hooks.Call) -> hooks.Answer:
     raise errors.unsupported(f"{call.text[:60]!r}: users, roles, grants and warehouses are accepted but not kept")
 
 
 def apply() -> None:
     for pattern in ACCEPTED:
-        seams.handle(pattern, _accept)
-    seams.handle(REFUSED, _refuse)
+        hooks.handle(pattern, _accept)
+    hooks.handle(REFUSED, _refuse)

@@ -10,7 +10,7 @@ import re
 from fakesnow.expr import normalise_ident
 from sqlglot import exp
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, hooks
 from local.warehouse.sessions import Session
 
 NAME = r'((?:[\w$]+|"[^"]+")(?:\.(?:[\w$]+|"[^"]+"))*)'
@@ -29,7 +29,7 @@ def _quoted(*parts: str) -> str:
     return ".".join(exp.to_identifier(part, quoted=True).sql(dialect="duckdb") for part in parts)
 
 
-def _swap(call: seams.Call) -> seams.Answer:
+def _swap(call: hooks.Call) -> hooks.Answer:
     left, right = (_parts(n, call.session) for n in re.match(PATTERN, call.text, re.I).groups())
     if left[:2] != right[:2]:
         raise errors.unsupported(f"SWAP WITH across schemas ({'.'.join(left)}, {'.'.join(right)})")
@@ -43,8 +43,8 @@ def _swap(call: seams.Call) -> seams.Answer:
     except BaseException:
         duck.rollback()
         raise
-    return seams.Answer()
+    return hooks.Answer()
 
 
 def apply() -> None:
-    seams.handle(PATTERN, _swap)
+    hooks.handle(PATTERN, _swap)

@@ -12,7 +12,7 @@ import re
 from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 
 COLUMN_KINDS = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
 TABLE_KINDS = (exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
@@ -49,14 +49,14 @@ def _strip(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _schema(call: seams.Call) -> seams.Answer | None:
+def _schema(call: hooks.Call) -> hooks.Answer | None:
     stripped = SCHEMA_OPTIONS.sub("", call.text)
     if stripped == call.text:
         return None
     call.run(stripped)
-    return seams.Answer(rows=(("Schema successfully created.",),))
+    return hooks.Answer(rows=(("Schema successfully created.",),))
 
 
 def apply() -> None:
-    seams.rewrite_node(seams.BEFORE, _strip)
-    seams.handle(r"create\s+(?:or\s+replace\s+)?(?:transient\s+)?schema\b", _schema)
+    hooks.rewrite_node(hooks.BEFORE, _strip)
+    hooks.handle(r"create\s+(?:or\s+replace\s+)?(?:transient\s+)?schema\b", _schema)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fakesnow.transforms as upstream
 from sqlglot import exp
 
-from local.warehouse import macros, seams
+from local.warehouse import hooks, macros
 
 TEXT = exp.DataType.build("VARCHAR")
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -187,5 +187,5 @@ def apply() -> None:
     for signature, body in MACROS.items():
         macros.add(f"CREATE OR REPLACE MACRO ${{catalog}}._fs_{signature} AS {body}")
     upstream.trim_cast_varchar = trim_cast_varchar
-    seams.rewrite_node(seams.BEFORE, _cast_variants)
-    seams.rewrite_node(seams.BEFORE, _functions)
+    hooks.rewrite_node(hooks.BEFORE, _cast_variants)
+    hooks.rewrite_node(hooks.BEFORE, _functions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from local.warehouse import macros, seams
+from local.warehouse import hooks, macros
 
 WITHOUT = """
 CREATE OR REPLACE MACRO ${catalog}._fs_object_without(o, names) AS
@@ -27,4 +27,4 @@ def _many_keys(node: exp.Expr) -> exp.Expr:
 
 def apply() -> None:
     macros.add(WITHOUT)
-    seams.rewrite_node(seams.BEFORE, _many_keys)
+    hooks.rewrite_node(hooks.BEFORE, _many_keys)

@@ -10,17 +10,17 @@ import re
 
 from fakesnow.dialect import parse_one
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, hooks
 
 
-def _explain(call: seams.Call) -> seams.Answer:
+def _explain(call: hooks.Call) -> hooks.Answer:
     form, statement = re.match(r"explain(?:\s+using\s+(\w+))?\s+(.*)\Z", call.text, re.I | re.S).groups()
     if form and form.upper() == "JSON":
         raise errors.unsupported("EXPLAIN USING JSON")
     translated = call.cursor._transform(parse_one(statement), None).sql(dialect="duckdb")
     ((_, plan),) = call.duck(f"EXPLAIN {translated}")
-    return seams.Answer(("content",), [(line,) for line in plan.splitlines()])
+    return hooks.Answer(("content",), [(line,) for line in plan.splitlines()])
 
 
 def apply() -> None:
-    seams.handle(r"explain\b", _explain)
+    hooks.handle(r"explain\b", _explain)

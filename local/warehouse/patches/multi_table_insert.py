@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.warehouse import errors, prepared, seams
+from local.warehouse import errors, hooks, prepared
 
 ROWS = "_fs_rows_for_tables"
 
@@ -25,7 +25,7 @@ class _Plan:
     tables: tuple[str, ...]
 
 
-def _plan(call: seams.Call) -> _Plan | None:
+def _plan(call: hooks.Call) -> _Plan | None:
     statement = call.expression
     if not isinstance(statement, exp.MultitableInserts):
         return None
@@ -42,16 +42,16 @@ def _plan(call: seams.Call) -> _Plan | None:
     )
 
 
-def _insert(call: seams.Call) -> seams.Answer | None:
+def _insert(call: hooks.Call) -> hooks.Answer | None:
     plan = prepared.compiled(call, _plan)
     if plan is None:
         return None
     counts = _at_once(call, plan)
     names = tuple(f"number of rows inserted into {table}" for table in plan.tables)
-    return seams.Answer(names, (tuple(counts),), rowcount=sum(counts))
+    return hooks.Answer(names, (tuple(counts),), rowcount=sum(counts))
 
 
-def _branch(branch: exp.ConditionalInsert, before: list[exp.Expr], call: seams.Call) -> str:
+def _branch(branch: exp.ConditionalInsert, before: list[exp.Expr], call: hooks.Call) -> str:
     """One branch as an INSERT … SELECT over the kept rows; with FIRST, only those that no branch before took."""
     insert, condition = branch.this, branch.expression
     values = insert.expression
@@ -69,7 +69,7 @@ def _branch(branch: exp.ConditionalInsert, before: list[exp.Expr], call: seams.C
     return call.cursor._transform(plain, None).sql(dialect="duckdb")
 
 
-def _at_once(call: seams.Call, plan: _Plan) -> list[int]:
+def _at_once(call: hooks.Call, plan: _Plan) -> list[int]:
     duck: Any = call.cursor._duck_conn
     connection: Any = call.cursor._conn
     own = not call.session.in_transaction
@@ -91,4 +91,4 @@ def _at_once(call: seams.Call, plan: _Plan) -> list[int]:
 
 
 def apply() -> None:
-    seams.handle(r"insert\s+(?:overwrite\s+)?(?:all|first)\b", _insert)
+    hooks.handle(r"insert\s+(?:overwrite\s+)?(?:all|first)\b", _insert)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 
 
 def _recursive(node: exp.Expr) -> exp.Expr:
@@ -21,4 +21,4 @@ def _recursive(node: exp.Expr) -> exp.Expr:
 
 
 def apply() -> None:
-    seams.rewrite_node(seams.BEFORE, _recursive)
+    hooks.rewrite_node(hooks.BEFORE, _recursive)

@@ -17,7 +17,7 @@ from fakesnow.transforms.file_format import lookup_file_format
 from fakesnow.transforms.options import parse_options
 from sqlglot import exp
 
-from local.warehouse import copying, errors, places, seams
+from local.warehouse import copying, errors, hooks, places
 
 IGNORED_WHEN_FALSE = {"PURGE", "RETURN_FAILED_ONLY", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES", "ALLOW_NESTED_FIELDS"}
 ERROR_RULES = {"ABORT_STATEMENT": False, "CONTINUE": True}
@@ -45,7 +45,7 @@ def _is_true(value: Any) -> bool:
     return str(value).upper() in ("TRUE", "1")
 
 
-def _file_format(options: dict[str, Any], call: seams.Call) -> dict[str, Any]:
+def _file_format(options: dict[str, Any], call: hooks.Call) -> dict[str, Any]:
     given = dict(options.get("FILE_FORMAT") or {})
     if not given:
         raise errors.unsupported("COPY without FILE_FORMAT (a stage's own format is not kept): name it in the COPY")
@@ -56,7 +56,7 @@ def _file_format(options: dict[str, Any], call: seams.Call) -> dict[str, Any]:
     return given
 
 
-def _copy(call: seams.Call) -> seams.Answer | None:
+def _copy(call: hooks.Call) -> hooks.Answer | None:
     copy = call.expression
     if not isinstance(copy, exp.Copy):
         return None
@@ -80,7 +80,7 @@ def _copy(call: seams.Call) -> seams.Answer | None:
 
 
 def _plan(
-    copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], keep_going: bool, call: seams.Call
+    copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], keep_going: bool, call: hooks.Call
 ) -> copying.CopyJson:
     connection, cursor = call.session.connection, call.cursor
     source_select = copy.args["files"][0].this
@@ -141,7 +141,7 @@ def _upper(node: exp.Expr) -> Any:
     )
 
 
-def _values(select: exp.Expr, columns: tuple[str, ...], call: seams.Call) -> list[exp.Expr]:
+def _values(select: exp.Expr, columns: tuple[str, ...], call: hooks.Call) -> list[exp.Expr]:
     """The COPY's SELECT list as DuckDB expressions over RECORD, ROW_NUMBER and FILENAME."""
     if not isinstance(select, exp.Select):
         return [exp.column("RECORD", quoted=True)]
@@ -167,7 +167,7 @@ def _source_column(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _fit(value: exp.Expr, wanted: str, call: seams.Call) -> exp.Expr:
+def _fit(value: exp.Expr, wanted: str, call: hooks.Call) -> exp.Expr:
     """A VARIANT that goes into a column of another type becomes its plain value, without JSON's quotes."""
     if wanted == "JSON":
         return value
@@ -179,7 +179,7 @@ def _fit(value: exp.Expr, wanted: str, call: seams.Call) -> exp.Expr:
     return exp.cast(plain, wanted, dialect="duckdb")
 
 
-def _leave_to_upstream(options: dict[str, Any], call: seams.Call) -> None:
+def _leave_to_upstream(options: dict[str, Any], call: hooks.Call) -> None:
     wrong = [name for name in ("PATTERN", "RETURN_FAILED_ONLY", "VALIDATION_MODE", "SIZE_LIMIT") if name in options]
     if "METADATA$" in call.text.upper():
         wrong.append("METADATA$ columns")
@@ -190,4 +190,4 @@ def _leave_to_upstream(options: dict[str, Any], call: seams.Call) -> None:
 
 
 def apply() -> None:
-    seams.handle(r"copy\s+into\b", _copy)
+    hooks.handle(r"copy\s+into\b", _copy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fakesnow.transforms as upstream
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 
 _to_timestamp = upstream.to_timestamp
 NTZ = (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ)
@@ -60,5 +60,5 @@ def _date_stays_date(tree: exp.Expr, session: object) -> exp.Expr:
 
 def apply() -> None:
     upstream.to_timestamp = to_timestamp
-    seams.rewrite_node(seams.BEFORE, _named_try)
-    seams.BEFORE.append(_date_stays_date)
+    hooks.rewrite_node(hooks.BEFORE, _named_try)
+    hooks.BEFORE.append(_date_stays_date)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import snowflake.connector.errors as sf
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, hooks
 
 
-def _limited(call: seams.Call, work: Callable[[], None]) -> None:
+def _limited(call: hooks.Call, work: Callable[[], None]) -> None:
     seconds = float(call.session.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0))
     if not seconds:
         return work()
@@ -41,4 +41,4 @@ def _limited(call: seams.Call, work: Callable[[], None]) -> None:
 
 
 def apply() -> None:
-    seams.AROUND.append(_limited)
+    hooks.AROUND.append(_limited)

@@ -81,10 +81,10 @@ def _described(cursor: FakeSnowflakeCursor) -> list[Any]:
 
 
 def apply() -> None:
-    from local.warehouse import seams
+    from local.warehouse import hooks
 
     rowtype.duckdb_to_sf_type.update(MORE_TYPES)
     server.to_sf = arrow.to_sf = to_sf
     server.describe_as_rowtype = describe_as_rowtype
-    seams.AROUND.append(describe_in_worker)
+    hooks.AROUND.append(describe_in_worker)
     FakeSnowflakeCursor._describe_last_sql = lambda self: getattr(self, "described", None) or _describe_last_sql(self)

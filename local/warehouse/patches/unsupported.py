@@ -10,7 +10,7 @@ import re
 
 from sqlglot import exp
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, hooks
 from local.warehouse.sessions import Session
 
 STATEMENTS = {
@@ -30,8 +30,8 @@ STATEMENTS = {
 }
 
 
-def _refuse(what: str) -> seams.Handler:
-    def handler(call: seams.Call) -> seams.Answer:
+def _refuse(what: str) -> hooks.Handler:
+    def handler(call: hooks.Call) -> hooks.Answer:
         raise errors.unsupported(what)
 
     return handler
@@ -59,6 +59,6 @@ def _refuse_commands(tree: exp.Expr, session: Session) -> exp.Expr:
 
 def apply() -> None:
     for pattern, what in STATEMENTS.items():
-        seams.handle(pattern, _refuse(what))
-    seams.rewrite_node(seams.BEFORE, _refuse_clauses)
-    seams.BEFORE.append(_refuse_commands)
+        hooks.handle(pattern, _refuse(what))
+    hooks.rewrite_node(hooks.BEFORE, _refuse_clauses)
+    hooks.BEFORE.append(_refuse_commands)

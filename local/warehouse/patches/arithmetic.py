@@ -11,7 +11,7 @@ import fakesnow.transforms as upstream
 from fakesnow.transforms import transforms as upstream_transforms
 from sqlglot import exp
 
-from local.warehouse import macros, seams
+from local.warehouse import hooks, macros
 
 DIVIDE = """
 CREATE OR REPLACE MACRO ${catalog}._fs_divide(a, b) AS
@@ -47,5 +47,5 @@ def apply() -> None:
     macros.add(DIVIDE)
     macros.add(REMAINDER)
     upstream.numeric_agg_implicit_cast = exact_aggregate
-    seams.rewrite_node(seams.AFTER, _checked_division)
-    seams.rewrite_node(seams.AFTER, _count_if)
+    hooks.rewrite_node(hooks.AFTER, _checked_division)
+    hooks.rewrite_node(hooks.AFTER, _count_if)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 
 
 def _plain_if_qualified(node: exp.Expr) -> exp.Expr:
@@ -26,4 +26,4 @@ def _plain_if_qualified(node: exp.Expr) -> exp.Expr:
 
 
 def apply() -> None:
-    seams.rewrite_node(seams.BEFORE, _plain_if_qualified)
+    hooks.rewrite_node(hooks.BEFORE, _plain_if_qualified)

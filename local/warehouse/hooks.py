@@ -1,7 +1,7 @@
-"""Where mends attach to fakesnow's cursor: one list of handlers and two of rewrites.
+"""Where patches attach to fakesnow's cursor: one list of handlers and two of rewrites.
 
 A *handler* answers a whole statement in upstream's place. A *rewrite* changes the syntax tree before or after
-upstream's own transforms. Mends register what they need in `apply()`; `install()` puts the seams into the cursor.
+upstream's own transforms. Patches register what they need in `apply()`; `install()` puts the hooks into the cursor.
 """
 
 # ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
@@ -158,6 +158,6 @@ def _transform(self: FakeSnowflakeCursor, expression: exp.Expr, params: Any) -> 
 
 
 def install() -> None:
-    """Put the seams into fakesnow's cursor, once."""
+    """Put the hooks into fakesnow's cursor, once."""
     FakeSnowflakeCursor.execute = _execute
     FakeSnowflakeCursor._transform = _transform

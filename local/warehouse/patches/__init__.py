@@ -1,13 +1,13 @@
-"""The mends of fakesnow 0.12.1, one subject a module; each module's docstring names the upstream behaviour."""
+"""The patches of fakesnow 0.12.1, one subject a module; each module's docstring names the upstream behaviour."""
 
 from __future__ import annotations
 
 from local.warehouse import (
+    hooks,
     macros,  # noqa: F401  (must wrap upstream's before any database is made)
     prepared,
-    seams,
 )
-from local.warehouse.mends import (
+from local.warehouse.patches import (
     access_control,
     arithmetic,
     array_texts,
@@ -40,7 +40,7 @@ from local.warehouse.mends import (
     variants,
 )
 
-MENDS = (
+PATCHES = (
     query_ids,
     statement_timeout,
     query_history,
@@ -75,8 +75,8 @@ MENDS = (
 
 
 def apply_all() -> None:
-    """Apply every mend, once, before the server starts."""
-    seams.install()
-    for mend in MENDS:
-        mend.apply()
+    """Apply every patch, once, before the server starts."""
+    hooks.install()
+    for patch in PATCHES:
+        patch.apply()
     prepared.apply()

@@ -14,7 +14,7 @@ import snowflake.connector.errors as sf
 from fakesnow.expr import normalise_ident
 from fakesnow.instance import GLOBAL_DATABASE_NAME
 
-from local.warehouse import errors, seams
+from local.warehouse import errors, hooks
 from local.warehouse.sessions import all_sessions
 
 NAME = r'(?P<name>[\w$]+|"[^"]+")'
@@ -26,33 +26,33 @@ METADATA = {
 }
 
 
-def _exists(call: seams.Call, name: str) -> bool:
+def _exists(call: hooks.Call, name: str) -> bool:
     return bool(call.duck("SELECT 1 FROM duckdb_databases() WHERE upper(database_name) = upper(?)", [name]))
 
 
-def _parts(pattern: str, call: seams.Call) -> re.Match[str]:
+def _parts(pattern: str, call: hooks.Call) -> re.Match[str]:
     match = re.match(pattern, call.text, re.I | re.S)
     if match is None:
         raise errors.unsupported(call.text)
     return match
 
 
-def _drop(call: seams.Call) -> seams.Answer:
+def _drop(call: hooks.Call) -> hooks.Answer:
     match = _parts(rf"drop\s+database\s+(?P<lenient>if\s+exists\s+)?{NAME}", call)
     name = normalise_ident(match["name"])
     if not _exists(call, name):
         if match["lenient"]:
-            return seams.Answer(rows=((f"Drop statement executed successfully ({name} already dropped).",),))
+            return hooks.Answer(rows=((f"Drop statement executed successfully ({name} already dropped).",),))
         raise sf.ProgrammingError(
             msg=f"SQL compilation error:\nDatabase '{name}' does not exist or not authorized.",
             errno=2003,
             sqlstate="02000",
         )
     drop(call, name)
-    return seams.Answer(rows=((f"{name} successfully dropped.",),))
+    return hooks.Answer(rows=((f"{name} successfully dropped.",),))
 
 
-def drop(call: seams.Call, name: str) -> None:
+def drop(call: hooks.Call, name: str) -> None:
     """Detach the database, delete its file and what is known of it; sessions that used it use none."""
     for session in all_sessions():
         connection = session.connection
@@ -68,7 +68,7 @@ def drop(call: seams.Call, name: str) -> None:
             Path(directory, name + suffix).unlink(missing_ok=True)
 
 
-def _create(call: seams.Call) -> seams.Answer | None:
+def _create(call: hooks.Call) -> hooks.Answer | None:
     match = _parts(
         r"create\s+(?P<replace>or\s+replace\s+)?(?:transient\s+)?database\s+"
         rf"(?P<lenient>if\s+not\s+exists\s+)?{NAME}(?P<rest>.*)",
@@ -79,7 +79,7 @@ def _create(call: seams.Call) -> seams.Answer | None:
         raise errors.unsupported(f"CREATE DATABASE {match['rest'].strip()}")
     if _exists(call, name):
         if match["lenient"]:
-            return seams.Answer(rows=((f"{name} already exists, statement succeeded.",),))
+            return hooks.Answer(rows=((f"{name} already exists, statement succeeded.",),))
         if not match["replace"]:
             raise sf.ProgrammingError(
                 msg=f"SQL compilation error:\nObject '{name}' already exists.", errno=2002, sqlstate="42710"
@@ -90,9 +90,9 @@ def _create(call: seams.Call) -> seams.Answer | None:
     call.duck(f'CREATE SCHEMA IF NOT EXISTS "{name}"."PUBLIC"')
     call.duck(f'USE "{name}"."PUBLIC"')
     call.cursor._conn._schema, call.cursor._conn.schema_set = "PUBLIC", True
-    return seams.Answer(rows=((f"Database {name} successfully created.",),))
+    return hooks.Answer(rows=((f"Database {name} successfully created.",),))
 
 
 def apply() -> None:
-    seams.handle(r"drop\s+database\b", _drop)
-    seams.handle(r"create\s+(?:or\s+replace\s+)?(?:transient\s+)?database\b(?!\s+role)", _create)
+    hooks.handle(r"drop\s+database\b", _drop)
+    hooks.handle(r"create\s+(?:or\s+replace\s+)?(?:transient\s+)?database\b(?!\s+role)", _create)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fakesnow.transforms.merge import operations
 from sqlglot import exp
 
-from local.warehouse import locks, prepared, seams
+from local.warehouse import hooks, locks, prepared
 
 ACTIONS = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
@@ -39,7 +39,7 @@ class _Plan:
     counted: tuple[str, ...]
 
 
-def _plan(call: seams.Call) -> _Plan | None:
+def _plan(call: hooks.Call) -> _Plan | None:
     merge = call.expression
     if not isinstance(merge, exp.Merge):
         return None
@@ -53,7 +53,7 @@ def _plan(call: seams.Call) -> _Plan | None:
     return _Plan(f"{merge.sql(dialect='duckdb')} RETURNING merge_action", table, counted)
 
 
-def _merge(call: seams.Call) -> seams.Answer | None:
+def _merge(call: hooks.Call) -> hooks.Answer | None:
     plan = prepared.compiled(call, _plan)
     if plan is None:
         return None
@@ -65,8 +65,8 @@ def _merge(call: seams.Call) -> seams.Answer | None:
         rows = call.duck(plan.sql, list(call.params) if call.params else None)
     done = Counter(action for (action, *_) in rows)
     counts = tuple(done[ACTIONS[name]] for name in plan.counted)
-    return seams.Answer(tuple(f"number of rows {name}" for name in plan.counted), (counts,), rowcount=sum(counts))
+    return hooks.Answer(tuple(f"number of rows {name}" for name in plan.counted), (counts,), rowcount=sum(counts))
 
 
 def apply() -> None:
-    seams.handle(r"(?:with\b.*?\b)?merge\s+into\b", _merge)
+    hooks.handle(r"(?:with\b.*?\b)?merge\s+into\b", _merge)

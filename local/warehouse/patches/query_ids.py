@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.warehouse import seams
+from local.warehouse import hooks
 from local.warehouse.sessions import Session
 
 KEPT_RESULTS = 200
@@ -30,7 +30,7 @@ class RecentResults(OrderedDict[str, tuple[Any, ...]]):
             self.popitem(last=False)
 
 
-def _one_id(call: seams.Call, work: Callable[[], None]) -> None:
+def _one_id(call: hooks.Call, work: Callable[[], None]) -> None:
     work()
     cursor, session = call.cursor, call.session
     if session.run is not None:
@@ -52,5 +52,5 @@ def _last_query_id(tree: exp.Expr, session: Session) -> exp.Expr:
 
 
 def apply() -> None:
-    seams.AROUND.append(_one_id)
-    seams.BEFORE.insert(0, _last_query_id)
+    hooks.AROUND.append(_one_id)
+    hooks.BEFORE.insert(0, _last_query_id)

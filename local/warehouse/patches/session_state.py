@@ -11,7 +11,7 @@ import re
 from fakesnow.expr import normalise_ident
 from sqlglot import exp
 
-from local.warehouse import errors, running, seams
+from local.warehouse import errors, hooks, running
 from local.warehouse.sessions import Session
 
 ASSIGNMENT = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.|'')*'|[^\s,;]+)", re.S)
@@ -33,12 +33,12 @@ ACCEPTED_VALUES = {
 }
 
 
-def _alter_session(call: seams.Call) -> seams.Answer | None:
+def _alter_session(call: hooks.Call) -> hooks.Answer | None:
     set_or_unset, rest = re.match(r"alter\s+session\s+(set|unset)\s+(.*)\Z", call.text, re.I | re.S).groups()
     if set_or_unset.lower() == "unset":
         for name in re.split(r"[\s,;]+", rest.strip(" ;\n")):
             call.session.parameters.pop(name.upper(), None)
-        return seams.Answer()
+        return hooks.Answer()
     assignments = {name.upper(): _value(value) for name, value in ASSIGNMENT.findall(rest)}
     if set(assignments) <= LEFT_TO_UPSTREAM:
         return None
@@ -46,17 +46,17 @@ def _alter_session(call: seams.Call) -> seams.Answer | None:
         if name not in KEPT and value.upper() not in ACCEPTED_VALUES.get(name, set()):
             raise errors.unsupported(f"ALTER SESSION SET {name} = {value}")
         call.session.parameters[name] = value
-    return seams.Answer()
+    return hooks.Answer()
 
 
 def _value(text: str) -> str:
     return text[1:-1].replace("''", "'").replace("\\'", "'") if text.startswith("'") else text
 
 
-def _use(call: seams.Call) -> seams.Answer:
+def _use(call: hooks.Call) -> hooks.Answer:
     kind, name = re.match(r"use\s+(role|warehouse)\s+(\S+?)\s*;?\s*\Z", call.text, re.I).groups()
     setattr(call.session, kind.lower(), normalise_ident(name))
-    return seams.Answer()
+    return hooks.Answer()
 
 
 def _current(node: exp.Expr, session: Session) -> exp.Expr:
@@ -89,17 +89,17 @@ def _text(value: str | None) -> exp.Expr:
     return exp.cast(exp.Literal.string(value) if value is not None else exp.null(), "varchar")
 
 
-def _cancel(call: seams.Call) -> seams.Answer:
+def _cancel(call: hooks.Call) -> hooks.Answer:
     query_id = re.search(r"'([^']*)'", call.text).group(1)
     found = running.cancel_query(query_id)
-    return seams.Answer(
+    return hooks.Answer(
         ("status",),
         ((f"query [{query_id}] terminated." if found else "Identified SQL statement is not currently executing.",),),
     )
 
 
 def apply() -> None:
-    seams.handle(r"alter\s+session\s+(?:set|unset)\b", _alter_session)
-    seams.handle(r"use\s+(?:role|warehouse)\b", _use)
-    seams.handle(r"select\s+system\$cancel_query\s*\(\s*'[^']*'\s*\)", _cancel)
-    seams.BEFORE.append(lambda tree, session: tree.transform(lambda node: _current(node, session), copy=False))
+    hooks.handle(r"alter\s+session\s+(?:set|unset)\b", _alter_session)
+    hooks.handle(r"use\s+(?:role|warehouse)\b", _use)
+    hooks.handle(r"select\s+system\$cancel_query\s*\(\s*'[^']*'\s*\)", _cancel)
+    hooks.BEFORE.append(lambda tree, session: tree.transform(lambda node: _current(node, session), copy=False))

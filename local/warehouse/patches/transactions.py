@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import duckdb
 import snowflake.connector.errors as sf
 
-from local.warehouse import locks, seams
+from local.warehouse import hooks, locks
 from local.warehouse.sessions import all_sessions
 
 BEGIN = re.compile(
@@ -29,7 +29,7 @@ OVERWRITE = re.compile(r"insert\s+overwrite\b", re.I)
 ATTEMPTS = 12
 
 
-def _keep_count(call: seams.Call, work: Callable[[], None]) -> None:
+def _keep_count(call: hooks.Call, work: Callable[[], None]) -> None:
     session, text = call.session, call.text
     if BEGIN.match(text):
         if session.in_transaction:
@@ -55,7 +55,7 @@ def _keep_count(call: seams.Call, work: Callable[[], None]) -> None:
         work()
 
 
-def _as_one(call: seams.Call, work: Callable[[], None]) -> None:
+def _as_one(call: hooks.Call, work: Callable[[], None]) -> None:
     duck = call.cursor._duck_conn
     duck.begin()
     try:
@@ -66,7 +66,7 @@ def _as_one(call: seams.Call, work: Callable[[], None]) -> None:
         raise
 
 
-def _run_again(call: seams.Call, work: Callable[[], None]) -> None:
+def _run_again(call: hooks.Call, work: Callable[[], None]) -> None:
     """Outside a transaction nothing was done yet, so that the statement can be tried again."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -79,27 +79,27 @@ def _run_again(call: seams.Call, work: Callable[[], None]) -> None:
             time.sleep(0.01 * attempt**2)
 
 
-def _show(_: seams.Call) -> seams.Answer:
+def _show(_: hooks.Call) -> hooks.Answer:
     rows = tuple(
         (s.id, s.user, s.id, s.transaction_name.upper(), s.begun_at.isoformat() if s.begun_at else None, "running", 0)
         for s in all_sessions()
         if s.in_transaction
     )
-    return seams.Answer(("id", "user", "session", "name", "started_on", "state", "scope"), rows)
+    return hooks.Answer(("id", "user", "session", "name", "started_on", "state", "scope"), rows)
 
 
-def _abort(call: seams.Call) -> seams.Answer:
+def _abort(call: hooks.Call) -> hooks.Answer:
     wanted = int(re.search(r"\d+", call.text.split("(", 1)[1])[0])
     found = [session for session in all_sessions() if session.id == wanted and session.in_transaction]
     for session in found:
         session.abort(call.session)
-    return seams.Answer(
+    return hooks.Answer(
         ("status",), (("Transaction successfully rolled back." if found else "Transaction not found.",),)
     )
 
 
 def apply() -> None:
-    seams.handle(r"show\s+transactions\b", _show)
-    seams.handle(r"select\s+system\$abort_transaction\s*\(\s*'?\d+'?\s*\)", _abort)
-    seams.AROUND.append(_keep_count)
-    seams.AROUND.append(_run_again)
+    hooks.handle(r"show\s+transactions\b", _show)
+    hooks.handle(r"select\s+system\$abort_transaction\s*\(\s*'?\d+'?\s*\)", _abort)
+    hooks.AROUND.append(_keep_count)
+    hooks.AROUND.append(_run_again)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from fakesnow import copy_into as upstream
 from sqlglot import exp
 
-from local.warehouse import copying, errors, places, seams
+from local.warehouse import copying, errors, hooks, places
 
 COLUMNS = ("name", "size", "md5", "last_modified")
 
 
-def _list(call: seams.Call) -> seams.Answer | None:
+def _list(call: hooks.Call) -> hooks.Answer | None:
     statement = call.expression
     if not isinstance(statement, exp.ListStage):
         return None
@@ -37,8 +37,8 @@ def _list(call: seams.Call) -> seams.Answer | None:
     files = {url: rest for url, *rest in places.list_files(location)}
     chosen = copying.matching(files, pattern.name if pattern else None, root)
     external = "://" in root
-    return seams.Answer(COLUMNS, [(url if external else places.key_of(url), *files[url]) for url in chosen])
+    return hooks.Answer(COLUMNS, [(url if external else places.key_of(url), *files[url]) for url in chosen])
 
 
 def apply() -> None:
-    seams.handle(r"(?:list|ls)\b", _list)
+    hooks.handle(r"(?:list|ls)\b", _list)
