@@ -88,9 +88,11 @@ class User:
             "shared_agent": False,
             "last_login_at": utc(self.created + DAY) if at > self.created + DAY else None,
             "two_factor_auth_enabled": None,
-            "signature": None if self.one else f"-- \n{self.name}",
+            "signature": None
+            if self.one
+            else f"-- \n{self.name}\nCatchment Support\n{self.email} · +49 30 9018 20{self.id % 10}",
             "details": "",
-            "notes": "",
+            "notes": f"prefers calls, ask for {self.name}" if self.one and self.id % 7 == 0 else "",
             "role_type": None if self.one else 0,
             "custom_role_id": None,
             "moderator": self.one is None,

@@ -31,6 +31,10 @@ class Person:
         return f"person{self.number}@c{self.customer.external_id}.example"
 
     @property
+    def phone(self) -> str:
+        return f"+4930{self.customer.index % 100_000:05d}{self.number:02d}"
+
+    @property
     def name(self) -> str:
         return f"{self.first} {self.last}"
 

@@ -16,7 +16,7 @@ from local.company.people import Person, people
 REINDEX = FOUNDED + 900 * DAY + 4 * HOUR  # a system update of every third ticket, in one second
 PRIORITIES = ("low", "normal", "high", "urgent", None)
 KINDS = ("question", "incident", "problem", "task", None)
-CHANNELS = ("web", "email", "api", "mobile")
+CHANNELS = ("web", "email", "api", "mobile", "email", "voice")
 AGENTS = 8
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from local.company.book import Customer
-from local.company.help_desk import AGENT_ID, GROUP_ID, URL, User, help_desk_tables
+from local.company.help_desk import AGENT_ID, AGENT_NAMES, GROUP_ID, URL, User, help_desk_tables
 from local.company.moments import DAY, FOREVER, FOUNDED, HOUR, MINUTE, utc
 from local.company.people import Person, people
 from local.company.support import AGENTS, Ticket, tickets
 from local.company.table import Record, Row, Table, versions
+from local.company.traces import SUPPORT, praise, system, via
 
 USER_ID = 20_978_000_000
 ORGANIZATION_ID = 4_112_000_000
@@ -123,7 +124,7 @@ def _ticket(row: Row) -> Record:
         "id": ticket.id,
         "url": f"{URL}/tickets/{ticket.id}.json",
         "external_id": None,
-        "via": {"channel": ticket.channel, "source": {"from": {}, "to": {}, "rel": None}},
+        "via": via(ticket, scrubbed),
         "created_at": utc(ticket.created),
         "updated_at": utc(updated),
         "generated_timestamp": at,
@@ -134,7 +135,7 @@ def _ticket(row: Row) -> Record:
         "priority": ticket.priority,
         "status": "deleted" if deleted else step.status,
         "custom_status_id": 1_000_000 + len(step.status),
-        "recipient": "support@catchment.example" if ticket.channel == "email" else None,
+        "recipient": SUPPORT if ticket.channel == "email" and not scrubbed else None,
         "requester_id": requester,
         "submitter_id": requester,
         "assignee_id": agent_id(ticket) if len(ticket.steps) > 1 and at >= ticket.replied else None,
@@ -214,7 +215,7 @@ def _score(ticket: Ticket, at: int) -> Record | None:
     return {
         "id": RATING_ID + ticket.id,
         "score": "good" if good else "bad",
-        "comment": "Great support! 👍" if good else None,
+        "comment": praise(ticket) if good else None,
     }
 
 
@@ -256,7 +257,7 @@ def _deleted_ticket(row: Row) -> Record:
     return {
         "id": ticket.id,
         "subject": ticket.subject,
-        "actor": {"id": agent_id(ticket), "name": f"Agent {ticket.agent}"},
+        "actor": {"id": agent_id(ticket), "name": AGENT_NAMES[ticket.agent]},
         "deleted_at": utc(ticket.deleted),
         "previous_state": ticket.at(ticket.deleted)[0].status,
     }
@@ -278,14 +279,15 @@ def _event(row: Row) -> Record:
     step = ticket.steps[number]
     actor = agent_id(ticket) if step.by_agent else user_id(ticket.requester)
     event = row.key[0]
-    via = {"channel": ticket.channel, "source": {"from": {}, "to": {}, "rel": None}}
+    source = via(ticket) if not step.by_agent else {"channel": "web", "source": {"from": {}, "to": {}, "rel": None}}
+    place = system(ticket, step.by_agent)
     before = ticket.steps[number - 1].status if number else None
     children: list[Record] = []
     if step.comment is not None:
         children.append(
             {
                 "id": event + 1,
-                "via": via,
+                "via": source,
                 "via_reference_id": None,
                 "type": "Comment",
                 "author_id": actor,
@@ -294,6 +296,7 @@ def _event(row: Row) -> Record:
                 "public": step.public,
                 "attachments": [],
                 "audit_id": event,
+                "metadata": {"system": place, "custom": {}},
                 "created_at": utc(step.at),
                 "event_type": "Comment",
             }
@@ -309,9 +312,9 @@ def _event(row: Row) -> Record:
         "created_at": utc(step.at),
         "updater_id": actor,
         "via": "Web form",
-        "system": {"client": "Mozilla/5.0", "ip_address": "192.0.2.7", "latitude": 52.52},
+        "system": {key: place[key] for key in ("client", "ip_address", "latitude", "longitude")},
         "event_type": "Audit",
-        "metadata": {},
+        "metadata": {"system": place, "custom": {}},
         "child_events": children,
     }
 
