@@ -6,14 +6,14 @@ import base64
 import json
 import os
 import secrets
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from local.command import run
 from local.errors import LocalError
-from local.settings import ROOT, Settings
+from local.settings import Settings
 
 TOKEN_PATH = "/google/token"
 
@@ -80,7 +80,7 @@ def ensure_google_key(settings: Settings) -> None:
     write_private(part, "")
     command = [sys.executable, "-m", "local.sandbox", "key", "--out", str(part)]
     command += ["--token-uri", settings.url("sandbox", TOKEN_PATH)]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    made = run(command, what="Making the sandbox's Google key")
     if made.returncode:
         part.unlink(missing_ok=True)
         raise LocalError(f"The sandbox could not make a Google service account's key: {made.stderr.strip()[-500:]}")

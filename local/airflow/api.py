@@ -57,16 +57,16 @@ class AirflowApi:
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         return self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")
 
-    def runs_since(self, dag_id: str, moment: datetime) -> list[dict[str, Any]]:
-        """The runs that were made at `moment` or later, oldest first."""
-        return self._runs(dag_id, run_after_gte=moment.isoformat())
+    def latest_runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The last hundred runs, oldest first."""
+        return self._runs(dag_id, order_by="-run_after")[::-1]
 
     def runs_under_way(self, dag_id: str) -> list[dict[str, Any]]:
         """The runs that are at work, oldest first."""
-        return self._runs(dag_id, state="running")
+        return self._runs(dag_id, state="running", order_by="run_after")
 
     def _runs(self, dag_id: str, **which: str) -> list[dict[str, Any]]:
-        query = {**which, "order_by": "run_after", "limit": PAGE}
+        query = {**which, "limit": PAGE}
         runs: list[dict[str, Any]] = self._call("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
         return runs
 
@@ -79,17 +79,6 @@ class AirflowApi:
             found += page["task_instances"]
             total = page["total_entries"] if page["task_instances"] else 0
         return found
-
-    def asset_events_since(self, moment: datetime) -> int:
-        """How many assets were updated at `moment` or later."""
-        query = {"timestamp_gte": moment.isoformat(), "limit": 1}
-        count: int = self._call("GET", "/assets/events", params=query)["total_entries"]
-        return count
-
-    def queued_asset_events(self, dag_id: str) -> int:
-        """How many asset updates wait for the DAG's next run."""
-        found = self._call("GET", f"/dags/{dag_id}/assets/queuedEvents", expect=(200, 404))
-        return int(found.get("total_entries", 0))
 
     def _call(self, method: str, path: str, *, expect: tuple[int, ...] = (200, 201), **request: Any) -> dict[str, Any]:
         url = f"{self._url}/api/v2{path}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import psycopg2
 from psycopg2 import errors, sql
 
 from local.airflow import metadata
+from local.command import run
 from local.credentials import Credentials
 from local.errors import LocalError
 from local.settings import ROOT, Settings
@@ -50,14 +50,8 @@ def _create_database(settings: Settings, credentials: Credentials) -> None:
 
 def _migrate(log: Path, environment: Mapping[str, str]) -> None:
     with log.open("w") as output:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("airflow")), "db", "migrate"],
-            env=dict(environment),
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
+        done = run(command, what=f"`airflow db migrate` (its log: {log})", environment=environment, output=output)
     if done.returncode:
         last = " ".join(log.read_text().strip().splitlines()[-3:])
         raise LocalError(f"`airflow db migrate` failed with status {done.returncode}: {last[-500:]} (see {log})")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import subprocess
 import uuid
 from pathlib import Path
 
 from local.cdc.properties import write_properties
+from local.command import run
 from local.errors import LocalError
 from local.java import places
 from local.settings import Settings
@@ -77,7 +77,7 @@ def ensure_formatted(settings: Settings) -> None:
     tool = places.command(
         "kafka.tools.StorageTool", *arguments, heap_mb=64, log_level="WARN", log_settings=LOG_SETTINGS
     )
-    made = subprocess.run(tool, capture_output=True, text=True, check=False)
+    made = run(tool, what="Formatting Kafka's directory")
     if made.returncode:
         said = (made.stdout + made.stderr).strip()[-600:]
         raise LocalError(f"Kafka's directory {data_directory(settings)} could not be formatted: {said}")

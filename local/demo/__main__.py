@@ -32,7 +32,7 @@ def main() -> int:
         profile.start(say=screen.OUT.print)
         since = datetime.now(UTC)
         try:
-            ended = run_everything(profile.airflow_api(), since, profile.settings.log / "tasks")
+            ended = run_everything(profile.airflow_api(), profile.settings.log / "tasks")
         finally:
             profile.switch_on()  # not before: these schedules would work beside what is waited for
         failed = any(run.state != "success" for run in ended)
@@ -47,16 +47,17 @@ def main() -> int:
     return 0 if outcome["ok"] else 1
 
 
-def run_everything(api: AirflowApi, since: datetime, task_logs: Path) -> list[Run]:
-    """Load the sources side by side, then wait for the marts that their assets set off."""
+def run_everything(api: AirflowApi, task_logs: Path) -> list[Run]:
+    """Load the sources side by side, then wait for the marts that are built of it."""
     for dag_id in (MARTS, *SOURCES):
         api.wait_for_dag(dag_id, seconds=PARSE_SECONDS)
         api.unpause(dag_id)
     started = {dag_id: api.trigger(dag_id) for dag_id in SOURCES}
     with screen.Progress(task_logs) as progress:
         ended = runs.wait(api, started, progress.show)
-        marts = runs.wait_for_asset_run(api, MARTS, since, lambda seen: progress.show([*ended, *seen]))
-    return [*ended, marts] if marts else ended
+        if (loaded := runs.loaded_at(ended)) is None:
+            return ended
+        return [*ended, runs.wait_for_run_after(api, MARTS, loaded, lambda seen: progress.show([*ended, *seen]))]
 
 
 def report(profile: Profile, since: datetime, ended: Sequence[Run]) -> tuple[list[StreamRow], list[MrrRow]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,31 +69,57 @@ def wait(api: AirflowApi, started: Mapping[str, str], show: Callable[[Iterable[R
     return [seen[dag_id] for dag_id in started]
 
 
-def wait_for_asset_run(
-    api: AirflowApi, dag_id: str, since: datetime, show: Callable[[Iterable[Run]], None]
-) -> Run | None:
-    """Wait for the run that asset updates since then created, and for its end; None when no asset was updated.
+def loaded_at(runs: Iterable[Run]) -> datetime | None:
+    """When the last load of these runs was over; None when there was none."""
+    ends = [
+        datetime.fromisoformat(task["end_date"])
+        for run in runs
+        for task in run.tasks
+        if task["task_id"].endswith(".load") and task["end_date"]
+    ]
+    return max(ends, default=None)
 
-    When updates came in while it ran, Airflow starts another: the last one counts, as it has seen them all. A run from
-    before, which an earlier demo may have left at work, is waited for first: runs never overlap.
+
+def wait_for_run_after(
+    api: AirflowApi,
+    dag_id: str,
+    loaded: datetime,
+    show: Callable[[Iterable[Run]], None],
+    *,
+    seconds: float = ASSET_RUN_SECONDS,
+) -> Run:
+    """Wait for the end of the first run that had not begun at `loaded`: it has seen all that was loaded by then.
+
+    As a rule the sources' assets set it off. But other runs of the sources update assets too: then a run may have begun
+    before the last load and taken what ours waits for, or an update may stay queued until tomorrow. So a run that began
+    earlier is let finish, for runs never overlap, and if none follows within `seconds`, one is started here.
     """
-    if not api.asset_events_since(since):
-        return None
+    run_id = _run_to_come(api, dag_id, loaded, show, seconds) or api.trigger(dag_id)
+    [seen] = wait(api, {dag_id: run_id}, show)
+    return seen
+
+
+def _run_to_come(
+    api: AirflowApi, dag_id: str, loaded: datetime, show: Callable[[Iterable[Run]], None], seconds: float
+) -> str | None:
+    if (run_id := first_not_begun(api.latest_runs(dag_id), loaded)) is not None:
+        return run_id
     for older in api.runs_under_way(dag_id):
         wait(api, {dag_id: older["dag_run_id"]}, show)
-    deadline = time.monotonic() + ASSET_RUN_SECONDS
-    while True:
-        runs = api.runs_since(dag_id, since)
-        if runs and not api.queued_asset_events(dag_id):
-            [last] = wait(api, {dag_id: runs[-1]["dag_run_id"]}, show)
-            if not api.queued_asset_events(dag_id):
-                return last
-        elif not runs and time.monotonic() > deadline:
-            raise LocalError(
-                f"The sources updated their assets, but Airflow made no run of {dag_id} in {ASSET_RUN_SECONDS} s. "
-                "Look at its schedule on Airflow's page (Assets), and at the scheduler: make logs S=airflow-scheduler"
-            )
+    deadline = time.monotonic() + seconds
+    while (run_id := first_not_begun(api.latest_runs(dag_id), loaded)) is None and time.monotonic() < deadline:
+        show(())
         time.sleep(POLL_SECONDS)
+    return run_id
+
+
+def first_not_begun(runs: Sequence[Mapping[str, Any]], moment: datetime) -> str | None:
+    """The id of the first of Airflow's runs (oldest first) that began at `moment` or later, or has yet to begin."""
+    for run in runs:
+        began = run["start_date"]
+        if datetime.fromisoformat(began) >= moment if began else run["state"] not in FINISHED:
+            return str(run["dag_run_id"])
+    return None
 
 
 def failures(runs: Iterable[Run], task_logs: Path, *, state: str = "failed") -> list[Failure]:

@@ -21,7 +21,7 @@ QUIET_SECONDS = 15
 
 
 class Progress:
-    """Runs as they go: redrawn in a terminal, a line now and then where there is none.
+    """Runs as they go: redrawn in a terminal, a line now and then and at the end where there is none.
 
     A task that is to be tried again is named once for each reason, with what it said.
     """
@@ -32,6 +32,7 @@ class Progress:
         self._began = time.monotonic()
         self._live = Live(console=OUT, refresh_per_second=4) if OUT.is_terminal else None
         self._said = 0.0
+        self._last = self._shown = ""
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -43,6 +44,8 @@ class Progress:
     ) -> None:
         if self._live:
             self._live.stop()
+        elif self._last != self._shown:
+            self._print()
 
     def show(self, runs: Iterable[Run]) -> None:
         runs = list(runs)
@@ -55,9 +58,15 @@ class Progress:
                 table.add_row(text)
             table.add_row(f"{seconds:.0f} s")
             self._live.update(table)
-        elif seconds - self._said >= QUIET_SECONDS:
+            return
+        self._last = "   ".join(lines)
+        if seconds - self._said >= QUIET_SECONDS:
             self._said = seconds
-            OUT.print(f"{seconds:4.0f} s  " + "   ".join(lines))
+            self._print()
+
+    def _print(self) -> None:
+        self._shown = self._last
+        OUT.print(f"{time.monotonic() - self._began:4.0f} s  {self._last}")
 
     def _say_why(self, runs: Sequence[Run]) -> None:
         for retry in failures(runs, self._task_logs, state="up_for_retry"):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from local.command import run
 from local.credentials import write_private
 from local.errors import LocalError
 
@@ -72,7 +72,7 @@ class Cluster:
             os.chown(part, NOBODY, NOBODY)
         command = [*_unprivileged(), str(binary("initdb")), "-D", str(part), "-U", self.user]
         command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--locale=C", "--encoding=UTF8", "--no-sync"]
-        made = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+        made = run(command, what=f"Making Postgres's data directory {self.data}", cwd=Path("/"))
         password_file.unlink()
         if made.returncode:
             raise LocalError(f"Postgres's data directory {self.data} could not be made: {made.stderr.strip()[-600:]}")

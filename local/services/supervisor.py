@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from local.command import run
 from local.errors import LocalError
 from local.services.render import socket_path
-from local.settings import ROOT, Settings
+from local.settings import Settings
 
 ALREADY_STARTED, NOT_RUNNING = 60, 70  # supervisor.xmlrpc.Faults
 
@@ -62,15 +62,7 @@ class Supervisor:
     def start(self, environment: Mapping[str, str], *, python: str) -> None:
         """Start supervisord as a daemon; its children inherit `environment`."""
         command = [python, "-m", "supervisor.supervisord", "-c", str(self.configuration)]
-        done = subprocess.run(
-            command,
-            env=dict(environment),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        done = run(command, what="Starting supervisord", environment=environment)
         if done.returncode:
             said = (done.stdout + done.stderr).strip()[-500:]
             raise LocalError(f"supervisord did not start: {said} (its configuration: {self.configuration})")
