@@ -25,6 +25,7 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ class Scripted:
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                self.rfile.read(length)
+                body = self.rfile.read(length)
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, unquote(parts.path), dict(parse_qsl(parts.query)), headers)
+                request = Request(self.command, unquote(parts.path), dict(parse_qsl(parts.query)), headers, body)
                 self._send(vendor.answer(request))
 
             do_POST = do_GET

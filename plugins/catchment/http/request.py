@@ -1,0 +1,132 @@
+"""One request as a value: what is asked, without where the API lives or who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import msgspec
+
+from catchment.errors import NeedsPerson
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to one API.
+
+    Args:
+        path: Below the API's base URL, or an absolute URL on one of the API's hosts.
+        params: Query parameters; None leaves one out, a list repeats it, booleans are spelled `true` and `false`.
+        json: The JSON body, for APIs that search by POST.
+        link: An address that the vendor gave (a next page): it replaces path and params, and is resolved against
+            the address of `path` (RFC 3986, section 5).
+        memory: What a paginator remembers from page to page; never sent.
+        signed: Sent with credentials, and therefore only to the API's own hosts. False for a download from an address
+            that carries its own signature: such a request may go to any HTTPS host, and carries no credentials.
+    """
+
+    path: str
+    method: str = "GET"
+    params: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    json: Mapping[str, Any] | None = None
+    link: str = ""
+    memory: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    signed: bool = True
+
+    def with_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> Request:
+        """The same request with parameters set; names that are no Python names go into the mapping."""
+        return replace(self, params={**self.params, **(params or {}), **more})
+
+    def with_json(self, path: str, value: Any) -> Request:
+        """The same request with the value at a dotted path of its JSON body set; objects on the way are made."""
+        return replace(self, json=_set(self.json or {}, tuple(path.split(".")), value))
+
+    def with_memory(self, **remembered: Any) -> Request:
+        return replace(self, memory={**self.memory, **remembered})
+
+    def follow(self, link: str) -> Request:
+        """The request for an address that the vendor gave; its parameters are in that address."""
+        return replace(self, link=link)
+
+    @property
+    def identity(self) -> str:
+        """What is sent, as text: equal for requests that ask for the same."""
+        query = self.link or f"{self.path}?{urlencode(list(_pairs(self.params)))}"
+        return f"{self.method} {query} {msgspec.json.encode(self.json).decode()}" if self.json else query
+
+    @property
+    def shown(self) -> str:
+        """Method and path for a message: without the query, which may hold a secret."""
+        path = urlsplit(urljoin("/" + self.path.lstrip("/"), self.link)).path if self.link else self.path
+        return f"{self.method} /{urlsplit(path).path.lstrip('/')}"
+
+
+def address(request: Request, *, base_url: str, hosts: Mapping[str, str], conn_id: str) -> str:
+    """The URL of a request.
+
+    A signed request goes to the origin of `base_url` or to one of `hosts` (path prefix → base URL) and nowhere else. A
+    link is compared by its host name alone and takes scheme and port from ours: APIs behind a proxy write
+    `http://` or leave the port out.
+
+    Raises:
+        NeedsPerson: The address is on a host that is not the API's.
+    """
+    if not request.signed:
+        return _unsigned(request, conn_id)
+    if "://" in request.path:
+        return _on_our_hosts(request.path, (base_url, *hosts.values()), conn_id) + _query(request)
+    path = request.path.lstrip("/")
+    base = next((host for start, host in hosts.items() if path.startswith(start)), base_url)
+    url = f"{base}/{path}"
+    if request.link:
+        return _on_our_hosts(urljoin(url, request.link), (base, base_url, *hosts.values()), conn_id)
+    return url + _query(request)
+
+
+def _unsigned(request: Request, conn_id: str) -> str:
+    url = (request.link or request.path) + ("" if request.link else _query(request))
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise NeedsPerson(
+            f'The vendor of the connection "{conn_id}" gave a download address that is not HTTPS (host '
+            f'"{parts.hostname or ""}"): it was not asked. Ask the vendor for an HTTPS address.'
+        )
+    return url
+
+
+def _on_our_hosts(url: str, ours: tuple[str, ...], conn_id: str) -> str:
+    parts = urlsplit(url)
+    for base in map(urlsplit, ours):
+        if parts.hostname == base.hostname:
+            return parts._replace(scheme=base.scheme, netloc=base.netloc, fragment="").geturl()
+    known = ", ".join(dict.fromkeys(urlsplit(base).hostname or "" for base in ours))
+    raise NeedsPerson(
+        f'The vendor points to the host "{parts.hostname or ""}", which is not the API\'s ({known}): no credentials '
+        f'were sent there. If the account has moved, change the base URL in the connection "{conn_id}"; if the API has '
+        "several hosts, declare them in its spec (`other_hosts`)."
+    )
+
+
+def _query(request: Request) -> str:
+    query = urlencode(list(_pairs(request.params)))
+    return f"{'&' if '?' in request.path else '?'}{query}" if query else ""
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if one is not None:
+                yield name, str(one).lower() if isinstance(one, bool) else str(one)
+
+
+def _set(value: Mapping[str, Any], path: tuple[str, ...], leaf: Any) -> dict[str, Any]:
+    name, *rest = path
+    if not rest:
+        return {**value, name: leaf}
+    inner = value.get(name)
+    return {**value, name: _set(inner if isinstance(inner, Mapping) else {}, tuple(rest), leaf)}
