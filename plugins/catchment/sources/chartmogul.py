@@ -82,6 +82,7 @@ CHARTMOGUL = SourceSpec(
     auth=BasicKey(),
     rate=RateLimit(40, per=SECOND),
     parallel=8,
+    version=2,
     streams=(
         Stream(
             name="data_sources",
@@ -95,7 +96,18 @@ CHARTMOGUL = SourceSpec(
         ),
         _list(
             "customers",
-            personal=("email",),
+            personal=(
+                "name",
+                "email",
+                "city",
+                "state",
+                "zip",
+                "address.address_zip",
+                "address.city",
+                "address.state",
+                "chartmogul-url",
+                "attributes.clearbit",
+            ),
             description="Customers; a merged one lives on under several external ids, a deleted one vanishes.",
         ),
         _list("plans", "plans", description="Plans and their billing interval."),
@@ -117,6 +129,11 @@ CHARTMOGUL = SourceSpec(
             "invoices",
             "invoices",
             params={"validation_type": "all", "with_disabled": "true"},
+            personal=tuple(
+                f"{place}{field}"
+                for place in ("", "line_items.", "transactions.")
+                for field in ("disabled_by", "edit_history_summary.latest_edit_author")
+            ),
             description="Invoices with line items and transactions, the invalid and disabled ones too.",
         ),
         Stream(
@@ -126,6 +143,7 @@ CHARTMOGUL = SourceSpec(
             key=("uuid",),
             read=Window(at="date", start="start-date", end="end-date", slice=days(60)),
             pages=LIST,
+            personal=("customer-name",),
             fresh_within=DAILY,
             description="MRR movements: new business, expansion, contraction, churn, reactivation.",
         ),
@@ -134,12 +152,12 @@ CHARTMOGUL = SourceSpec(
         ),
         _list(
             "contacts",
-            personal=("first_name", "last_name", "email", "phone", "linked_in", "twitter", "notes"),
+            personal=("first_name", "last_name", "email", "phone", "linked_in", "twitter", "notes", "custom"),
             description="People at customers.",
         ),
         _list("opportunities", personal=("owner",), description="Deals in the sales pipeline."),
-        _list("customer_notes", personal=("author",), description="Notes and call logs on customers."),
-        _list("tasks", key="task_uuid", personal=("assignee",), description="Tasks on customers."),
+        _list("customer_notes", personal=("author", "text"), description="Notes and call logs on customers."),
+        _list("tasks", key="task_uuid", personal=("assignee", "task_details"), description="Tasks on customers."),
         Stream(
             name="account",
             path="account",

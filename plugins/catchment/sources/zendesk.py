@@ -72,6 +72,7 @@ ZENDESK = SourceSpec(
     base_url="https://example.zendesk.com/api/v2",
     auth=BasicToken(user="{login}/token"),
     rate=RateLimit(700, per=MINUTE),
+    version=2,
     streams=(
         Stream(
             name="tickets",
@@ -83,6 +84,13 @@ ZENDESK = SourceSpec(
             rate=EXPORTS,
             version="generated_timestamp",
             deleted=Deleted("status", equals="deleted"),
+            personal=(
+                "recipient",
+                "via.source.from",
+                "via.source.to",
+                "satisfaction_rating.comment",
+                "metadata.system",
+            ),
             fresh_within=DAILY,
             description="Tickets, newest version, with their metric sets.",
         ),
@@ -96,7 +104,18 @@ ZENDESK = SourceSpec(
             rate=EXPORTS,
             version="updated_at",
             deleted=Deleted("active", equals="false"),
-            personal=("name", "email", "phone", "alias", "photo", "details", "notes", "signature"),
+            personal=(
+                "name",
+                "email",
+                "phone",
+                "alias",
+                "photo",
+                "remote_photo_url",
+                "details",
+                "notes",
+                "signature",
+                "user_fields",
+            ),
             fresh_within=DAILY,
             description="End users, agents and admins. A merged or deleted one turns inactive.",
         ),
@@ -109,6 +128,7 @@ ZENDESK = SourceSpec(
             rate=EXPORTS,
             version="updated_at",
             deleted=Deleted("deleted_at"),
+            personal=("details", "notes"),
             fresh_within=DAILY,
             description="Organizations: our accounts, by external_id.",
         ),
@@ -121,7 +141,20 @@ ZENDESK = SourceSpec(
             params={"include": "comment_events"},
             rate=EXPORTS,
             version="timestamp",
-            personal=("system.ip_address",),
+            personal=(
+                "system",
+                "metadata.system",
+                "via.source.from",
+                "via.source.to",
+                *(f"child_events.{path}" for path in ("system", "metadata.system", "via.source.from", "via.source.to")),
+                *(f"child_events.{path}" for path in ("data", "recipient", "phone_number", "from", "to")),
+            ),
+            # Who has the address of an attachment can read it: it holds a token.
+            secret=tuple(
+                f"child_events.attachments.{place}{url}"
+                for place in ("", "thumbnails.")
+                for url in ("content_url", "mapped_content_url")
+            ),
             fresh_within=DAILY,
             description="Every change of a ticket, with its comments.",
         ),
@@ -174,7 +207,7 @@ ZENDESK = SourceSpec(
         _list("deleted_tickets", personal=("actor.name",), description="Tickets deleted in the last 30 days."),
         _list(
             "deleted_users",
-            personal=("name", "email", "phone"),
+            personal=("name", "email", "phone", "photo"),
             description="Users deleted, whether or not for good.",
         ),
     ),
