@@ -1,10 +1,14 @@
-"""No test shares a rate budget with another, or with the machine's own."""
+"""No test shares a rate budget with another, or with the machine's own; none fails because the machine is busy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(autouse=True)
