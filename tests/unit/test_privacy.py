@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catchment.errors import NeedsPerson
-from catchment.extract.privacy import Privacy, hashed
+from catchment.extract.privacy import Privacy, hashed, keyed_digest
 from catchment.extract.splitter import Reject
-from tests.unit.test_splitter import VALUES, one_line, spelled
+from tests.unit.test_splitter import SCALARS, VALUES, one_line, spelled
 
 KEY = b"a key"
 OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -112,3 +115,175 @@ def test_a_record_whose_personal_field_cannot_be_read_is_rejected_and_its_siblin
     records, rejects = privacy(personal=("email",)).apply([b'{"id":1,"email":"\xff"}', b'{"id":2}'])
     assert records == [b'{"id":2}']
     assert [reject.record.split(":")[0] for reject in rejects] == ["withheld, since it may hold personal fields"]
+
+
+# --- byte by byte, beside texts that are written twice: as the vendor sends them, and as they must land ---------------
+
+HIDE = "hide"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """An object whose names may repeat."""
+
+    pairs: list[tuple[str, Any]]
+
+
+def tree(paths: tuple[str, ...]) -> dict[str, Any]:
+    rules: dict[str, Any] = {}
+    for path in paths:
+        *above, last = path.split(".")
+        node = rules
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = HIDE
+    return rules
+
+
+def reference(value: Any) -> str:
+    """The hash by the standard library: of a text, or of a number or boolean as JSON spells it."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    plain = unicodedata.normalize("NFC", text).strip().casefold().encode()
+    return "hmac-sha256:" + hmac.new(KEY, plain, "sha256").hexdigest()
+
+
+NAMES = st.sampled_from(["email", "via", "from", "name", "e", "é", 'x"email', "email\\", "emai", "from.name"])
+TREES = st.recursive(
+    st.one_of(SCALARS, st.sampled_from(["email", '"email":', "Ann@Example.com ", " zo\u00e9", '{"email":"ann"}'])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.lists(st.tuples(NAMES, inner), max_size=4).map(Fields)
+    ),
+    max_leaves=10,
+)  # fmt: skip
+PATHS = st.sampled_from(
+    [("email",), ("via.from",), ("via.from.name",), ("email", "via.from.name"), ("via.email", "email"), ("é",),
+     ("via.from.name", "via.name"), ("name.name",), ("via.via", "via.from")]
+)  # fmt: skip
+
+
+@st.composite
+def twins(draw: st.DrawFn, fields: Fields, rules: Any) -> tuple[bytes, bytes]:
+    """One JSON text twice: plain, and with its personal leaves hashed. Spaces and escapes are anybody's."""
+    ascii_only, spaces, escapes = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+
+    def gap() -> str:
+        return draw(st.sampled_from(["", " ", "\t", "\r"])) if spaces else ""
+
+    def name_of(name: str) -> str:
+        text = json.dumps(name, ensure_ascii=ascii_only)
+        letter = draw(st.integers(0, len(name) - 1))
+        if escapes and name.isalpha():
+            return f'"{name[:letter]}\\u{ord(name[letter]):04x}{name[letter + 1 :]}"'
+        return text
+
+    def write(value: Any, rule: Any) -> tuple[str, str]:
+        if isinstance(value, Fields):
+            parts = []
+            for name, inner in value.pairs:
+                head = f"{gap()}{name_of(name)}{gap()}:{gap()}"
+                plain, hidden = write(inner, rule.get(name) if isinstance(rule, dict) else rule)
+                tail = gap()
+                parts.append((head + plain + tail, head + hidden + tail))
+            return "{" + ",".join(p for p, _ in parts) + "}", "{" + ",".join(h for _, h in parts) + "}"
+        if isinstance(value, list):
+            parts = [write(inner, rule) for inner in value]
+            return "[" + ",".join(p for p, _ in parts) + "]", "[" + ",".join(h for _, h in parts) + "]"
+        plain = json.dumps(value, ensure_ascii=ascii_only)
+        return plain, json.dumps(reference(value)) if rule is HIDE and value not in (None, "") else plain
+
+    plain, hidden = write(fields, rules)
+    return plain.encode(), hidden.encode()
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> tuple[tuple[str, ...], list[tuple[bytes, bytes]]]:
+    paths = draw(PATHS)
+    trees = draw(st.lists(st.lists(st.tuples(NAMES, TREES), max_size=5).map(Fields), min_size=1, max_size=4))
+    return paths, [draw(twins(fields, tree(paths))) for fields in trees]
+
+
+@settings(max_examples=300)
+@given(page=pages())
+def test_every_personal_leaf_is_hashed_and_every_other_byte_is_the_vendors(
+    page: tuple[tuple[str, ...], list[tuple[bytes, bytes]]],
+) -> None:
+    """PostHog PR 28446 hashes nested values, and a reviewer finds objects turned to one text; scylla-cdc issue 27
+    masks a name that stands elsewhere in the message. Right: each leaf at the path, wherever and how often it stands.
+    """
+    paths, texts = page
+    records, rejects = privacy(personal=paths).apply([plain for plain, _ in texts])
+    assert (records, rejects) == ([hidden for _, hidden in texts], ())
+
+
+TRICKS = {
+    "twice in one object": ('{"email":"ann","email":"bob"}', '{"email":A,"email":B}'),
+    "once with an escape": ('{"e\\u006dail":"ann"}', '{"e\\u006dail":A}'),
+    "with an escape, and plain elsewhere": ('{"e\\u006dail":"ann","x":{"email":"ann"}}',
+                                            '{"e\\u006dail":A,"x":{"email":"ann"}}'),
+    "elsewhere only": ('{"x":{"email":"ann"}}', '{"x":{"email":"ann"}}'),
+    "elsewhere, too": ('{"x":{"email":"bob"},"email":"ann"}', '{"x":{"email":"bob"},"email":A}'),
+    "within a text": ('{"x":"{\\"email\\":\\"bob\\"}","email":"ann"}', '{"x":"{\\"email\\":\\"bob\\"}","email":A}'),
+    "at the end of another name": ('{"x\\"email":"bob","email":"ann"}', '{"x\\"email":"bob","email":A}'),
+    "below itself": ('{"email":{"email":"ann","n":null}}', '{"email":{"email":A,"n":null}}'),
+    "a list of objects": ('{"email":[{"of":"ann"},["bob",""]]}', '{"email":[{"of":A},[B,""]]}'),
+    "a name twice below it": ('{"email":{"of":"ann","of":"bob"}}', '{"email":{"of":A,"of":B}}'),
+    "a value with escapes": ('{"email":" \\u0041nn"}', '{"email":A}'),
+    "an empty object": ('{"email":{},"x":1e999}', '{"email":{},"x":1e999}'),
+    "a list at the root": ('[{"email":"ann"},{"x":1}]', '[{"email":A},{"x":1}]'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("among_others", [False, True])
+@pytest.mark.parametrize(("plain", "hidden"), TRICKS.values(), ids=TRICKS.keys())
+def test_a_name_may_stand_anywhere_and_in_any_spelling(plain: str, hidden: str, among_others: bool) -> None:
+    hidden = hidden.replace("A", json.dumps(reference("ann"))).replace("B", json.dumps(reference("bob")))
+    # Beside a record that has one name too few for its fields, and one that has one too many.
+    others = [b'{"email":{"of":null}}', b'{"x":{"email":"ann"}}'] if among_others else []
+    records, rejects = privacy(personal=("email",)).apply([*others, plain.encode()])
+    assert (records, rejects) == ([*others, hidden.encode()], ())
+
+
+def test_a_name_that_stands_twice_is_hidden_in_a_reject_too() -> None:
+    """snowflake-ingest-java PR 929 and estuary/connectors PR 2357: Snowflake refuses a variant with a name twice.
+
+    Here the line stays as it is but for the hashes, so the load refuses it and shows it: neither value may be plain.
+    """
+    text = '{"id":1,"email":"ann@example.com","email":"bob@example.com"}'
+    records, _ = privacy(personal=("email",)).apply([text.encode()])
+    _, rejects = privacy(personal=("email",)).apply([], (Reject("the key is there twice", text),))
+    ann, bob = reference("ann@example.com"), reference("bob@example.com")
+    assert records == [f'{{"id":1,"email":"{ann}","email":"{bob}"}}'.encode()]
+    assert rejects[0].record == records[0].decode()
+
+
+@given(record=records())
+def test_a_dropped_field_takes_one_comma_with_it(record: bytes) -> None:
+    fields = json.loads(record, object_pairs_hook=list)
+    left = privacy(secret=("token", "a", "é")).apply([record])[0][0]
+    assert json.loads(left, object_pairs_hook=list) == [f for f in fields if f[0] not in ("token", "a", "é")]
+
+
+@pytest.mark.parametrize(
+    ("plain", "left"),
+    [
+        ('{"t":1}', "{}"),
+        ('{"t":1,"t":2}', "{}"),
+        ('{"t":[1,{"t":2}], "a":1}', '{ "a":1}'),
+        ('{"a":1 , "t":{}}', '{"a":1}'),
+        ('{"t":1,"a":1,"t":2,"b":2,"\\u0074":3}', '{"a":1,"b":2}'),
+    ],
+)
+def test_a_field_is_dropped_wherever_it_stands(plain: str, left: str) -> None:
+    assert privacy(secret=("t",)).apply([plain.encode()])[0] == [left.encode()]
+
+
+def test_what_is_above_a_rule_covers_what_is_below() -> None:
+    hidden = {"a": {"b": reference("ann"), "c": reference("bob")}}
+    for paths in (("a", "a.b"), ("a.b", "a")):
+        assert applied({"a": {"b": "ann", "c": "bob"}}, personal=paths) == hidden
+    assert applied({"a": {"b": "ann"}}, personal=("a.b",), secret=("a",)) == {}
+
+
+@given(key=st.binary(min_size=1, max_size=130), text=st.binary(max_size=80))
+def test_the_digest_is_the_standard_librarys_hmac(key: bytes, text: bytes) -> None:
+    assert keyed_digest(key)(text) == hmac.new(key, text, "sha256").hexdigest()

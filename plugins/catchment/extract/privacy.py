@@ -1,29 +1,36 @@
 """Secret fields are dropped and personal ones hashed, before anything is written.
 
-Only the named fields are touched: along a field's path a record is opened one level at a time, and everything beside
-the path keeps the vendor's own bytes. The rules hold for rejects, too; one that can't be read well enough to apply them
-is withheld.
+Only the bytes of the named fields change. A page is read twice: its structure says how many named fields it has, and a
+text search where they are. When both agree, which they do but for odd records, the page is done in one pass; otherwise
+each record is walked field by field (`spans`). The rules hold for rejects, too; one that can't be read well enough to
+apply them is withheld.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
+import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from catchment.errors import NeedsPerson
+from catchment.extract.spans import SIMPLE, STRING, Rules, edited
 from catchment.extract.splitter import UNREADABLE, Reject
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_JSON = msgspec.json.Decoder(msgspec.Raw)
 _TEXT = msgspec.json.Decoder(str)
-_encode = msgspec.json.Encoder().encode
-_DROP = object()
-Rule = Callable[[bytes], Any]
+_PREFIX = b'"hmac-sha256:'
+_LEAF = re.compile(rb"(" + SIMPLE + rb")(\s*:)?", re.DOTALL)
+_FLAT = rb'[\[{][^\[\]{}"]*(?:' + STRING + rb'[^\[\]{}"]*)*[\]}]'  # an object or a list with none in it
+_ESCAPED_NAME = re.compile(rb'\\u[0-9a-fA-F]{4}[^"\\]*"\s*:')
+_PLAIN_NAME = re.compile(rb'[^"\\/\x00-\x1f\x7f]+')
+_REMEMBERED = 8192  # values whose hashes are kept: the same people come again and again
+Hash = Callable[[bytes], bytes]
 
 
 def _withheld(reason: str, record: bytes) -> Reject:
@@ -35,95 +42,174 @@ def hashed(value: str, key: bytes) -> str:
     """`hmac-sha256:` and 64 hex digits. Case, outer spaces and Unicode composition don't count, so that one e-mail
     address has one hash at every vendor."""
     plain = unicodedata.normalize("NFC", value).strip().casefold()
-    return "hmac-sha256:" + hmac.digest(key, plain.encode("utf-8"), "sha256").hex()
+    return "hmac-sha256:" + keyed_digest(key)(plain.encode("utf-8"))
+
+
+def keyed_digest(key: bytes) -> Callable[[bytes], str]:
+    """HMAC-SHA256 under `key` (RFC 2104), as hex digits: a third of the time of `hmac.digest` for short texts."""
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    inner, outer = bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
+    sha256 = hashlib.sha256
+    return lambda text: sha256(outer + sha256(inner + text).digest()).hexdigest()
 
 
 class Privacy:
     """Applies a stream's rules to its records; with no rules, records pass untouched."""
 
     def __init__(self, *, secret: Iterable[str], personal: Iterable[str], key: bytes) -> None:
-        personal = tuple(personal)
+        secret, personal = tuple(secret), tuple(personal)
         if personal and not key:
             raise NeedsPerson(
                 'Personal fields need a key to hash with: set the password of the connection "catchment_pii".'
             )
-        self._key = key
-        self._rules: dict[str, Any] = {}
-        for path in secret:
-            self._add(path, lambda _: _DROP)
+        token = lru_cache(_REMEMBERED)(partial(_hashed_token, keyed_digest(key)))
+        self._rules: Rules = {}
+        hide = partial(_hash_leaves, token)
         for path in personal:
-            self._add(path, self._hash)
+            _add(self._rules, path, hide)
+        for path in secret:
+            _add(self._rules, path, lambda _: None)
+        self._pages = _Pages(self._rules, hide) if _Pages.can(self._rules) and not secret else None
 
     def apply(self, records: list[bytes], rejects: tuple[Reject, ...] = ()) -> tuple[list[bytes], tuple[Reject, ...]]:
-        """Records and rejects with the rules applied. A record that can't be opened joins the rejects."""
+        """Records and rejects with the rules applied. A record that can't be read joins the rejects."""
         if not self._rules:
             return records, rejects
         rejects = tuple(self._hide(reject) for reject in rejects)
-        try:
-            return [self._walk(record, self._rules) for record in records], rejects
-        except UNREADABLE:
-            return self._sort_out(records, rejects)
-
-    def _sort_out(self, records: list[bytes], rejects: tuple[Reject, ...]) -> tuple[list[bytes], tuple[Reject, ...]]:
-        readable, withheld = [], []
-        for record in records:
+        page = self._page(records)
+        if page is not None:
+            return page, rejects
+        done: list[bytes] = []
+        withheld: list[Reject] = []
+        for record in map(bytes, records):
             try:
-                readable.append(self._walk(record, self._rules))
+                done += self._page([record]) or [self._edited(record)]
             except UNREADABLE:
-                withheld.append(_withheld("a personal or secret field of it can't be read", bytes(record)))
-        return readable, (*rejects, *withheld)
+                withheld.append(_withheld("a personal or secret field of it can't be read", record))
+        return done, (*rejects, *withheld)
+
+    def _page(self, records: Sequence[bytes]) -> list[bytes] | None:
+        return self._pages.apply(records) if self._pages else None
+
+    def _edited(self, record: bytes) -> bytes:
+        _JSON.decode(record)
+        return edited(record, self._rules)
 
     def _hide(self, reject: Reject) -> Reject:
         try:
-            return Reject(reject.reason, self._walk(reject.record.encode(), self._rules).decode())
+            return Reject(reject.reason, self._edited(reject.record.encode()).decode())
         except UNREADABLE:
             return _withheld(reject.reason, reject.record.encode())
 
-    def _add(self, path: str, rule: Rule) -> None:
-        *above, last = path.split(".")
-        node = self._rules
-        for name in above:
-            node = node.setdefault(name, {})
-        node[last] = rule
 
-    def _walk(self, data: Any, rules: dict[str, Any]) -> bytes:
-        """The value with `rules` applied to its fields, or to those of each of its elements where it is a list."""
+def _add(rules: Rules, path: str, rule: Callable[[bytes], bytes | None]) -> None:
+    """A rule for a field holds for all that is below it."""
+    *above, last = path.encode().split(b".")
+    for name in above:
+        rules = rules.setdefault(name, {})
+        if callable(rules):
+            return
+    rules[last] = rule
+
+
+def _hash_leaves(token: Hash, value: bytes) -> bytes:
+    """A string's hash; each leaf's in a list or object. Names of fields stay, and null and "", which name nobody."""
+    if value[:1] not in (b"{", b"["):
+        return token(value)
+    return _LEAF.sub(lambda leaf: leaf[0] if leaf[2] else token(leaf[1]), value)
+
+
+def _hashed_token(digest: Callable[[bytes], str], token: bytes) -> bytes:
+    """The hash of a string, number or boolean as it is spelled in JSON, as a JSON string."""
+    if token in (b"null", b'""'):
+        return token
+    if token.isascii() and b"\\" not in token:
+        plain = token.strip(b'"').strip().lower()
+    else:
+        text = _TEXT.decode(token)
+        plain = unicodedata.normalize("NFC", text).strip().casefold().encode()
+    return _PREFIX + digest(plain).encode() + b'"'
+
+
+class _Pages:
+    """Hashes the personal fields of a whole page at once, or says that the page needs a closer look.
+
+    A named field that the structure shows has its name in the text, quoted and followed by a colon. So when the text
+    has as many such names as the structure has fields, each of them is one. It has more when a name stands elsewhere,
+    too, or twice in one object; a name spelled with escapes is looked for apart.
+    """
+
+    @staticmethod
+    def can(rules: Rules) -> bool:
+        """Whether names tell the fields apart: none needs an escape, and no field is called as one above a field."""
+        above, last = _names(rules)
+        return bool(last) and not above & last and all(map(_PLAIN_NAME.fullmatch, last))
+
+    def __init__(self, rules: Rules, hide: Hash) -> None:
+        kind, self._shape = _shape(rules)
+        self._decode = msgspec.json.Decoder(kind).decode_lines
+        names = [re.escape(name) for name in sorted(_names(rules)[1])]
+        name = b'"' + (names[0] if len(names) == 1 else b"(?:" + b"|".join(names) + b")") + b'"'
+        value = SIMPLE + rb"|" + _FLAT
+        self._split = re.compile(rb"(" + name + rb"\s*:\s*)(" + value + rb")?", re.DOTALL).split
+        self._hide = hide
+
+    def apply(self, records: Sequence[bytes]) -> list[bytes] | None:
+        """The records with their personal fields hashed; None: one by one."""
+        text = b"\n".join(records)
         try:
-            value: dict[str, Any] = _OBJECT.decode(data)
-        except msgspec.ValidationError:
-            return self._walk_list(data, rules)
-        for name, rule in rules.items():
-            if name not in value:
-                continue
-            if isinstance(rule, dict):
-                value[name] = msgspec.Raw(self._walk(value[name], rule))
-                continue
-            replaced = rule(value[name])
-            if replaced is _DROP:
-                del value[name]
-            else:
-                value[name] = replaced
-        return _encode(value)
-
-    def _walk_list(self, data: Any, rules: dict[str, Any]) -> bytes:
-        try:
-            items = _LIST.decode(data)
-        except msgspec.ValidationError:
-            return bytes(data)  # neither an object nor a list: there is no such field in it
-        return _encode([msgspec.Raw(self._walk(item, rules)) for item in items])
-
-    def _hash(self, data: Any) -> Any:
-        """A string's hash; each leaf's hash in a list or object; null and "" stay, for they name nobody."""
-        raw = bytes(data).strip()
-        match raw[:1]:
-            case b'"':
-                text = _TEXT.decode(raw)
-                return hashed(text, self._key) if text else text
-            case b"[":
-                return [self._hash(item) for item in _LIST.decode(raw)]
-            case b"{":
-                return {name: self._hash(item) for name, item in _OBJECT.decode(raw).items()}
-            case _ if raw == b"null":
+            found = self._decode(text)
+            parts: list[Any] = self._split(text)
+            if len(found) != len(records) or _leaves(found, self._shape) != len(parts) // 3:
                 return None
-            case _:
-                return hashed(raw.decode(), self._key)
+            if not all(parts[2::3]) or any(part.endswith(b"\\") for part in parts[:-1:3]):
+                return None
+            if b"\\u" in text and _ESCAPED_NAME.search(text):
+                return None
+            parts[2::3] = map(self._hide, parts[2::3])
+        except UNREADABLE:
+            return None
+        done = b"".join(parts).split(b"\n")
+        return done if len(done) == len(records) else None
+
+
+def _names(rules: Rules) -> tuple[set[bytes], set[bytes]]:
+    """The names of fields that have rules below them, and of those that have a rule."""
+    above, last = set(), set()
+    for name, rule in rules.items():
+        if isinstance(rule, dict):
+            below = _names(rule)
+            above |= {name} | below[0]
+            last |= below[1]
+        else:
+            last.add(name)
+    return above, last
+
+
+def _shape(rules: Rules) -> tuple[Any, list[Any]]:
+    """A struct type of the named fields, and per field: its getter, the type of its objects and their own shape."""
+    fields, shape, names = [], [], {}
+    for number, (name, rule) in enumerate(rules.items()):
+        alias = f"f{number}"
+        names[alias] = name.decode()
+        kind, under = _shape(rule) if isinstance(rule, dict) else (None, [])
+        value = kind | list[kind | _SCALARS] | _SCALARS if kind else msgspec.Raw  # type: ignore[valid-type]
+        fields.append((alias, value | msgspec.UnsetType, msgspec.UNSET))
+        shape.append((attrgetter(alias), kind, under))
+    return msgspec.defstruct("Fields", fields, rename=names, gc=False), shape
+
+
+_SCALARS = str | int | float | bool | None
+
+
+def _leaves(objects: list[Any], shape: list[Any]) -> int:
+    """How many fields without fields below them the objects have."""
+    total = 0
+    for field, kind, under in shape:
+        values = [value for value in map(field, objects) if value is not msgspec.UNSET]
+        if kind is None:
+            total += len(values)
+        else:
+            lists = [item for value in values if isinstance(value, list) for item in value]
+            total += _leaves([value for value in (*values, *lists) if isinstance(value, kind)], under)
+    return total
