@@ -105,6 +105,9 @@ def _api(settings: Settings, credentials: Credentials) -> Sections:
         "api_auth": {"jwt_secret": credentials.airflow_jwt_secret},
         # A task's token must outlive the task, or a long one dies when it reports its end.
         "execution_api": {"jwt_expiration_time": "86400"},
+        # A busy api-server answers late. Airflow's 5 s are then too short, and a worker that asks again is told that
+        # its task has begun already (409), and kills it.
+        "workers": {"execution_api_timeout": "60"},
     }
 
 
