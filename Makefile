@@ -5,7 +5,7 @@ RUN := .venv/bin/python -m
 export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help install start cdc stop status logs clean distclean demo test lint fmt lock bench-extract bench-parse \
+.PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
 	bench-cdc bench-dedupe chaos-extract chaos-cdc install-bench
 
 help: ## Show this list
@@ -34,6 +34,9 @@ logs: ## Follow the logs (make logs S="s3 warehouse")
 
 demo: install ## Start, load all sources, build the marts, compare MRR with the vendor's
 	@$(RUN) local.demo
+
+query: ## Ask the local warehouse (make query Q="SELECT … FROM marts.…")
+	@$(RUN) local.query "$(Q)"
 
 clean: ## Stop, and remove the local data (var/); what is installed stays
 	@$(RUN) local clean

@@ -12,7 +12,7 @@ from catchment.operators.cdc_on_call import CdcAddTableOperator, CdcSnapshotOper
 
 with form.on_call_dag(
     "cdc_add_table",
-    title="CDC: add a table",
+    title="4 On call: CDC, add a table",
     doc_md=__doc__,
     params={"table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG

@@ -15,8 +15,8 @@ from catchment.operators.cdc_health import CdcApprovedOperator
 
 with DAG(
     dag_id="cdc_approval",
-    dag_display_name="CDC: a proposal to approve",
-    description="Asks a person before anything is done that the health DAG may not do",
+    dag_display_name="5 By itself: CDC health asks a person",
+    description="Never by hand: cdc_connector_health starts it, a person answers under Required Actions",
     doc_md=__doc__,
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -24,7 +24,7 @@ with DAG(
     is_paused_upon_creation=False,
     max_active_runs=16,
     render_template_as_native_obj=True,
-    tags=["cdc", "health", "owner:data"],
+    tags=["cdc", "health", "not-by-hand", "owner:data"],
     params={
         "dag": Param("cdc_resnapshot", type="string", enum=["cdc_resnapshot"], title="What would run"),
         "conf": Param({}, type="object", title="With these arguments"),

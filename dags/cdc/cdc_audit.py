@@ -13,7 +13,7 @@ from catchment.operators.retries import RetryByKind
 
 with DAG(
     dag_id="cdc_audit",
-    dag_display_name="CDC: audit raw against Kafka",
+    dag_display_name="3 Watch: CDC audit, raw against Kafka",
     description="Gaps and duplicates in raw, per topic and partition",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("30 5 * * *", timezone="UTC"),

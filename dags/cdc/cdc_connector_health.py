@@ -17,7 +17,7 @@ from catchment.operators.cdc_health import CdcHealthOperator, CdcWatchOperator
 
 with DAG(
     dag_id="cdc_connector_health",
-    dag_display_name="CDC: health, every minute",
+    dag_display_name="3 Watch: CDC health, every minute",
     description="Reconcile, watch and restart connectors; tell people",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("* * * * *", timezone="UTC"),

@@ -11,7 +11,7 @@ from catchment.operators.cdc_on_call import CdcPauseOperator
 
 with form.on_call_dag(
     "cdc_pause",
-    title="CDC: pause a connector",
+    title="4 On call: CDC, pause a connector",
     doc_md=__doc__,
     params={
         "connector": form.connector(),

@@ -15,7 +15,7 @@ from catchment.operators.cdc_rebuild import CdcConsequenceOperator, CdcGapOperat
 
 with form.on_call_dag(
     "cdc_rebuild_shard",
-    title="CDC: rebuild a shard",
+    title="4 On call: CDC, rebuild a shard",
     doc_md=__doc__,
     params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
     max_active_runs=16,  # one shard's question must not wait for the answer to another's

@@ -17,7 +17,7 @@ DECLARED = application()
 
 with DAG(
     dag_id="cdc_reconcile",
-    dag_display_name="CDC: shards = warehouse",
+    dag_display_name="3 Watch: CDC shards = warehouse",
     description="Every table, shard by shard, compared with the current state",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("30 4 * * *", timezone="UTC"),

@@ -17,7 +17,7 @@ TIME = {"type": ["null", "string"], "format": "date-time"}
 
 with form.on_call_dag(
     "cdc_replay",
-    title="CDC: replay a range into raw",
+    title="4 On call: CDC, replay a range into raw",
     doc_md=__doc__,
     params={
         "shard": form.shard(),

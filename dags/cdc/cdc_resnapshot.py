@@ -14,7 +14,7 @@ from catchment.operators.cdc_on_call import CdcSnapshotOperator
 
 with form.on_call_dag(
     "cdc_resnapshot",
-    title="CDC: re-snapshot a table",
+    title="4 On call: CDC, re-snapshot a table",
     doc_md=__doc__,
     params={"shard": form.shard(), "table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG

@@ -8,7 +8,7 @@ from catchment.operators.cdc_on_call import CdcResumeOperator
 
 with form.on_call_dag(
     "cdc_resume",
-    title="CDC: resume a connector",
+    title="4 On call: CDC, resume a connector",
     doc_md=__doc__,
     params={"connector": form.connector(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG

@@ -9,7 +9,7 @@ from catchment.operators.cdc_on_call import CdcRotatePasswordOperator
 
 with form.on_call_dag(
     "cdc_rotate_password",
-    title="CDC: rotate a shard's password",
+    title="4 On call: CDC, rotate a shard's password",
     doc_md=__doc__,
     params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG

@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[2] / "include" / "dbt"
 
 with DAG(
     dag_id="application_state",
-    dag_display_name="application → current state",
+    dag_display_name="2 Build: application → current state",
     description="dbt: changes of the application's tables → current state and history",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[2] / "include" / "dbt"
 
 with DAG(
     dag_id="customer_metrics",
-    dag_display_name="raw → customer metrics",
+    dag_display_name="2 Build: raw → customer metrics",
     description="dbt: staging, intermediate, marts",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(

@@ -20,6 +20,10 @@ from local.settings import Settings
 
 SOURCES = ("chartmogul", "zendesk", "google_sheets")
 MARTS = "customer_metrics"
+EXAMPLES = (
+    "select table_schema, table_name from information_schema.tables where table_schema = 'MARTS' order by 2",
+    "select month, mrr_cents, customers, new_customers, churned_customers from marts.fct_mrr_monthly order by 1",
+)
 
 
 def main() -> int:
@@ -70,7 +74,19 @@ def report(profile: Profile, since: datetime, ended: Sequence[Run]) -> tuple[lis
     for service in profile.services():
         if service.url:
             screen.OUT.print(f"{service.name:20} {service.url}", soft_wrap=True)
+    for line in where_to_look(profile.settings.url("airflow", f"/dags/{MARTS}")):
+        screen.OUT.print(line, soft_wrap=True, markup=False)
     return streams, mrr
+
+
+def where_to_look(page: str) -> list[str]:
+    """Where the marts are seen: how they are built, and what is in them. Each command can be pasted."""
+    return [
+        "",
+        f"How the marts are built: {page}",
+        "What is in them, for example:",
+        *(f'  make query Q="{sql}"' for sql in EXAMPLES),
+    ]
 
 
 if __name__ == "__main__":

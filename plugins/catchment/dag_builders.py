@@ -38,7 +38,7 @@ def ingest_dag(
     """
     dag = DAG(
         dag_id=spec.name,
-        dag_display_name=f"{spec.title} → raw",
+        dag_display_name=f"1 Load: {spec.title} → raw",
         description=f"{spec.title} → S3 → Snowflake raw, {len(spec.streams)} streams",
         doc_md=doc_md,
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
