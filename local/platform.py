@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 
+from catchment import dbt_project
 from local.airflow.api import AirflowApi
 from local.airflow.connections import REGION
 from local.command import catchment
@@ -50,9 +51,9 @@ def ensure_warehouse(environment: Mapping[str, str]) -> None:
 
 
 def ensure_manifest(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Parse the dbt project, when a file of it has changed since the last time."""
+    """Parse the dbt project, when a file of it, or what makes its parts, has changed since the last time."""
     stamp = settings.var / "dbt.manifest"
-    wanted = fingerprint(DBT)
+    wanted = fingerprint(DBT) + hashlib.sha256(Path(dbt_project.__file__).read_bytes()).hexdigest()
     if MANIFEST.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
     catchment("dbt-manifest", environment=environment)

@@ -28,6 +28,9 @@ MANIFEST = Path("target/manifest.json")
 APPLICATION = "models/staging/application"
 """The models of the replicated tables, which have a DAG of their own."""
 
+TESTED_BY_THE_BUILD = ("tests/", "models/staging/")
+"""Where the files lie whose tests have no task of their own."""
+
 PARTS = {"application_state": True, "customer_metrics": False}
 """Each DAG that runs dbt, and whether it builds the models in APPLICATION (else all others)."""
 
@@ -69,14 +72,14 @@ def write_manifest(project: Path) -> Path:
 def part(manifest: Mapping[str, Any], of_application: bool) -> dict[str, Any]:
     """The manifest with only the nodes in APPLICATION and the tests of them, or with only the others.
 
-    What becomes no task is left out (sources, and the project's own tests, which run with the models that they read):
-    Cosmos would make empty groups of its folders.
+    What becomes no task is left out: sources, and tests that are of staging models or of the project as a whole. The
+    build runs these all the same (docs/adr/0020), and of their folders Cosmos would make empty groups.
     """
     nodes = {
         name: node
         for name, node in manifest["nodes"].items()
         if node["original_file_path"].startswith(APPLICATION) is of_application
-        and not node["original_file_path"].startswith("tests/")
+        and not (node["resource_type"] == "test" and node["original_file_path"].startswith(TESTED_BY_THE_BUILD))
     }
     return {**manifest, "nodes": nodes, "sources": {}}
 

@@ -43,7 +43,8 @@ def parse(home: Path, *, seed: int, folder: str = "dags", **variables: str) -> d
 def manifest() -> None:
     """dbt's manifest, which the models are rendered from: made when it is missing or older than a model."""
     made = DBT / dbt_project.part_of("application_state")
-    newest = max(path.stat().st_mtime for path in DBT.glob("models/**/*") if path.is_file())
+    read = (Path(dbt_project.__file__), *DBT.glob("models/**/*"))
+    newest = max(path.stat().st_mtime for path in read if path.is_file())
     if not made.exists() or made.stat().st_mtime < newest:
         dbt_project.write_manifest(DBT)
 
