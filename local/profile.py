@@ -101,8 +101,8 @@ class Profile:
             return
         running = {name for name, process in self._supervisor.processes().items() if process.runs}
         left = [service for service in self.services() if service.name in running]
-        for wave in sorted({service.wave for service in left}, reverse=True):
-            names = [service.name for service in left if service.wave == wave]
+        for order in sorted({service.stop_order for service in left}, reverse=True):
+            names = [service.name for service in left if service.stop_order == order]
             say(f"stopping {', '.join(names)}")
             together([partial(self._supervisor.stop_process, name) for name in names])
         self._supervisor.shutdown()

@@ -94,7 +94,9 @@ def _airflow(settings: Settings, credentials: Credentials, google_key: Mapping[s
     airflow = str(ROOT / ".venv" / "bin" / "airflow")
     port = str(settings.ports.airflow)
 
-    def component(name: str, heartbeat: str, *arguments: str, stop_seconds: int = 15) -> Service:
+    def component(
+        name: str, heartbeat: str, *arguments: str, stop_seconds: int = 15, stops_first: bool = False
+    ) -> Service:
         return Service(
             name=f"airflow-{name}",
             command=(airflow, name, *arguments),
@@ -102,6 +104,7 @@ def _airflow(settings: Settings, credentials: Credentials, google_key: Mapping[s
             health=HeartbeatHealth(health_page, heartbeat),
             wave=AIRFLOW,
             stop_seconds=stop_seconds,
+            stops_first=stops_first,
         )
 
     return (
@@ -115,7 +118,8 @@ def _airflow(settings: Settings, credentials: Credentials, google_key: Mapping[s
             url=settings.url("airflow"),
         ),
         # The servers that would show logs of other machines listen on all addresses: they are left out.
-        component("scheduler", "scheduler", "--skip-serve-logs", stop_seconds=30),
+        # The scheduler lets running tasks end, and they report that to the api-server.
+        component("scheduler", "scheduler", "--skip-serve-logs", stop_seconds=20, stops_first=True),
         component("dag-processor", "dag_processor"),
         component("triggerer", "triggerer", "--skip-serve-logs"),
     )

@@ -57,7 +57,8 @@ class Service:
     `wave` orders the start: a wave begins when the one before is healthy, and is stopped after those that follow it. An
     `early` service takes long to start: it is launched before all waves and awaited with Airflow's. `environment` is
     added to the starter's.
-    `port_name` is the service's name in `Ports`, if it listens.
+    `port_name` is the service's name in `Ports`, if it listens. One that `stops_first` has work in hand that needs the
+    others of its wave.
     """
 
     name: str
@@ -71,6 +72,12 @@ class Service:
     stop_seconds: int = 15
     start_seconds: int = 120
     early: bool = False
+    stops_first: bool = False
+
+    @property
+    def stop_order(self) -> tuple[int, bool]:
+        """Services with the highest are stopped first, those with the same side by side."""
+        return self.wave, self.stops_first
 
     @property
     def awaited(self) -> int:
