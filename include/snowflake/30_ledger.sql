@@ -1,8 +1,14 @@
 -- as: SYSADMIN
--- Timestamps are UTC. One row for each batch loaded, written in the transaction that loads it.
+-- Timestamps are UTC. One row for each checkpoint loaded, written in the transaction that loads it. BATCH_ID is the
+-- checkpoint's own id, which its rows carry; BATCH is that of its batch (a batch that is read in one go has one).
 -- SAME_AS: the batch whose rows are this one's too, for a list that is read whole and was found unchanged (see CONTENT).
+-- AS_OF: the moment that it speaks of: of two lists, or two windows that hold the same time, the later one is right.
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.LEDGER (
     BATCH_ID VARCHAR NOT NULL,
+    BATCH VARCHAR,
+    CHECKPOINT NUMBER(38, 0),
+    ATTEMPT VARCHAR,
+    COMPLETE BOOLEAN,
     SOURCE VARCHAR NOT NULL,
     STREAM VARCHAR NOT NULL,
     KIND VARCHAR NOT NULL,
@@ -22,8 +28,26 @@ CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.LEDGER (
     SAME_AS VARCHAR,
     SPEC_VERSION NUMBER(38, 0) NOT NULL,
     EXTRACTED_AT TIMESTAMP_NTZ NOT NULL,
+    AS_OF TIMESTAMP_NTZ,
     LOADED_AT TIMESTAMP_NTZ NOT NULL,
     QUERY_TAG VARCHAR
+);
+-- Columns that a ledger made before them lacks; NULL in its old rows, which are read as whole batches.
+ALTER TABLE RAW.CATCHMENT.LEDGER ADD COLUMN IF NOT EXISTS BATCH VARCHAR;
+ALTER TABLE RAW.CATCHMENT.LEDGER ADD COLUMN IF NOT EXISTS CHECKPOINT NUMBER(38, 0);
+ALTER TABLE RAW.CATCHMENT.LEDGER ADD COLUMN IF NOT EXISTS ATTEMPT VARCHAR;
+ALTER TABLE RAW.CATCHMENT.LEDGER ADD COLUMN IF NOT EXISTS COMPLETE BOOLEAN;
+ALTER TABLE RAW.CATCHMENT.LEDGER ADD COLUMN IF NOT EXISTS AS_OF TIMESTAMP_NTZ;
+-- The files of others that were loaded where they lie.
+CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.FILES (
+    BATCH_ID VARCHAR NOT NULL,
+    SOURCE VARCHAR NOT NULL,
+    STREAM VARCHAR NOT NULL,
+    URI VARCHAR NOT NULL,
+    ETAG VARCHAR NOT NULL,
+    BYTES NUMBER(38, 0) NOT NULL,
+    ROWS_LOADED NUMBER(38, 0) NOT NULL,
+    LOADED_AT TIMESTAMP_NTZ NOT NULL
 );
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.REJECTS (
     BATCH_ID VARCHAR NOT NULL,

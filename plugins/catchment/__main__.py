@@ -10,16 +10,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from catchment.batch import Batch, Kind, Mode
 from catchment.connection import Connection
 from catchment.errors import CatchmentError
-from catchment.platform import Platform
+from catchment.extract.run import Extracted, Sealing
+from catchment.landing import manifest_key
+from catchment.platform import Platform, Watcher
 from catchment.sources import SOURCES, source
 from catchment.warehouse.load import Loaded
 
+UNFINISHED = 3
+"""The exit status of a reading that goes on when the command is run again."""
 DBT_PROJECT = Path(__file__).parents[2] / "include" / "dbt"
 
 
@@ -53,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--to", dest="end", type=datetime.fromisoformat, required=True, help="with a zone")
         command.add_argument("--backfill", action="store_true", help="read only this window; the cursor stays")
         command.add_argument("--full", action="store_true", help="read all of history again")
+        command.add_argument("--accept-smaller", action="store_true", help="land a list that shrank too much, too")
+        command.add_argument(
+            "--minutes", type=float, help="stop at the first checkpoint after so many; run again to go on"
+        )
         command.add_argument("--bucket", help="default: CATCHMENT_LANDING_BUCKET, or catchment-landing")
 
     apply = commands.add_parser("snowflake-apply", help="make databases, roles, stages and tables; any number of times")
@@ -111,30 +119,42 @@ def _batch(args: argparse.Namespace) -> Batch:
     )
 
 
+def _extracted(args: argparse.Namespace, platform: Platform) -> Extracted:
+    """Extract the batch; how far a long reading is goes to standard error."""
+    read_for = timedelta(minutes=args.minutes) if args.minutes else None
+    watcher = Watcher(progress=lambda progress: print(f"checkpoint loaded: {progress}", file=sys.stderr, flush=True))
+    extracted = platform.extract(
+        _batch(args), sealing=Sealing(read_for=read_for), accept_smaller=args.accept_smaller, watcher=watcher
+    )
+    if not extracted.complete:
+        print("not at the end: run the same command again to go on", file=sys.stderr)
+    return extracted
+
+
 def _extract(args: argparse.Namespace) -> int:
     platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
-    print(platform.extract(_batch(args)) or "unchanged")
-    return 0
+    extracted = _extracted(args, platform)
+    print(extracted.key or ("unchanged" if extracted.complete else "unfinished"))
+    return 0 if extracted.complete else UNFINISHED
 
 
 def _load(args: argparse.Namespace) -> int:
     platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
     batch = _batch(args)
-    _print_loaded(batch, platform.load(platform.manifest_key(batch)))
+    _print_loaded(batch, platform.load(manifest_key(batch)))
     return 0
 
 
 def _sync(args: argparse.Namespace) -> int:
     platform = Platform.from_connections(Connection.from_env, bucket=args.bucket)
-    batch = _batch(args)
-    key = platform.extract(batch)
-    _print_loaded(batch, None if key is None else platform.load(key))
-    return 0
+    extracted = _extracted(args, platform)
+    _print_loaded(_batch(args), platform.load(extracted.key) if extracted.key else None)
+    return 0 if extracted.complete else UNFINISHED
 
 
 def _print_loaded(batch: Batch, loaded: Loaded | None) -> None:
-    """None: the source said before it was read that nothing changed."""
-    counts = {"rows": loaded.rows, "rejected": loaded.rejected} if loaded else {}
+    """None: nothing changed, or nothing is left to load."""
+    counts = {"rows": loaded.rows, "rejected": loaded.rejected, "gaps": len(loaded.gaps)} if loaded else {}
     print(json.dumps({"batch": batch.id, **counts, "unchanged": loaded is None or loaded.same_as is not None}))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, task
 
-from catchment.operators.ingest import ApiToS3Operator, S3ToSnowflakeOperator, source_asset
+from catchment.operators.ingest import ExtractStreamOperator, LoadBatchOperator, source_asset
 from catchment.operators.retries import RetryByKind
 from catchment.spec import SourceSpec, Stream
 
@@ -30,11 +30,13 @@ def ingest_dag(
     retries: int = 4,
     extract_timeout: timedelta = timedelta(hours=2),
     load_timeout: timedelta = timedelta(minutes=30),
+    run_timeout: timedelta = timedelta(hours=20),
 ) -> DAG:
     """The DAG that brings one source into raw: `schedule` is a cron expression in UTC, `pool` defaults to the source.
 
     Runs never overlap. Missed intervals need no catch-up, since a batch goes on from the ledger's cursor; with
-    `catchup` each interval is still its own batch.
+    `catchup` each interval is still its own batch. A run that is not through after `run_timeout` fails, and the next
+    one goes on from its last checkpoint.
     """
     dag = DAG(
         dag_id=spec.name,
@@ -45,6 +47,7 @@ def ingest_dag(
         start_date=start_date,
         catchup=catchup,
         max_active_runs=1,
+        dagrun_timeout=run_timeout,
         tags=["ingest", spec.name, f"owner:{owner}"],
         params=_form(spec),
         default_args={
@@ -62,19 +65,19 @@ def ingest_dag(
             for stream in spec.streams
         }
         for stream in spec.streams:
-            if stream.parent:
-                groups[stream.parent.stream][0] >> groups[stream.name][0]
+            if stream.read.parent:
+                groups[stream.read.parent.stream][0] >> groups[stream.name][0]
         loads = [load for _, load in groups.values()]
-        loads >> _announce(spec)
-        loads >> _watch()
+        loads >> _mark_source_loaded(spec)
+        loads >> _fail_if_any_stream_failed()
     return dag
 
 
 def _stream_tasks(
     spec: SourceSpec, stream: Stream, pool: str, extract_timeout: timedelta, load_timeout: timedelta
-) -> tuple[ApiToS3Operator, S3ToSnowflakeOperator]:
+) -> tuple[ExtractStreamOperator, LoadBatchOperator]:
     with TaskGroup(stream.name, tooltip=stream.description):
-        extract = ApiToS3Operator(
+        extract = ExtractStreamOperator(
             task_id="extract",
             source=spec.name,
             stream=stream.name,
@@ -82,7 +85,7 @@ def _stream_tasks(
             execution_timeout=extract_timeout,
             doc_md=_stream_doc(spec, stream),
         )
-        load = S3ToSnowflakeOperator(
+        load = LoadBatchOperator(
             task_id="load",
             source=spec.name,
             stream=stream.name,
@@ -95,34 +98,34 @@ def _stream_tasks(
     return extract, load
 
 
-def _announce(spec: SourceSpec) -> Any:
+def _mark_source_loaded(spec: SourceSpec) -> Any:
     @task(
-        task_id="announce",
+        task_id="mark_source_loaded",
         trigger_rule=TriggerRule.ALL_DONE,
         outlets=[source_asset(spec.name)],
         doc_md="Says that the run is over, so that dbt may begin. A broken stream does not hold its siblings back.",
     )
-    def announce() -> None:
+    def mark_source_loaded() -> None:
         return None
 
-    return announce()
+    return mark_source_loaded()
 
 
-def _watch() -> Any:
+def _fail_if_any_stream_failed() -> Any:
     @task(
-        task_id="watch",
+        task_id="fail_if_any_stream_failed",
         trigger_rule=TriggerRule.ONE_FAILED,
         retries=0,
         doc_md="Runs only when a stream failed, and fails, so that the run is red though its siblings went on.",
     )
-    def watch() -> None:
+    def fail_if_any_stream_failed() -> None:
         from catchment.errors import NeedsPerson
 
         raise NeedsPerson(
             "A stream failed; the others were loaded. See the red task: the last line of its log says what to do."
         )
 
-    return watch()
+    return fail_if_any_stream_failed()
 
 
 def _form(spec: SourceSpec) -> dict[str, Param]:
@@ -151,6 +154,14 @@ def _form(spec: SourceSpec) -> dict[str, Param]:
             enum=["incremental", "full"],
             values_display={"incremental": "Incremental: what is new since the cursor", "full": "Full: all of history"},
             title="Mode",
+            description_md=f"All of history begins at {spec.history_start:%Y-%m-%d}, or where the connection "
+            f"`{spec.name}` says (`history_start` in its extra).",
+        ),
+        "accept_smaller": Param(
+            False,
+            type="boolean",
+            title="Accept a smaller list",
+            description_md="Load a list that shrank so much that it was held back (docs/runbooks/smaller_list.md).",
         ),
     }
 

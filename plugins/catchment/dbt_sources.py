@@ -31,14 +31,18 @@ COLUMNS = (
     ("loaded_at", "When the batch was loaded (UTC)."),
 )
 LEDGER_COLUMNS = (
-    ("batch_id", "The batch; its rows in the raw table carry the same id."),
+    ("batch_id", "The checkpoint of a batch; its rows in the raw table carry the same id."),
+    ("batch", "The batch that it is a checkpoint of; a batch that was read in one go has one."),
+    ("checkpoint", "The checkpoint's number in its batch, from 0."),
+    ("complete", "Whether it is the last of its batch."),
+    ("as_of", "The moment that it speaks of (UTC): of two lists or windows the later one is right."),
     ("same_as", "The batch whose rows are this one's too: a list that is read whole and was as before. Else empty."),
     ("source", "The source of the batch."),
     ("stream", "The stream of the batch."),
     ("kind", "`scheduled` or `backfill`."),
     ("window_from", "Start of the time that a re-read window covers, inclusive (UTC); empty for other streams."),
     ("window_to", "End of the time that a re-read window covers, exclusive (UTC)."),
-    ("extracted_at", "When the vendor was asked (UTC): of two batches the later one is right."),
+    ("extracted_at", "When the vendor was asked (UTC)."),
     ("loaded_at", "When the batch was loaded (UTC)."),
 )
 CDC_TABLES: tuple[dict[str, Any], ...] = (
@@ -102,7 +106,11 @@ def _source(spec: SourceSpec) -> dict[str, Any]:
 
 
 def _table(spec: SourceSpec, stream: Stream) -> dict[str, Any]:
-    meta: dict[str, Any] = {"key": list(stream.key), "read": type(stream.read).__name__}
+    meta: dict[str, Any] = {
+        "key": list(stream.key),
+        "read": type(stream.read).__name__,
+        "current": str(stream.read.current),
+    }
     for name, value in (
         ("owner", stream.owner),
         ("personal", list(stream.personal)),

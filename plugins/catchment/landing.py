@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import secrets
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from types import TracebackType
 from typing import Any, Protocol
 
 import msgspec
 import zstandard
 
-from catchment.batch import Batch
+from catchment.batch import Batch, stamp
 from catchment.errors import ContractBroken, LandingUnavailable, NeedsPerson
+from catchment.spec import Current
 
 PART_BYTES = 4 * 1024 * 1024
 MANIFEST = "manifest.json"
+
+
+class RecordFormat(StrEnum):
+    """What the files of a batch hold: a record a line; a record with its parent's key a line; or what others write."""
+
+    RECORDS = "records"
+    ENVELOPES = "envelopes"
+    GZIP_RECORDS = "gzip_records"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as the store describes it; `sha256` is in hex, "" where the store knows none."""
+
+    key: str
+    bytes: int
+    etag: str
+    modified: datetime
+    sha256: str = ""
 
 
 class Store(Protocol):
@@ -26,7 +52,8 @@ class Store(Protocol):
     def uri(self) -> str: ...
     def put(self, key: str, data: bytes) -> None: ...
     def get(self, key: str) -> bytes | None: ...
-    def keys(self, prefix: str) -> Iterator[str]: ...
+    def head(self, key: str) -> Listed | None: ...
+    def entries(self, prefix: str) -> Iterator[Listed]: ...
     def delete(self, keys: Iterable[str]) -> None: ...
 
 
@@ -42,7 +69,11 @@ class S3Store:
         return f"s3://{self._bucket}/"
 
     def put(self, key: str, data: bytes) -> None:
-        self._call("write", key, self._client.put_object, Bucket=self._bucket, Key=key, Body=data)
+        """Write an object. S3 compares the digest with what arrived, and keeps it for `head`."""
+        digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+        self._call(
+            "write", key, self._client.put_object, Bucket=self._bucket, Key=key, Body=data, ChecksumSHA256=digest
+        )
 
     def get(self, key: str) -> bytes | None:
         try:
@@ -51,11 +82,23 @@ class S3Store:
             return None
         return bytes(self._call("read", key, reply["Body"].read))
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def head(self, key: str) -> Listed | None:
+        try:
+            reply = self._call(
+                "read", key, self._client.head_object, Bucket=self._bucket, Key=key, ChecksumMode="ENABLED"
+            )
+        except FileNotFoundError:
+            return None
+        checksum = reply.get("ChecksumSHA256", "")
+        sha256 = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else ""
+        return Listed(key, reply["ContentLength"], reply["ETag"].strip('"'), reply["LastModified"], sha256)
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
         more: dict[str, str] = {}
         while True:
             reply = self._call("list", prefix, self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **more)
-            yield from (item["Key"] for item in reply.get("Contents", ()))
+            for item in reply.get("Contents", ()):
+                yield Listed(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"])
             if not reply.get("IsTruncated"):
                 return
             more = {"ContinuationToken": reply["NextContinuationToken"]}
@@ -87,28 +130,48 @@ class S3Store:
             ) from error
 
 
-class LandedFile(msgspec.Struct, frozen=True):
-    """One file of a batch: `bytes` and `sha256` are of the compressed object, `rows` its lines."""
+class LandedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a batch: `key` below the bucket, `bytes` of the object as it lies there.
 
-    name: str
-    rows: int
+    Ours have `sha256` and `rows`. Files that others wrote have `uri` and `etag`; how many rows they hold is known when
+    they are loaded.
+    """
+
+    key: str
     bytes: int
-    sha256: str
+    rows: int = 0
+    sha256: str = ""
+    etag: str = ""
+    uri: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch holds, and what it took. A load reads exactly the files that it names."""
+    """What a checkpoint of a batch holds, and what it took. A load reads exactly the files that it names.
+
+    `batch_id` is the checkpoint's own id, which its rows carry; `batch` is the batch's. `complete`: it is the last of
+    its batch. `as_of` is the moment that it speaks of. A long reading that is taken up again keeps its `attempt`.
+    """
 
     batch_id: str
+    batch: str
+    checkpoint: int
+    complete: bool
+    attempt: str
     source: str
     stream: str
     kind: str
     mode: str
+    current: Current
+    key: tuple[str, ...]
+    record_format: RecordFormat
+    columns: tuple[str, ...] = ()
     interval_start: datetime
     interval_end: datetime
     extracted_at: datetime
+    as_of: datetime
     files: tuple[LandedFile, ...]
     rejects: tuple[LandedFile, ...] = ()
+    gaps: tuple[str, ...] = ()
     rows: int = 0
     rejected: int = 0
     window_from: datetime | None = None
@@ -133,18 +196,36 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256("\n".join(read).encode()).hexdigest()
 
 
-def write_manifest(store: Store, batch: Batch, manifest: Manifest) -> str:
-    """Make the landed files a batch, and remove what an earlier attempt left beside them. Returns the key."""
-    key = batch.prefix + MANIFEST
+def checkpoint_id(batch: Batch, number: int) -> str:
+    """The id that the rows of a checkpoint carry: the batch's own for the first."""
+    return f"{batch.id}.{number}" if number else batch.id
+
+
+def checkpoint_prefix(batch: Batch, number: int) -> str:
+    """Where a checkpoint lands, below the bucket; ends with a slash."""
+    return f"{batch.prefix}{number:04d}/"
+
+
+def manifest_key(batch: Batch, checkpoint: int = 0) -> str:
+    return checkpoint_prefix(batch, checkpoint) + MANIFEST
+
+
+def new_attempt(mode: str, now: datetime) -> str:
+    """A name for an attempt that no other has; later ones sort after earlier ones of the same mode."""
+    return f"{mode}-{stamp(now.replace(microsecond=0))}-{secrets.token_hex(4)}"
+
+
+def write_manifest(store: Store, manifest: Manifest, prefix: str) -> str:
+    """Make the landed files a checkpoint, and remove what earlier attempts left beside them. Returns the key.
+
+    What is younger than this attempt stays: it is another attempt's, which still writes or has just ended.
+    """
+    key = prefix + MANIFEST
     store.put(key, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-    named = {batch.prefix + file.name for file in (*manifest.files, *manifest.rejects)} | {key}
-    store.delete([left for left in store.keys(batch.prefix) if left not in named])
+    named = {file.key for file in (*manifest.files, *manifest.rejects)} | {key}
+    left = [entry for entry in store.entries(prefix) if entry.key not in named]
+    store.delete([entry.key for entry in left if entry.modified.astimezone(UTC) < manifest.extracted_at])
     return key
-
-
-def withdraw_manifest(store: Store, batch: Batch) -> None:
-    """Unmake a landed batch before its parts are replaced: an old manifest must never name new parts."""
-    store.delete([batch.prefix + MANIFEST])
 
 
 def read_manifest(store: Store, key: str) -> Manifest:
@@ -157,32 +238,53 @@ def read_manifest(store: Store, key: str) -> Manifest:
         raise ContractBroken(f"{store.uri}{key} is not a manifest ({error}): extract the batch again.") from error
 
 
-def read_lines(store: Store, prefix: str, file: LandedFile) -> Iterator[bytes]:
+def read_lines(store: Store, file: LandedFile) -> Iterator[bytes]:
     """The lines of a landed file, without their ends; raises when it is not the file that the manifest names."""
-    data = store.get(prefix + file.name)
+    data = store.get(file.key)
     if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
-        raise ContractBroken(
-            f"{store.uri}{prefix}{file.name} is not what its manifest says: somebody changed the landing. "
-            "Extract the batch again."
-        )
+        raise changed(store.uri + file.key)
     rest = b""
     for chunk in zstandard.ZstdDecompressor().read_to_iter(data):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
 
 
+def verify(store: Store, file: LandedFile) -> None:
+    """Raise unless the object is the one that the manifest names, by size and digest (others' files: by ETag).
+
+    A store that keeps no digest is read for it.
+    """
+    found = store.head(file.key)
+    if found is None or found.bytes != file.bytes:
+        raise changed(store.uri + file.key)
+    if file.etag:
+        if found.etag != file.etag:
+            raise changed(store.uri + file.key)
+        return
+    digest = found.sha256 or hashlib.sha256(store.get(file.key) or b"").hexdigest()
+    if digest != file.sha256:
+        raise changed(store.uri + file.key)
+
+
+def changed(where: str) -> ContractBroken:
+    return ContractBroken(
+        f"{where} is not what its manifest says: somebody changed the landing, or another attempt at the same batch "
+        "replaced it. Extract the batch again; the rows loaded before stay."
+    )
+
+
 class Parts:
-    """Writes JSON Lines into parts of about `part_bytes` compressed, `{name}-0.jsonl.zst` and on.
+    """Writes JSON Lines into parts of about `part_bytes` compressed, `{name}-0.jsonl.zst` and on below `prefix`.
 
     One part is filled while one is on its way, so memory is a few parts however long the batch. Leaving the block
-    without an error flushes the last part; `files` is complete after that.
+    without an error flushes the last part; `files` is complete after that. Names hold a token of this very writer, so
+    that two attempts at one batch never write the same object.
     """
 
     def __init__(self, store: Store, prefix: str, name: str = "part", *, part_bytes: int = PART_BYTES) -> None:
         self.files: list[LandedFile] = []
         self._store = store
-        self._prefix = prefix
-        self._name = name
+        self._prefix = f"{prefix}{secrets.token_hex(4)}-{name}"
         self._part_bytes = part_bytes
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix=f"upload-{name}")
         self._upload: Future[None] | None = None
@@ -227,13 +329,13 @@ class Parts:
             return
         self._write(self._compressor.flush())
         data = b"".join(self._chunks)
-        name = f"{self._name}-{len(self.files)}.jsonl.zst"
+        key = f"{self._prefix}-{len(self.files)}.jsonl.zst"
         self.files.append(
-            LandedFile(name=name, rows=self._rows, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+            LandedFile(key=key, rows=self._rows, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         )
         self._rows = 0
         self._wait()
-        self._upload = self._uploader.submit(self._store.put, self._prefix + name, data)
+        self._upload = self._uploader.submit(self._store.put, key, data)
 
     def _wait(self) -> None:
         if self._upload is not None:

@@ -5,18 +5,24 @@ Operators, the command line and tests all go through here, so that a batch is ex
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from functools import partial
+from threading import Event
+from typing import Any, TypeVar
 
 from catchment.batch import Batch
 from catchment.connection import Connection
+from catchment.cursor import CursorState
 from catchment.errors import CatchmentError, NeedsPerson, RateLimited, Refused, TryAgain
-from catchment.extract.http import Vendor
-from catchment.extract.plan import Progress
-from catchment.extract.run import Extraction
-from catchment.landing import MANIFEST, S3Store, Store, read_manifest
+from catchment.extract.progress import Progress
+from catchment.extract.run import Extracted, Extraction, Sealing
+from catchment.http.client import HttpClient
+from catchment.http.limits import open_limits
+from catchment.landing import S3Store, Store
 from catchment.sources import source
 from catchment.spec import SourceSpec
 from catchment.warehouse import ledger, session
@@ -24,19 +30,36 @@ from catchment.warehouse.load import Loaded, load
 
 LANDING_BUCKET = "catchment-landing"  # unless CATCHMENT_LANDING_BUCKET names another
 LookUp = Callable[[str], Connection]
+T = TypeVar("T")
 
 
 class NotInPlan(CatchmentError):
     """A stream that the vendor sells apart, that is refused and never worked: left out, not failed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watcher:
+    """Who wants to know how an extraction goes. `on_open` is handed the client, whose `cancel` ends it from elsewhere.
+
+    `report` is told the rows of each page, `progress` how far a long reading is, `loaded` each checkpoint before the
+    last.
+    """
+
+    on_open: Callable[[HttpClient], Any] = lambda client: None
+    report: Callable[[int], None] = lambda rows: None
+    progress: Callable[[Progress], None] = lambda progress: None
+    loaded: Callable[[Loaded], None] = lambda loaded: None
+
+
 @dataclass(frozen=True)
 class Platform:
-    """Where batches go: a store, and a way to open sessions and to look up vendors' connections."""
+    """Where batches go: a store, and a way to open sessions, other buckets and vendors' connections."""
 
     store: Store
     open_session: Callable[[str], session.Session]
     look_up: LookUp
+    open_bucket: Callable[[str], Store] | None = None
+    part_bytes: int = 4 * 1024 * 1024
 
     @classmethod
     def from_connections(
@@ -48,67 +71,130 @@ class Platform:
         warehouse: str = "snowflake_default",
     ) -> Platform:
         """The platform on these connections; nothing is opened before it is needed."""
+        client = s3_client(look_up(aws))
+        landing = bucket or os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET)
         return cls(
-            store=S3Store(
-                s3_client(look_up(aws)), bucket or os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET)
-            ),
+            store=S3Store(client, landing),
             open_session=lambda tag: session.connect(look_up(warehouse), query_tag=tag),
             look_up=look_up,
+            open_bucket=lambda name: S3Store(client, name),
         )
 
-    def manifest_key(self, batch: Batch) -> str:
-        return batch.prefix + MANIFEST
-
-    def progress(self, batch: Batch, *, query_tag: str = "") -> Progress:
+    def cursor_state(self, batch: Batch, *, query_tag: str = "") -> CursorState:
         """Where the stream stands before `batch`, from the ledger."""
-        opened = self.open_session(query_tag)
-        try:
-            with session.explained(f"read the ledger for {batch}"):
-                return ledger.progress(opened.cursor(), batch)
-        finally:
-            opened.close()
+        return self._ask_ledger(partial(ledger.cursor_state, batch=batch), f"read the ledger for {batch}", query_tag)
 
     def extract(
         self,
         batch: Batch,
         *,
         query_tag: str = "",
-        report: Callable[[int], None] = lambda rows: None,
-        opened: Callable[[Vendor], Any] = lambda vendor: None,
-    ) -> str | None:
-        """Land `batch`; returns its manifest's key, or None when the stream is unchanged.
-
-        `opened` is handed the vendor, whose `cancel` ends the extraction from another thread or a signal handler.
-        """
+        watcher: Watcher = Watcher(),
+        sealing: Sealing = Sealing(),  # noqa: B008 - frozen
+        accept_smaller: bool = False,
+    ) -> Extracted:
+        """Land `batch`, and load the checkpoints that are sealed before its last, which is left to `load`."""
         spec = source(batch.source)
-        progress = self.progress(batch, query_tag=query_tag)
+        state = self.cursor_state(batch, query_tag=query_tag)
+
+        def load_checkpoint(key: str) -> None:
+            watcher.loaded(self.load(key, query_tag=query_tag))
+
         try:
-            vendor = Vendor(spec, self.look_up(spec.name))
-            opened(vendor)
+            connection = self.look_up(spec.name)
+            client = self.open_client(spec, connection) if spec.api else None
+            if client:
+                watcher.on_open(client)
             try:
-                extraction = Extraction(spec, vendor, self.store, pii_key=self._pii_key(spec, batch), report=report)
-                manifest = extraction.run(batch, progress)
+                return Extraction(
+                    source=spec,
+                    client=client,
+                    store=self.store,
+                    history_start=history_start(spec, connection),
+                    load=load_checkpoint,
+                    pii_key=self._pii_key(spec, batch),
+                    sealing=sealing,
+                    accept_smaller=accept_smaller,
+                    report=watcher.report,
+                    progress=watcher.progress,
+                    open_bucket=partial(self._bucket_of, connection),
+                    files_loaded=partial(self._files_loaded, batch, query_tag),
+                    part_bytes=self.part_bytes,
+                ).run(batch, state)
             finally:
-                vendor.close()
+                if client:
+                    client.close()
         except CatchmentError as error:
-            raise _in_context(error, spec, batch, progress) from error
-        return None if manifest is None else self.manifest_key(batch)
+            raise _in_context(error, spec, batch, state) from error
 
     def load(
-        self, key: str, *, query_tag: str = "", opened: Callable[[session.Session], Any] = lambda session: None
+        self, key: str, *, query_tag: str = "", on_open: Callable[[session.Session], Any] = lambda session: None
     ) -> Loaded:
-        """Load the batch whose manifest is at `key`. `opened` is handed the session, for a cancel from elsewhere."""
-        manifest = read_manifest(self.store, key)
-        stream = source(manifest.source).stream(manifest.stream)
+        """Load the checkpoint at `key`, a manifest's. `on_open` is handed the session, for a cancel from elsewhere."""
         warehouse = self.open_session(query_tag)
-        opened(warehouse)
+        on_open(warehouse)
         try:
-            return load(warehouse, self.store, key, stream, query_tag=query_tag)
+            return load(warehouse, self.store, key, query_tag=query_tag, open_bucket=self.open_bucket)
         finally:
             warehouse.close()
 
+    def open_client(self, spec: SourceSpec, connection: Connection) -> HttpClient:
+        """The client of a source's API, within the budgets that all machines share."""
+        cancelled = Event()
+        if spec.api is None:
+            raise NeedsPerson(f"{spec.title} is read from files and has no API to ask.")
+        account = hashlib.sha256(f"{connection.base_url(spec.api.base_url)} {connection.key}".encode()).hexdigest()[:12]
+        limits = open_limits(
+            spec.name,
+            account,
+            self._optional("rate_limits"),
+            overrides=connection.extra.get("rate_limits", {}),
+            sleep=cancelled.wait,
+        )
+        return HttpClient(spec.api, connection, limits=limits, cancelled=cancelled)
+
+    def _optional(self, conn_id: str) -> Connection | None:
+        try:
+            return self.look_up(conn_id)
+        except NeedsPerson:
+            return None
+
+    def _bucket_of(self, connection: Connection, name: str) -> Store:
+        bucket = name or str(connection.extra.get("bucket", ""))
+        if not bucket or self.open_bucket is None:
+            raise NeedsPerson(
+                f'The connection "{connection.conn_id}" names no bucket: set `bucket` in its extra.'
+            )
+        return self.open_bucket(bucket)
+
+    def _files_loaded(self, batch: Batch, query_tag: str) -> frozenset[tuple[str, str]]:
+        ask = partial(ledger.files_loaded, source=batch.source, stream=batch.stream)
+        return self._ask_ledger(ask, f"read the files of {batch}", query_tag)
+
+    def _ask_ledger(self, ask: Callable[[session.Cursor], T], doing: str, query_tag: str) -> T:
+        opened = self.open_session(query_tag)
+        try:
+            with session.explained(doing):
+                return ask(opened.cursor())
+        finally:
+            opened.close()
+
     def _pii_key(self, spec: SourceSpec, batch: Batch) -> bytes:
         return self.look_up("catchment_pii").password.encode() if spec.stream(batch.stream).personal else b""
+
+
+def history_start(spec: SourceSpec, connection: Connection) -> datetime:
+    """Where reads of all history begin: as the connection's extra says, else as the spec does."""
+    said = connection.extra.get("history_start")
+    if not said:
+        return spec.history_start
+    try:
+        moment = datetime.fromisoformat(str(said))
+    except ValueError as error:
+        raise NeedsPerson(
+            f'`history_start` in the connection "{connection.conn_id}" is {said!r}: write it like 2015-01-01.'
+        ) from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def s3_client(connection: Connection) -> Any:
@@ -128,13 +214,13 @@ def s3_client(connection: Connection) -> Any:
     )
 
 
-def _in_context(error: CatchmentError, spec: SourceSpec, batch: Batch, progress: Progress) -> CatchmentError:
+def _in_context(error: CatchmentError, spec: SourceSpec, batch: Batch, state: CursorState) -> CatchmentError:
     """The same kind of error, as a sentence that names the batch and where its stream stands."""
     stream = spec.stream(batch.stream)
-    cursor = f"the cursor stays at {progress.cursor}" if progress.cursor else "the stream has no cursor yet"
-    text = f"{batch}: {str(error).rstrip('.')}. Nothing was loaded; {cursor}."
+    cursor = f"the cursor stays at {state.cursor}" if state.cursor else "the stream has no cursor yet"
+    text = f"{batch}: {str(error).rstrip('.')}. What was loaded before stays; {cursor}."
     match error:
-        case Refused(status=403) if stream.plan_gated and not progress.loaded:
+        case Refused(status=403) if stream.plan_gated and not state.ever_loaded:
             return NotInPlan(f"{batch}: the vendor's plan does not include it ({error}). It is left out until it does.")
         case Refused(status=status):
             return Refused(text, status=status)

@@ -49,7 +49,7 @@ def batch_of(source: str, stream: str, run: Run) -> Batch:
 def selected(spec: SourceSpec, stream: str, chosen: Collection[str]) -> bool:
     """Whether a run reads a stream: all when none is chosen; a parent too when its child is."""
     wanted = set(chosen)
-    parents = {s.parent.stream for s in spec.streams if s.parent and s.name in wanted}
+    parents = {s.read.parent.stream for s in spec.streams if s.read.parent and s.name in wanted}
     return not wanted or stream in wanted | parents
 
 

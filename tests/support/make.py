@@ -7,10 +7,17 @@ from typing import Any
 
 from catchment.batch import Batch
 from catchment.connection import Connection
-from catchment.spec import SECOND, BasicKey, CursorPages, RateLimit, Read, Snapshot, SourceSpec, Stream
+from catchment.http.auth import BasicKey
+from catchment.http.client import HttpApi
+from catchment.http.limits import RateLimit
+from catchment.http.paginators import CursorPages
+from catchment.reads.http_list import HttpList
+from catchment.reads.protocol import Read
+from catchment.spec import SourceSpec, Stream
+from catchment.times import SECOND
 
 LISTS = CursorPages(size=3)
-QUICK = {"tries": 3, "first": 0.001, "longest": 0.002, "patience": 0.5}
+QUICK = {"tries": 3, "first": 0.001, "longest": 0.002, "timeout": 0.5}
 NO_LIMITS = {"account": 5000, "incremental": 5000, "drive": 5000}
 
 
@@ -19,15 +26,19 @@ def moment(day: int, hour: int = 2, month: int = 3) -> datetime:
 
 
 def stream(name: str = "things", read: Read | None = None, **fields: Any) -> Stream:
-    fields = {"path": name, "records": "entries", "key": ("id",), "pages": LISTS, **fields}
-    return Stream(name=name, read=read or Snapshot(), **fields)
+    return Stream(name=name, read=read or http_list(name), **{"key": ("id",), **fields})
+
+
+def http_list(path: str = "things", **fields: Any) -> HttpList:
+    return HttpList(**{"path": path, "records": "entries", "paginator": LISTS, **fields})
 
 
 def source(*streams: Stream, **fields: Any) -> SourceSpec:
     """A source called `vendor`; without streams, it has one list called `things`."""
-    fields = {"title": "Vendor", "base_url": "https://vendor.example", "auth": BasicKey(), **fields}
-    rate = RateLimit(1000, per=SECOND)
-    return SourceSpec(name="vendor", rate=rate, streams=streams or (stream(),), **fields)
+    api = {name: fields.pop(name) for name in ("parallel", "auth", "actions", "limits") if name in fields}
+    api = {"auth": BasicKey(), "limits": (RateLimit(1000, per=SECOND),), **api}
+    fields = {"title": "Vendor", "api": HttpApi(base_url="https://vendor.example", **api), **fields}
+    return SourceSpec(name="vendor", streams=streams or (stream(),), **fields)
 
 
 def batch(name: str = "things", day: int = 1, **fields: Any) -> Batch:
@@ -39,4 +50,4 @@ def batch(name: str = "things", day: int = 1, **fields: Any) -> Batch:
 def connection(url: str = "https://vendor.example", **fields: Any) -> Connection:
     """A connection with quick retries and limits that are never met."""
     extra = {"retry": QUICK, "rate_limits": NO_LIMITS, **fields.pop("extra", {})}
-    return Connection(**{"conn_id": "vendor", "host": url, "login": "key", "extra": extra, **fields})
+    return Connection(**{"conn_id": "vendor", "host": url, "password": "key", "extra": extra, **fields})

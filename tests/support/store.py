@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 
 from catchment.errors import LandingUnavailable
-from catchment.landing import LandedFile, Manifest, read_lines
+from catchment.landing import LandedFile, Listed, Manifest, read_lines
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 Fault = Callable[[str, str], bool]
 
 
@@ -17,6 +20,7 @@ class MemoryStore:
 
     def __init__(self, fails: Fault = lambda verb, key: False) -> None:
         self.objects: dict[str, bytes] = {}
+        self.modified: dict[str, datetime] = {}
         self.log: list[tuple[str, str]] = []
         self.fails = fails
 
@@ -28,22 +32,30 @@ class MemoryStore:
         self._call("get", key)
         return self.objects.get(key)
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def head(self, key: str) -> Listed | None:
+        self._call("head", key)
+        return self._listed(key) if key in self.objects else None
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
         self._call("list", prefix)
-        return iter([key for key in sorted(self.objects) if key.startswith(prefix)])
+        return iter([self._listed(key) for key in sorted(self.objects) if key.startswith(prefix)])
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._call("delete", key)
             self.objects.pop(key, None)
 
-    def lines(self, prefix: str, files: Iterable[LandedFile]) -> list[bytes]:
+    def lines(self, files: Iterable[LandedFile]) -> list[bytes]:
         """All lines of landed files."""
-        return [line for file in files for line in read_lines(self, prefix, file)]
+        return [line for file in files for line in read_lines(self, file)]
 
-    def rows(self, prefix: str, manifest: Manifest) -> list[bytes]:
-        """The lines of a batch, as a load would read them."""
-        return self.lines(prefix, manifest.files)
+    def rows(self, manifest: Manifest) -> list[bytes]:
+        """The lines of a checkpoint, as a load would read them."""
+        return self.lines(manifest.files)
+
+    def _listed(self, key: str) -> Listed:
+        digest = hashlib.sha256(self.objects[key]).hexdigest()
+        return Listed(key, len(self.objects[key]), digest[:32], self.modified.get(key, LONG_AGO), digest)
 
     def _call(self, verb: str, key: str) -> None:
         self.log.append((verb, key))

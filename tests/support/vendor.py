@@ -12,7 +12,9 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from catchment.extract.http import Tally
+from catchment.http import client as http_client
+from catchment.http import request as http
+from catchment.http.client import Tally
 
 T = TypeVar("T")
 
@@ -109,15 +111,33 @@ class Scripted:
 
 
 class InProcess:
-    """Stands where the package has a `Vendor`, and takes replies from a function: no sockets, no retries."""
+    """Stands where the package has an `HttpClient`, and takes replies from a function: no sockets, no retries."""
 
     def __init__(self, reply: Callable[[str, Mapping[str, Any]], Any]) -> None:
         self.tally = Tally()
         self.asked: list[dict[str, Any]] = []
+        self.paused: list[float] = []
         self._reply = reply
 
-    def get(self, path: str, params: Mapping[str, Any], *, accept: Callable[[bytes], T], limit: object = None) -> T:
+    def send(
+        self,
+        request: http.Request,
+        *,
+        accept: Callable[[http_client.Reply], T],
+        limits: object = (),
+        actions: object = (),
+    ) -> T:
         self.tally.count(requests=1)
-        self.asked.append(dict(params))
-        value = self._reply(path, params)
-        return accept(value if isinstance(value, bytes) else json.dumps(value).encode())
+        self.asked.append(dict(request.params))
+        value = self._reply(request.path, request.params)
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return accept(http_client.Reply(200, {}, body))
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+
+    def cancel(self) -> None:
+        """There is nothing to end."""
+
+    def close(self) -> None:
+        """There is nothing to close."""

@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from catchment.extract.http import Vendor
+from catchment.extract.plan import Progress, ReadOn
+from catchment.extract.readers import Reached, time_export_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catchment.batch import Batch, Kind, Mode
 from catchment.errors import LandingUnavailable, VendorUnavailable
-from catchment.extract.http import Vendor
-from catchment.extract.plan import Progress, ReadOn
-from catchment.extract.readers import Reached, time_export_pages
 from catchment.extract.run import Extraction
 from catchment.landing import Manifest
 from catchment.spec import SavedCursor, Stream, TimeExport

@@ -13,11 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catchment.errors import ContractBroken, LandingUnavailable, NeedsPerson
-from catchment.landing import MANIFEST, LandedFile, Manifest, Parts, S3Store, read_lines, read_manifest, write_manifest
+from catchment.landing import (
+    MANIFEST,
+    LandedFile,
+    Manifest,
+    Parts,
+    RecordFormat,
+    S3Store,
+    checkpoint_prefix,
+    manifest_key,
+    read_lines,
+    read_manifest,
+    verify,
+    write_manifest,
+)
+from catchment.spec import Current
 from tests.support.make import batch
 from tests.support.store import MemoryStore
 
-PREFIX = batch().prefix
+PREFIX = checkpoint_prefix(batch(), 0)
 PAGES = st.lists(st.lists(st.binary(max_size=40).map(lambda data: data.replace(b"\n", b" ")), max_size=6), max_size=12)
 
 
@@ -33,7 +47,11 @@ def test_the_same_lines_have_the_same_digest_however_they_came(pages: list[list[
     lines = [line for page in pages for line in page]
     one_by_one = [land(MemoryStore(), [[line] for line in lines], part_bytes=10**6)]
     at_once = [land(MemoryStore(), [lines], part_bytes=10**6)]
-    assert one_by_one == at_once
+    assert digests(one_by_one) == digests(at_once)
+
+
+def digests(landings: list[list[LandedFile]]) -> list[list[tuple[int, str]]]:
+    return [[(file.rows, file.sha256) for file in files] for files in landings]
 
 
 def noise(pages: int) -> list[list[bytes]]:
@@ -45,8 +63,10 @@ def noise(pages: int) -> list[list[bytes]]:
 def manifest(files: list[LandedFile], **fields: Any) -> Manifest:
     now = datetime(2026, 3, 2, 2, tzinfo=UTC)
     whole = {"batch_id": batch().id, "source": "vendor", "stream": "things", "kind": "scheduled", "mode": "incremental"}
-    times = {"interval_start": now, "interval_end": now, "extracted_at": now}
-    return Manifest(**whole, **times, files=tuple(files), **fields)
+    whole |= {"batch": batch().id, "checkpoint": 0, "complete": True, "attempt": "incremental-1"}
+    whole |= {"current": Current.NEWEST_LIST, "key": ("id",), "record_format": RecordFormat.RECORDS}
+    times = {"interval_start": now, "interval_end": now, "extracted_at": now, "as_of": now}
+    return Manifest(**{**whole, **times, "files": tuple(files), **fields})
 
 
 @given(pages=PAGES, part_bytes=st.sampled_from([1, 30, 10_000]))
@@ -55,13 +75,13 @@ def test_lines_come_back_in_order_and_every_part_is_what_its_entry_says(
 ) -> None:
     store = MemoryStore()
     files = land(store, pages, part_bytes)
-    assert store.lines(PREFIX, files) == [line for lines in pages for line in lines]
-    assert [file.name for file in files] == [f"part-{number}.jsonl.zst" for number in range(len(files))]
+    assert store.lines(files) == [line for lines in pages for line in lines]
+    assert [file.key.rpartition("-part-")[2] for file in files] == [f"{n}.jsonl.zst" for n in range(len(files))]
     for file in files:
-        data = store.objects[PREFIX + file.name]
+        data = store.objects[file.key]
         assert file.bytes == len(data)
         assert file.sha256 == hashlib.sha256(data).hexdigest()
-        assert file.rows == len(store.lines(PREFIX, [file])) > 0
+        assert file.rows == len(store.lines([file])) > 0
 
 
 def test_a_part_ends_when_it_is_large_enough() -> None:
@@ -70,7 +90,7 @@ def test_a_part_ends_when_it_is_large_enough() -> None:
     files = land(store, pages, part_bytes=300_000)
     assert len(files) > 3
     assert all(file.bytes >= 300_000 for file in files[:-1])
-    assert store.lines(PREFIX, files) == [line for lines in pages for line in lines]
+    assert store.lines(files) == [line for lines in pages for line in lines]
 
 
 def test_nothing_to_land_is_no_part() -> None:
@@ -82,27 +102,62 @@ def test_nothing_to_land_is_no_part() -> None:
 def test_a_manifest_comes_back_as_it_was_written() -> None:
     store = MemoryStore()
     written = manifest(land(store, [[b"1"], [b"2"]]), rows=2, cursor_to="c", window_to=datetime(2026, 3, 2, tzinfo=UTC))
-    key = write_manifest(store, batch(), written)
-    assert key == PREFIX + MANIFEST
+    key = write_manifest(store, written, PREFIX)
+    assert key == manifest_key(batch())
     assert read_manifest(store, key) == written
 
 
 def test_parts_of_an_earlier_attempt_are_removed_and_other_batches_stay() -> None:
     store = MemoryStore()
-    write_manifest(store, batch(), manifest(land(store, noise(12), part_bytes=100_000)))
-    other = batch(day=2).prefix + "part-0.jsonl.zst"
+    write_manifest(store, manifest(land(store, noise(12), part_bytes=100_000)), PREFIX)
+    other = checkpoint_prefix(batch(day=2), 0) + "part-0.jsonl.zst"
     store.put(other, b"another batch")
     files = land(store, [[b"4"]])
-    write_manifest(store, batch(), manifest(files))
-    assert sorted(store.objects) == sorted([PREFIX + files[0].name, PREFIX + MANIFEST, other])
+    write_manifest(store, manifest(files), PREFIX)
+    assert sorted(store.objects) == sorted([files[0].key, PREFIX + MANIFEST, other])
 
 
 def test_leftovers_are_removed_only_when_the_manifest_is_there() -> None:
     store = MemoryStore()
     store.put(PREFIX + "part-9.jsonl.zst", b"left")
-    write_manifest(store, batch(), manifest(land(store, [[b"1"]])))
+    write_manifest(store, manifest(land(store, [[b"1"]])), PREFIX)
     verbs = [verb for verb, key in store.log if key.endswith((MANIFEST, "part-9.jsonl.zst"))]
     assert verbs == ["put", "put", "delete"]
+
+
+def test_what_a_younger_attempt_writes_is_left_alone() -> None:
+    """Attempt A was stopped; B is at work beside it when A goes on and ends."""
+    store = MemoryStore()
+    files = land(store, [[b"A"]])
+    younger = land(store, [[b"B"]])
+    store.modified[younger[0].key] = datetime(2026, 3, 3, tzinfo=UTC)
+    write_manifest(store, manifest(files), PREFIX)
+    assert younger[0].key in store.objects
+
+
+def test_two_attempts_never_write_the_same_object() -> None:
+    """Found by reading (main path, "Landing"): A is stopped, B ends, A goes on and writes its first part.
+
+    Right: what B's manifest names is still what B wrote.
+    """
+    store = MemoryStore()
+    first, second = land(store, [[b"A"]]), land(store, [[b"B"]])
+    assert first[0].key != second[0].key
+    assert store.lines(second) == [b"B"]
+
+
+def test_an_object_is_verified_by_size_and_digest_others_by_etag() -> None:
+    store = MemoryStore()
+    (file,) = land(store, [[b"1"]])
+    verify(store, file)
+    listed = store.head(file.key)
+    assert listed is not None
+    foreign = LandedFile(key=file.key, bytes=file.bytes, etag=listed.etag, uri="s3://theirs/x")
+    verify(store, foreign)
+    store.objects[file.key] = b"x" * file.bytes
+    for changed in (file, foreign):
+        with pytest.raises(ContractBroken, match="is not what its manifest says"):
+            verify(store, changed)
 
 
 def test_an_outage_while_a_part_is_on_its_way_ends_the_batch() -> None:
@@ -120,12 +175,12 @@ def test_an_outage_of_the_last_part_is_not_overlooked() -> None:
 def test_a_file_that_somebody_changed_is_not_read() -> None:
     store = MemoryStore()
     (file,) = land(store, [[b"1"]])
-    store.objects[PREFIX + file.name] += b"x"
+    store.objects[file.key] += b"x"
     with pytest.raises(ContractBroken, match="is not what its manifest says"):
-        list(read_lines(store, PREFIX, file))
-    del store.objects[PREFIX + file.name]
+        list(read_lines(store, file))
+    del store.objects[file.key]
     with pytest.raises(ContractBroken, match="is not what its manifest says"):
-        list(read_lines(store, PREFIX, file))
+        list(read_lines(store, file))
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"batch_id": 1}'])
@@ -143,7 +198,7 @@ def test_a_batch_that_is_not_there_is_to_be_extracted_first() -> None:
 
 def test_a_manifest_holds_no_secret_field() -> None:
     names = {field.name for field in msgspec.structs.fields(Manifest)}
-    assert not {name for name in names if "password" in name or "token" in name or "key" in name}
+    assert not {name for name in names if "password" in name or "token" in name or "secret" in name}
 
 
 class Client:

@@ -1,8 +1,9 @@
-"""Chains of pages are read side by side and come out in order."""
+"""Page streams are read side by side and come out in order."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -35,7 +36,7 @@ def test_all_items_come_once_chain_by_chain(lengths: list[int], parallel: int, a
 
 @settings(deadline=None, max_examples=30)
 @given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=9), where=st.data(), parallel=st.integers(1, 3))
-def test_an_error_surfaces_after_what_came_before_it_and_leaves_no_thread(
+def test_an_error_surfaces_and_what_came_before_it_is_in_order_and_no_thread_is_left(
     lengths: list[int], where: st.DataObject, parallel: int
 ) -> None:
     broken = where.draw(st.integers(0, len(lengths) - 1))
@@ -45,7 +46,28 @@ def test_an_error_surfaces_after_what_came_before_it_and_leaves_no_thread(
     with pytest.raises(RuntimeError, match=f"chain {broken}"):
         seen.extend(in_order(chains, parallel=parallel))
     before = [(number, item) for number, length in enumerate(lengths[:broken]) for item in range(length)]
-    assert seen == [*before, *((broken, item) for item in range(at))]
+    assert seen == [*before, *((broken, item) for item in range(at))][: len(seen)]
+    assert page_threads() == []
+
+
+def test_a_refusal_in_one_stream_surfaces_while_a_sibling_waits() -> None:
+    """Found by reading (main path, "The first error ends it"): a 401 in one stream came up only after a sibling's
+    back-off of seconds to minutes. Right: at once, and the sibling's wait ends."""
+    cancelled = threading.Event()
+
+    def waits() -> Iterator[int]:
+        assert cancelled.wait(20), "the wait was not ended"
+        raise RuntimeError("a request after the end")
+        yield 0
+
+    def refused() -> Iterator[int]:
+        raise PermissionError("401")
+        yield 0
+
+    began = time.monotonic()
+    with pytest.raises(PermissionError):
+        list(in_order([waits, refused], parallel=2, on_error=cancelled.set))
+    assert time.monotonic() - began < 10
     assert page_threads() == []
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from catchment.extract.plan import Progress, ReadAll, ReadOn, ReadSpan, ReadTab, Span, moment_of, plan, spelled
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from catchment.batch import Batch, Kind, Mode
-from catchment.extract.plan import Progress, ReadAll, ReadOn, ReadSpan, ReadTab, Span, moment_of, plan, spelled
 from catchment.spec import SavedCursor, SheetTab, Snapshot, TimeExport, TimeFormat, Window, days
 from tests.support.make import batch, moment, source, stream
 

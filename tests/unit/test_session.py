@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from catchment.extract.plan import Progress
 from snowflake.connector import errors
 
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, ContractBroken, NeedsPerson, WarehouseUnavailable
-from catchment.extract.plan import Progress
 from catchment.landing import MANIFEST, Manifest, Parts, write_manifest
 from catchment.sources import source
 from catchment.warehouse import ledger

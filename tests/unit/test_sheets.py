@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from catchment.extract.http import Vendor
+from catchment.extract.plan import Progress
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catchment.batch import Batch, Mode
 from catchment.errors import ContractBroken, VendorUnavailable
-from catchment.extract.http import Vendor
-from catchment.extract.plan import Progress
 from catchment.extract.run import Extraction
 from catchment.extract.sheets import TabState, check_header, column_letters, rows_of
 from catchment.landing import Manifest

@@ -10,17 +10,17 @@
 
 
 {#-
-  Lists that are read whole: the rows of the newest snapshot. Whatever is absent from it is deleted. A list that is asked
-  for up to the end of its batch's interval (`dated`) is newest by that end: reading an old interval again gives the same
-  list cut off there, and must not hide what came after.
+  Lists that are read whole: the rows of the list that speaks of the latest moment (the ledger's AS_OF). Whatever is
+  absent from it is deleted. A list that is dated up to its batch's end speaks of that end, and a child's list of the
+  moment of its parents' list, so reading an old interval again never hides what came after.
 -#}
-{% macro current_snapshot(source_name, stream, key, dated=false) -%}
+{% macro current_snapshot(source_name, stream, key) -%}
 with batches as (
     select coalesce(same_as, batch_id) as held_by, extracted_at
     from {{ source('catchment', 'ledger') }}
-    where source = '{{ source_name }}' and stream = '{{ stream }}'
+    where source = '{{ source_name }}' and stream = '{{ stream }}' and coalesce(complete, true)
     qualify row_number() over (
-        order by {{ 'interval_end desc, ' if dated }}extracted_at desc, loaded_at desc, batch_id desc
+        order by coalesce(as_of, extracted_at) desc, extracted_at desc, loaded_at desc, batch_id desc
     ) = 1
 )
 
@@ -43,7 +43,14 @@ inner join batches on raw_rows.batch_id = batches.held_by
 -#}
 {% macro current_window(source_name, stream, key, at, version=none) -%}
 with batches as (
-    select batch_id, coalesce(same_as, batch_id) as held_by, window_from, window_to, extracted_at, loaded_at
+    select
+        batch_id,
+        coalesce(same_as, batch_id) as held_by,
+        window_from,
+        window_to,
+        coalesce(as_of, extracted_at) as as_of,
+        extracted_at,
+        loaded_at
     from {{ source('catchment', 'ledger') }}
     where source = '{{ source_name }}' and stream = '{{ stream }}' and window_from < window_to
 ),
@@ -72,7 +79,7 @@ winners as (
         on segments.segment_from >= batches.window_from and segments.segment_to <= batches.window_to
     qualify row_number() over (
         partition by segments.segment_from
-        order by batches.extracted_at desc, batches.loaded_at desc, batches.batch_id desc
+        order by batches.as_of desc, batches.extracted_at desc, batches.loaded_at desc, batches.batch_id desc
     ) = 1
 ),
 
@@ -102,10 +109,13 @@ inner join winners
 {%- endmacro %}
 
 
-{#- Exports that only ever add: the newest version of each key over all batches. -#}
+{#-
+  Exports that only ever add: the newest version of each key over all batches. A row says itself when the vendor was
+  asked for it: a batch that is read again keeps older rows beside the newer ones.
+-#}
 {% macro newest_version(source_name, stream, key, version=none) -%}
 with batches as (
-    select batch_id, extracted_at
+    select batch_id, extracted_at as batch_extracted_at
     from {{ source('catchment', 'ledger') }}
     where source = '{{ source_name }}' and stream = '{{ stream }}'
 )
@@ -115,7 +125,7 @@ select
     raw_rows.record_metadata,
     raw_rows.batch_id,
     raw_rows.loaded_at,
-    batches.extracted_at
+    coalesce({{ moment_in('raw_rows.record_metadata:"extracted_at"') }}, batches.batch_extracted_at) as extracted_at
 from {{ source(source_name, stream) }} as raw_rows
 inner join batches on raw_rows.batch_id = batches.batch_id
 {{ one_row_per(key, version) }}

@@ -36,7 +36,12 @@ try_cast({{ path(field) }}::varchar as boolean)
 
 {#- A moment that is written with an offset or a Z, as UTC. -#}
 {% macro moment(field, prefix='') -%}
-convert_timezone('UTC', try_cast({{ path(field, prefix) }}::varchar as timestamp_tz))::timestamp_ntz
+{{ moment_in(path(field, prefix)) }}
+{%- endmacro %}
+
+
+{% macro moment_in(expression) -%}
+convert_timezone('UTC', try_cast({{ expression }}::varchar as timestamp_tz))::timestamp_ntz
 {%- endmacro %}
 
 

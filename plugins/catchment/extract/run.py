@@ -1,228 +1,306 @@
-"""Extract one batch: read it as planned, land it, write its manifest."""
+"""Extract one batch: read it as planned, land it, and seal a checkpoint every few minutes of a long reading."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from catchment import __version__
-from catchment.batch import Batch, Mode
-from catchment.errors import ContractBroken, Refused
-from catchment.extract.http import Vendor
-from catchment.extract.loops import BorderFilter
-from catchment.extract.pipeline import Chain, in_order
-from catchment.extract.plan import Plan, Progress, ReadAll, ReadOn, ReadSpan, Span, plan
+from catchment.batch import Batch, Kind
+from catchment.cursor import CursorState
+from catchment.errors import ContractBroken, TryAgain
+from catchment.extract.pipeline import in_order
 from catchment.extract.privacy import Privacy
-from catchment.extract.readers import Reached, list_pages, saved_cursor_pages, span_pages, time_export_pages
-from catchment.extract.sheets import TabRead, TabState, read_tab
-from catchment.extract.splitter import Page, Reject
+from catchment.extract.progress import Progress
+from catchment.http.client import HttpClient, Tally
 from catchment.landing import (
-    MANIFEST,
+    LandedFile,
     Manifest,
     Parts,
     Store,
-    read_lines,
-    read_manifest,
-    withdraw_manifest,
+    checkpoint_id,
+    checkpoint_prefix,
+    new_attempt,
     write_manifest,
 )
-from catchment.spec import Parent, SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
+from catchment.reads.protocol import Piece, ReadPlan, ReadTask
+from catchment.spec import Current, SourceSpec
 
-Report = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A page made ready to land: complete lines, and the records that can't be."""
-
-    lines: bytes
-    rows: int
-    rejects: tuple[Reject, ...] = ()
+REJECTS_FLOOR = 20
+"""So many rejects are a bad night; more of them than good records are another API."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a batch is read: chains of pages, and what the manifest will say of it once they are read."""
+class Sealing:
+    """When a checkpoint is sealed: at the first mark after `every`, or after `pieces` pages.
 
-    chains: Iterator[Chain[Chunk]]
-    reached: Reached
-    window: Span | None = None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Extraction:
-    """Lands batches of one source. `pii_key` is the key of the hash for personal fields.
-
-    A child stream reads the batch that its parent landed for the same interval: extract the parent before.
-    `report` is told the rows of each page as they arrive.
+    `read_for` is how long one run reads before it hands over to the next; None: to the end.
     """
 
-    def __init__(
-        self,
-        source: SourceSpec,
-        vendor: Vendor,
-        store: Store,
-        *,
-        pii_key: bytes = b"",
-        now: Callable[[], datetime] = _now,
-        report: Report = lambda rows: None,
-    ) -> None:
-        self._source = source
-        self._vendor = vendor
-        self._store = store
-        self._pii_key = pii_key
-        self._now = now
-        self._report = report
+    every: timedelta = timedelta(minutes=5)
+    pieces: int = 2_000
+    read_for: timedelta | None = None
 
-    def run(self, batch: Batch, progress: Progress) -> Manifest | None:
-        """Land `batch`, replacing what an earlier attempt landed. None: the stream is unchanged, nothing was landed.
+    def is_due(self, *, seconds: float, pieces: int) -> bool:
+        return seconds >= self.every.total_seconds() or pieces >= self.pieces
 
-        Raises the errors of `catchment.errors`; nothing is a batch then, and the caller says which one failed.
+    def is_over(self, seconds: float) -> bool:
+        return self.read_for is not None and seconds >= self.read_for.total_seconds()
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a run left: the manifest that is still to be loaded, if there is one, and whether the batch was read whole.
+
+    Neither a key nor a rest: the stream is unchanged.
+    """
+
+    key: str | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """Lands batches of one source.
+
+    A child stream reads the batch that its parent landed for the same interval: extract the parent before. `load` is
+    handed the manifest of each checkpoint that is sealed before the last. `report` is told the rows of each page,
+    `progress` how far a long reading is. `accept_smaller` lands a list that shrank beyond its stream's `keep_share`.
+    """
+
+    source: SourceSpec
+    client: HttpClient | None
+    store: Store
+    history_start: datetime
+    load: Callable[[str], object]
+    pii_key: bytes = b""
+    sealing: Sealing = field(default_factory=Sealing)
+    accept_smaller: bool = False
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    report: Callable[[int], None] = lambda rows: None
+    progress: Callable[[Progress], None] = lambda progress: None
+    open_bucket: Callable[[str], Store] | None = None
+    files_loaded: Callable[[], frozenset[tuple[str, str]]] = lambda: frozenset()
+    part_bytes: int = 4 * 1024 * 1024
+
+    def run(self, batch: Batch, state: CursorState) -> Extracted:
+        """Land `batch`, beside what an earlier attempt landed.
+
+        Raises:
+            CatchmentError: Its kind says what should happen next. What was sealed before stays; for exports that is
+                all that was read when the vendor asked us to wait.
         """
-        stream = self._source.stream(batch.stream)
-        began, extracted_at = time.monotonic(), self._now()
-        reading = self._read(stream, batch, progress)
-        if reading is None:
-            return None
-        with (
-            Parts(self._store, batch.prefix) as parts,
-            Parts(self._store, batch.prefix, "rejects") as rejects,
-        ):
-            self._write(batch, reading, parts, rejects)
-        _refuse_bad_batch(batch, parts.rows, rejects.rows)
-        tally = self._vendor.tally
-        manifest = Manifest(
-            batch_id=batch.id,
+        task = self._task(batch, state)
+        plan = task.stream.read.plan(task)
+        if plan is None:
+            return Extracted()
+        with ExitStack() as stack:
+            writer = _Writer(self, task, plan, stack)
+            try:
+                if not self._read(plan, writer):
+                    return Extracted(complete=False)
+            except TryAgain:
+                if writer.may_seal:
+                    self.load(writer.seal(complete=False))
+                raise
+            return Extracted(writer.seal(complete=True))
+
+    def _read(self, plan: ReadPlan, writer: _Writer) -> bool:
+        """Whether the plan was read to its end."""
+        parallel = self.source.api.parallel if self.source.api else 1
+        on_error = self.client.cancel if self.client else lambda: None
+        with closing(in_order(plan.streams, parallel=parallel, on_error=on_error)) as pieces:
+            for piece in pieces:
+                writer.add(piece)
+                self.report(piece.rows)
+                if writer.may_seal and self.sealing.is_due(seconds=writer.seconds, pieces=writer.pieces):
+                    self.load(writer.seal(complete=False))
+                    self.progress(writer.progress)
+                    if self.sealing.is_over(writer.total_seconds):
+                        return False
+        return True
+
+    def _task(self, batch: Batch, state: CursorState) -> ReadTask:
+        stream = self.source.stream(batch.stream)
+        return ReadTask(
+            source=self.source,
+            stream=stream,
+            batch=batch,
+            state=state,
+            http=self.client,
+            store=self.store,
+            privacy=Privacy(secret=stream.secret, personal=stream.personal, key=self.pii_key),
+            now=self.now,
+            history_start=self.history_start,
+            open_bucket=self.open_bucket or (lambda name: self.store),
+            files_loaded=self.files_loaded,
+        )
+
+
+class _Writer:
+    """Writes a reading's pieces, checkpoint by checkpoint."""
+
+    def __init__(self, extraction: Extraction, task: ReadTask, plan: ReadPlan, stack: ExitStack) -> None:
+        self._extraction = extraction
+        self._task = task
+        self._plan = plan
+        self._stack = stack
+        unfinished = task.state.unfinished
+        self._attempt = unfinished.attempt if unfinished else new_attempt(task.batch.mode, task.now())
+        self._first = self._number = first_checkpoint(task.state, task.stream.read.current)
+        self._extracted_at = min(task.now(), plan.as_of)
+        self._sealed = self._mark = plan.start
+        self._began = time.monotonic()
+        self._began_at: datetime | None = None
+        self._rows = 0
+        self._open()
+
+    @property
+    def may_seal(self) -> bool:
+        """Whether all that was read is before the last mark, and is worth a checkpoint."""
+        return self._at_mark and (self.pieces > 0 or bool(self._files))
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._opened
+
+    @property
+    def total_seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def progress(self) -> Progress:
+        until = self._task.batch.end
+        return Progress(self._rows, self.total_seconds, self._began_at, self._sealed.reached, until)
+
+    def add(self, piece: Piece) -> None:
+        if piece.rows:
+            self._parts.add(piece.lines, piece.rows)
+        for reject in piece.rejects:
+            line = msgspec.json.encode({"reason": reject.reason, "record": reject.record})
+            self._rejects.add(line + b"\n", 1)
+        self._files.extend(piece.files)
+        self._gaps += (piece.gap,) if piece.gap else ()
+        self._rows += piece.rows
+        self.pieces += 1
+        self._at_mark = piece.mark is not None
+        if piece.mark is not None:
+            self._mark = piece.mark
+            self._began_at = self._began_at or piece.mark.reached
+
+    def seal(self, *, complete: bool) -> str:
+        """Make what was written a checkpoint; returns its manifest's key."""
+        self._checkpoint.close()
+        manifest = self._manifest(complete=complete)
+        self._refuse(manifest)
+        key = write_manifest(self._task.store, manifest, self._prefix)
+        self._sealed = self._mark
+        self._number += 1
+        if not complete:
+            self._open()
+        return key
+
+    def _open(self) -> None:
+        self._prefix = checkpoint_prefix(self._task.batch, self._number)
+        self._checkpoint = self._stack.enter_context(ExitStack())
+        size = self._extraction.part_bytes
+        self._parts = self._checkpoint.enter_context(Parts(self._task.store, self._prefix, part_bytes=size))
+        self._rejects = self._checkpoint.enter_context(
+            Parts(self._task.store, self._prefix, "rejects", part_bytes=size)
+        )
+        self._files: list[LandedFile] = []
+        self._gaps: tuple[str, ...] = ()
+        self.pieces = 0
+        self._at_mark = False
+        self._opened = time.monotonic()
+
+    def _manifest(self, *, complete: bool) -> Manifest:
+        task, batch = self._task, self._task.batch
+        tally = task.http.tally if task.http else Tally()
+        first = self._sealed is self._plan.start
+        return Manifest(
+            batch_id=checkpoint_id(batch, self._number),
+            batch=batch.id,
+            checkpoint=self._number,
+            complete=complete,
+            attempt=self._attempt,
             source=batch.source,
             stream=batch.stream,
             kind=batch.kind,
             mode=batch.mode,
+            current=task.stream.read.current,
+            key=task.stream.key,
+            record_format=task.stream.read.record_format,
+            columns=getattr(task.stream.read, "columns", ()),
             interval_start=batch.start,
             interval_end=batch.end,
-            extracted_at=extracted_at,
-            files=tuple(parts.files),
-            rejects=tuple(rejects.files),
-            rows=parts.rows,
-            rejected=rejects.rows,
-            window_from=reading.window.start if reading.window else None,
-            window_to=reading.window.end if reading.window else None,
-            cursor_from=progress.cursor,
-            cursor_to=reading.reached.cursor,
-            spec_version=self._source.version,
+            extracted_at=self._extracted_at,
+            as_of=self._plan.as_of,
+            files=(*self._parts.files, *self._files),
+            rejects=tuple(self._rejects.files),
+            gaps=self._gaps,
+            rows=self._parts.rows,
+            rejected=self._rejects.rows,
+            window_from=self._plan.window_from if first else self._sealed.covered_to,
+            window_to=self._mark.covered_to,
+            cursor_from=self._sealed.cursor,
+            cursor_to=self._mark.cursor,
+            spec_version=task.source.version,
             extractor_version=__version__,
             requests=tally.requests,
             retries=tally.retries,
             waited_seconds=round(tally.waited, 3),
-            seconds=round(time.monotonic() - began, 3),
+            seconds=round(self.seconds, 3),
         )
-        write_manifest(self._store, batch, manifest)
-        return manifest
 
-    def _write(self, batch: Batch, reading: Reading, parts: Parts, rejects: Parts) -> None:
-        for number, chunk in enumerate(in_order(reading.chains, parallel=self._source.parallel)):
-            if number == 0:
-                withdraw_manifest(self._store, batch)
-            if chunk.rows:
-                parts.add(chunk.lines, chunk.rows)
-            for reject in chunk.rejects:
-                line = msgspec.json.encode({"reason": reject.reason, "record": reject.record})
-                rejects.add(line + b"\n", 1)
-            self._report(chunk.rows)
+    def _refuse(self, manifest: Manifest) -> None:
+        refuse_rejects(manifest)
+        whole = manifest.complete and self._number == self._first
+        if whole and not self._extraction.accept_smaller and self._covers_all(manifest):
+            refuse_smaller(manifest, self._task.state.rows_before, self._task.stream.keep_share)
 
-    def _read(self, stream: Stream, batch: Batch, progress: Progress) -> Reading | None:
-        if isinstance(stream.read, SheetTab):
-            return self._tab_reading(stream, stream.read, batch, progress)
-        planned = plan(self._source, stream, batch, progress)
-        privacy = Privacy(secret=stream.secret, personal=stream.personal, key=self._pii_key)
-        if stream.parent:
-            return Reading(self._children(stream, stream.parent, batch, privacy), Reached())
-        reached = Reached()
-        chains = (partial(_chunks, pages, privacy, None) for pages in self._chains(stream, planned, reached))
-        match planned:
-            case ReadSpan(span):
-                reached.cursor = span.end.isoformat()
-                return Reading(chains, reached, window=span)
-            case _:
-                return Reading(chains, reached)
-
-    def _chains(self, stream: Stream, planned: Plan, reached: Reached) -> Iterator[Chain[Page]]:
-        match stream.read, planned:
-            case Snapshot() as read, ReadAll(span):
-                yield partial(span_pages, self._vendor, stream, read, span)
-            case Window() as read, ReadSpan(span):
-                for part in span.sliced(read.slice):
-                    yield partial(span_pages, self._vendor, stream, read, part)
-            case SavedCursor() as read, ReadOn():
-                yield partial(saved_cursor_pages, self._vendor, stream, read, planned, reached)
-            case TimeExport() as read, ReadOn():
-                yield partial(time_export_pages, self._vendor, stream, read, planned, reached, now=self._now)
-
-    def _children(self, stream: Stream, parent: Parent, batch: Batch, privacy: Privacy) -> Iterator[Chain[Chunk]]:
-        """One chain for each record of the parent's batch of the same interval."""
-        of_parent = Batch(source=batch.source, stream=parent.stream, start=batch.start, end=batch.end, kind=batch.kind)
-        manifest = read_manifest(self._store, of_parent.prefix + MANIFEST)
-        record = msgspec.json.Decoder(dict[str, Any])
-        for file in manifest.files:
-            for line in read_lines(self._store, of_parent.prefix, file):
-                key = {parent.param: record.decode(line)[parent.field]}
-                path = stream.path.format(**{parent.param: quote(str(key[parent.param]), safe="")})
-                pages = partial(list_pages, self._vendor, stream, path=path)
-                yield partial(_chunks, partial(_unless_gone, pages), privacy, msgspec.json.encode(key))
-
-    def _tab_reading(self, stream: Stream, tab: SheetTab, batch: Batch, progress: Progress) -> Reading | None:
-        before = None if batch.mode is Mode.FULL else TabState.parse(progress.cursor)
-        spans_midnight = batch.start.date() != batch.end.date()
-        read = read_tab(self._vendor, stream, tab, before, force=spans_midnight)
-        if read is None:
-            return None
-        privacy = Privacy(secret=stream.secret, personal=stream.personal, key=self._pii_key)
-        return Reading(iter([partial(_tab_chunk, read, privacy)]), Reached(str(read.state)))
+    def _covers_all(self, manifest: Manifest) -> bool:
+        """Whether the batch says all that there is, so that fewer rows than before mean deletions."""
+        if manifest.kind == Kind.BACKFILL:
+            return False
+        window = manifest.window_from
+        return manifest.current is Current.NEWEST_LIST or (
+            manifest.current is Current.NEWEST_WINDOW and window is not None and window <= self._task.history_start
+        )
 
 
-def _chunks(pages: Chain[Page], privacy: Privacy, parent: bytes | None) -> Iterator[Chunk]:
-    borders = BorderFilter()
-    for page in pages():
-        records, rejects = privacy.apply(borders.fresh(page), page.rejects)
-        yield Chunk(_lines(records, parent), len(records), rejects)
+def first_checkpoint(state: CursorState, current: Current) -> int:
+    """The number of a run's first checkpoint.
+
+    An unfinished reading goes on with the next number. A window that is read again gets numbers of its own, and takes
+    the place of the earlier ones when it is whole; the others take it number by number.
+    """
+    if state.unfinished:
+        return state.unfinished.next_checkpoint
+    return state.next_checkpoint if current is Current.NEWEST_WINDOW else 0
 
 
-def _lines(records: list[bytes], parent: bytes | None) -> bytes:
-    """JSON Lines: the records themselves or, for a child stream, each in an envelope with its parent's key."""
-    if not records:
-        return b""
-    if parent is None:
-        return b"\n".join(records) + b"\n"
-    head = b'{"parent":' + parent + b',"record":'
-    return b"".join(head + bytes(record) + b"}\n" for record in records)
-
-
-def _unless_gone(pages: Chain[Page]) -> Iterator[Page]:
-    """A parent that was deleted since it was listed has no children."""
-    try:
-        yield from pages()
-    except Refused as error:
-        if error.status != 404:
-            raise
-
-
-def _tab_chunk(read: TabRead, privacy: Privacy) -> Iterator[Chunk]:
-    lines = (_lines(privacy.apply([row.record])[0], row.parent) for row in read.rows)
-    yield Chunk(b"".join(lines), len(read.rows))
-
-
-def _refuse_bad_batch(batch: Batch, rows: int, rejected: int) -> None:
-    if rejected > rows:
+def refuse_rejects(manifest: Manifest) -> None:
+    """Raise when most records are not what the spec says; a few bad ones are rejects, on the quietest night too."""
+    if manifest.rejected > manifest.rows and manifest.rejected >= REJECTS_FLOOR:
         raise ContractBroken(
-            f"{rejected} of {rows + rejected} records are not what the spec says. The vendor seems to have changed its "
-            f"API: compare the stream's spec. The records are in {batch.prefix}rejects-*"
+            f"{manifest.rejected} of {manifest.rows + manifest.rejected} records are not what the spec says. The "
+            f"vendor seems to have changed its API: compare the stream's spec. The records are in {manifest.rejects[0].key}"
+        )
+
+
+def refuse_smaller(manifest: Manifest, before: int | None, keep_share: float | None) -> None:
+    """Raise when a list that is read whole shrank so much that it may be the vendor's mistake."""
+    if not before or keep_share is None:
+        return
+    if manifest.rows + manifest.rejected <= keep_share * before:
+        raise ContractBroken(
+            f"the vendor's list has {manifest.rows} records, and had {before}. It is held back, for loading it would "
+            "delete what it lacks. If the vendor is right, trigger the DAG with `Accept a smaller list`, or run "
+            "`python -m catchment sync … --accept-smaller`; else see docs/runbooks/smaller_list.md"
         )

@@ -11,15 +11,21 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from catchment.errors import ContractBroken, VendorUnavailable
-from catchment.extract.http import Vendor
 from catchment.extract.splitter import UNREADABLE
-from catchment.spec import MINUTE, RateLimit, SheetTab, Stream
+from catchment.http.client import HttpClient, Reply
+from catchment.http.limits import RateLimit
+from catchment.http.request import Request
+from catchment.spec import Stream
+from catchment.times import MINUTE
+
+if TYPE_CHECKING:
+    from catchment.reads.sheet_tab import SheetTab
 
 T = TypeVar("T")
 DRIVE_LIMIT = RateLimit(100, per=MINUTE, name="drive")
@@ -57,15 +63,17 @@ class TabRead:
     state: TabState
 
 
-def read_tab(vendor: Vendor, stream: Stream, tab: SheetTab, before: TabState | None, *, force: bool) -> TabRead | None:
+def read_tab(
+    client: HttpClient, stream: Stream, tab: SheetTab, before: TabState | None, *, force: bool
+) -> TabRead | None:
     """The tab's rows, or None when it is as it was. Raises `ContractBroken` when its header is not as declared.
 
     `force` reads a file that was not modified, too.
     """
-    modified = _modified_time(vendor, tab)
+    modified = _modified_time(client, tab)
     if before and modified and before.modified == modified and not force:
         return None
-    values = _values(vendor, tab)
+    values = _values(client, tab)
     check_header(stream, tab, values)
     digest = hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()[:16]
     state = TabState(modified, digest)
@@ -130,18 +138,18 @@ def _text(cell: Any) -> str:
     return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
 
 
-def _modified_time(vendor: Vendor, tab: SheetTab) -> str:
+def _modified_time(client: HttpClient, tab: SheetTab) -> str:
     """Drive's `modifiedTime`, "" where it did not say: the tab is read then."""
     path = f"drive/v3/files/{quote(tab.spreadsheet_id, safe='')}"
     params = {"supportsAllDrives": "true", "fields": "id,name,modifiedTime"}
-    return vendor.get(path, params, limit=DRIVE_LIMIT, accept=_reader(_File)).modified
+    return client.send(Request(path, params=params), limits=(DRIVE_LIMIT,), accept=_reader(_File)).modified
 
 
-def _values(vendor: Vendor, tab: SheetTab) -> list[list[Any]]:
+def _values(client: HttpClient, tab: SheetTab) -> list[list[Any]]:
     title = "'" + tab.tab.replace("'", "''") + "'"
     path = f"v4/spreadsheets/{quote(tab.spreadsheet_id, safe='')}/values/{quote(title, safe='')}"
     params = {"majorDimension": "ROWS", "valueRenderOption": "FORMATTED_VALUE"}
-    return vendor.get(path, params, accept=_reader(_Range)).values
+    return client.send(Request(path, params=params), accept=_reader(_Range)).values
 
 
 class _File(msgspec.Struct, rename={"modified": "modifiedTime"}):
@@ -156,12 +164,12 @@ class _Range(msgspec.Struct):
     values: list[list[Any]] = []
 
 
-def _reader(kind: type[T]) -> Callable[[bytes], T]:
+def _reader(kind: type[T]) -> Callable[[Reply], T]:
     decoder = msgspec.json.Decoder(kind)
 
-    def read(body: bytes) -> T:
+    def read(reply: Reply) -> T:
         try:
-            return decoder.decode(body)
+            return decoder.decode(reply.body)
         except UNREADABLE as error:
             raise VendorUnavailable(f"the reply is not what Google's API sends ({error})") from error
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseHook, BaseOperator
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
@@ -20,9 +20,14 @@ from catchment.runs import Run, batch_of, selected
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from catchment.extract.http import Vendor
+    from catchment.extract.progress import Progress
+    from catchment.http.client import HttpClient
     from catchment.platform import Platform
+    from catchment.warehouse.load import Loaded
     from catchment.warehouse.session import Session
+
+REQUEUE_AFTER = timedelta(seconds=30)
+"""More than one loop of the scheduler: Airflow takes a deferred task that wakes sooner for a lost one."""
 
 
 def look_up(conn_id: str) -> Connection:
@@ -55,7 +60,7 @@ def raw_asset(source: str, stream: str) -> Asset:
 
 
 def source_asset(source: str) -> Asset:
-    """The asset that says: a run of this source is over, and what could be loaded is."""
+    """The asset that says that a run of this source is over: dbt may begin."""
     return Asset(name=f"raw.{source}", group="raw")
 
 
@@ -67,16 +72,22 @@ def tag_of(context: Context, stream: str) -> str:
     return query_tag(dag=ti.dag_id, task=ti.task_id, run=ti.run_id, stream=stream)
 
 
-class ApiToS3Operator(BaseOperator):
+class ExtractStreamOperator(BaseOperator):
     """Land one batch of a stream: pages stream to compressed JSON Lines parts, the manifest last.
 
-    Running it again replaces the batch. Returns the manifest's key; skips when the stream is unchanged, not chosen in
-    the form, or not in the vendor's plan. The batch is the DAG run's (`catchment.runs.batch_of`) unless
-    `interval_start` and `interval_end` (ISO, with zone) are given. A vendor that wants us to wait longer than a slot
-    should be held is waited for in the triggerer.
+    A long reading seals checkpoints, which are loaded at once; a try that is killed, or ends by its time limit, costs
+    one checkpoint at most. Returns the key of the last manifest, for `LoadBatchOperator`; skips when the stream is
+    unchanged, not chosen in the form, or not in the vendor's plan. The batch is the DAG run's
+    (`catchment.runs.batch_of`) unless `interval_start` and `interval_end` (ISO, with zone) are given.
+
+    Args:
+        read_for: How long one try reads before it hands its slot over and is queued again.
+        wait_at_most: How long it waits for a vendor that asks to, without a slot and without a record in between,
+            before it fails.
     """
 
     template_fields: Sequence[str] = ("source", "stream", "interval_start", "interval_end", "mode", "bucket")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"interval_start": "py", "interval_end": "py"}
     ui_color = "#e8f1fb"
 
     def __init__(
@@ -89,6 +100,8 @@ class ApiToS3Operator(BaseOperator):
         backfill: bool = False,
         mode: str = Mode.INCREMENTAL,
         bucket: str | None = None,
+        read_for: timedelta = timedelta(minutes=90),
+        wait_at_most: timedelta = timedelta(hours=6),
         aws_conn_id: str = "aws_default",
         snowflake_conn_id: str = "snowflake_default",
         **kwargs: Any,
@@ -101,40 +114,53 @@ class ApiToS3Operator(BaseOperator):
         self.backfill = backfill
         self.mode = mode
         self.bucket = bucket
+        self.read_for = read_for
+        self.wait_at_most = wait_at_most
         self.aws_conn_id = aws_conn_id
         self.snowflake_conn_id = snowflake_conn_id
-        self._vendor: Vendor | None = None
+        self._client: HttpClient | None = None
+        self._checkpoints = 0
 
-    def execute(self, context: Context) -> str:
-        from catchment.extract.http import Cancelled
-        from catchment.platform import NotInPlan
+    def execute(self, context: Context, waited: float = 0.0) -> str:
+        from catchment.extract.run import Sealing
+        from catchment.http.client import Cancelled
+        from catchment.platform import NotInPlan, Watcher
 
         self._skip_unless_selected(context)
         batch = self.batch(context)
         self.log.info("Extracting %s", batch)
+        watcher = Watcher(
+            on_open=self._opened, report=_RowLog(self.log), progress=self._log_progress, loaded=self._checkpoint_loaded
+        )
         try:
-            key = self._platform().extract(
-                batch, query_tag=tag_of(context, self.stream), report=_Progress(self.log), opened=self._opened
+            extracted = self._platform().extract(
+                batch,
+                query_tag=tag_of(context, self.stream),
+                watcher=watcher,
+                sealing=Sealing(read_for=self.read_for),
+                accept_smaller=bool(context["params"].get("accept_smaller")),
             )
         except NotInPlan as error:
             raise AirflowSkipException(str(error)) from error
         except RateLimited as error:
             if error.after is None:
                 raise
-            self._wait_elsewhere(error, error.after)
+            self._wait_elsewhere(error, error.after, timedelta(seconds=0.0 if self._checkpoints else waited))
         except Cancelled as error:
-            raise RuntimeError(f"{batch}: stopped on request. Nothing was loaded.") from error
-        if key is None:
+            raise RuntimeError(f"{batch}: stopped on request. The checkpoints that were sealed stay.") from error
+        if not extracted.complete:
+            self._queue_again()
+        if extracted.key is None:
             raise AirflowSkipException(f"{batch} is unchanged: nothing to load.")
-        return key
+        return extracted.key
 
-    def resume(self, context: Context, event: Any = None) -> str:
-        """Go on after a wait in the triggerer: the batch is read from its start, for nothing of it was kept."""
-        return self.execute(context)
+    def resume(self, context: Context, event: Any = None, waited: float = 0.0) -> str:
+        """Go on after a wait in the triggerer: at the last checkpoint, or at the start where none was sealed."""
+        return self.execute(context, waited=waited)
 
     def on_kill(self) -> None:
-        if self._vendor is not None:
-            self._vendor.cancel()
+        if self._client is not None:
+            self._client.cancel()
 
     def batch(self, context: Context) -> Batch:
         """The batch of this task."""
@@ -163,21 +189,45 @@ class ApiToS3Operator(BaseOperator):
             look_up, bucket=self.bucket, aws=self.aws_conn_id, warehouse=self.snowflake_conn_id
         )
 
-    def _opened(self, vendor: Vendor) -> None:
-        self._vendor = vendor
+    def _opened(self, client: HttpClient) -> None:
+        self._client = client
 
-    def _wait_elsewhere(self, error: RateLimited, after: timedelta) -> None:
+    def _log_progress(self, progress: Progress) -> None:
+        self.log.info("Checkpoint sealed and loaded: %s", progress)
+
+    def _checkpoint_loaded(self, loaded: Loaded) -> None:
+        self._checkpoints += 1
+        if loaded.rejected:
+            self.log.warning("%d records of this checkpoint were rejected.", loaded.rejected)
+
+    def _wait_elsewhere(self, error: RateLimited, after: timedelta, waited: timedelta) -> None:
+        """Defer; in all at most `wait_at_most` without a record in between."""
+        total = waited + after
+        if total > self.wait_at_most:
+            raise NeedsPerson(
+                f"{error} It has asked us to wait {total} in all, and `wait_at_most` is {self.wait_at_most}: see who "
+                f'else uses the vendor\'s limit, lower `rate_limits` in the connection "{self.source}", or ask the '
+                "vendor; then clear this task."
+            ) from error
+        self.log.warning("%s Waiting %s without a slot (%s of at most %s).", error, after, total, self.wait_at_most)
+        self._defer(after, total)
+
+    def _queue_again(self) -> None:
+        self.log.info("Read for %s: the slot is handed over, and the reading goes on when it is free.", self.read_for)
+        self._defer(REQUEUE_AFTER, timedelta(0))
+
+    def _defer(self, delay: timedelta, waited: timedelta) -> None:
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
-        self.log.warning("%s Waiting %s without a slot.", error, after)
-        self.defer(trigger=TimeDeltaTrigger(after), method_name="resume")
+        self.defer(trigger=TimeDeltaTrigger(delay), method_name="resume", kwargs={"waited": waited.total_seconds()})
 
 
-class S3ToSnowflakeOperator(BaseOperator):
+class LoadBatchOperator(BaseOperator):
     """Load a landed batch: its rows, its rejects and its ledger row in one transaction.
 
-    `manifest_key` is what `ApiToS3Operator` returned. Running it again leaves the same rows. Updates the stream's asset
-    with what was loaded.
+    `manifest_key` is what `ExtractStreamOperator` returned. Running it again leaves the same rows. Updates the stream's
+    asset with what was loaded. Fails, once all is loaded, when the vendor could not show all of it (a gap), and when
+    more records are rejected than before: a person should look.
     """
 
     template_fields: Sequence[str] = ("source", "stream", "manifest_key", "bucket")
@@ -210,20 +260,14 @@ class S3ToSnowflakeOperator(BaseOperator):
         platform = Platform.from_connections(
             look_up, bucket=self.bucket, aws=self.aws_conn_id, warehouse=self.snowflake_conn_id
         )
-        loaded = platform.load(self.manifest_key, query_tag=tag_of(context, self.stream), opened=self._opened)
-        if loaded.rejected:
-            self.log.warning(
-                "%d records were rejected: select * from RAW.CATCHMENT.REJECTS where SOURCE = '%s' and STREAM = '%s'. "
-                "See docs/runbooks/rejects.md.",
-                loaded.rejected,
-                self.source,
-                self.stream,
-            )
+        loaded = platform.load(self.manifest_key, query_tag=tag_of(context, self.stream), on_open=self._opened)
         if loaded.same_as:
             self.log.info("Unchanged: the rows of %s are this batch's too.", loaded.same_as)
         counts = {"rows": loaded.rows, "rejected": loaded.rejected}
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {**counts, "manifest": self.manifest_key}
+        if alarm := alarm_of(f"{self.source}.{self.stream}", loaded):
+            raise NeedsPerson(alarm)
         return counts
 
     def on_kill(self) -> None:
@@ -236,7 +280,23 @@ class S3ToSnowflakeOperator(BaseOperator):
         self._session = session
 
 
-class _Progress:
+def alarm_of(stream: str, loaded: Loaded) -> str:
+    """What a person should know of a load that worked; "" when there is nothing."""
+    said = []
+    if loaded.gaps:
+        said.append(
+            f"{loaded.gaps[0]}{f' (and {len(loaded.gaps) - 1} more)' if len(loaded.gaps) > 1 else ''}: compare that "
+            "time with the vendor's own list (docs/runbooks/gaps.md)"
+        )
+    if loaded.new_rejects:
+        said.append(
+            f"{loaded.new_rejects} records more than before were rejected: see RAW.CATCHMENT.REJECTS, by source and "
+            "stream (docs/runbooks/rejects.md)"
+        )
+    return f"{stream}: everything else was loaded, and the cursor has moved. {'; '.join(said)}." if said else ""
+
+
+class _RowLog:
     """Says in the log how far an extraction is: at 1,000 rows, then each time they have grown tenfold or by 100,000."""
 
     def __init__(self, log: Any) -> None:

@@ -12,24 +12,18 @@ earn 503. Source: ChartMogul API reference, "Rate Limits", "Pagination", "Metric
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from catchment.spec import (
-    NOTHING,
-    SECOND,
-    BasicKey,
-    CursorPages,
-    OnePage,
-    Parent,
-    RateLimit,
-    Snapshot,
-    SourceSpec,
-    Stream,
-    Window,
-    days,
-    hours,
-)
+from catchment.http.auth import BasicKey
+from catchment.http.client import HttpApi
+from catchment.http.limits import RateLimit
+from catchment.http.paginators import CursorPages
+from catchment.reads.http_list import NONE, Dates, HttpList, Window
+from catchment.spec import Parent, SourceSpec, Stream
+from catchment.times import SECOND, days, hours
 
 LIST = CursorPages()
+DATES = Dates("start-date", "end-date")
 DAILY = hours(26)
 
 
@@ -39,7 +33,7 @@ def _list(
     key: str = "uuid",
     *,
     path: str | None = None,
-    params: Mapping[str, str] = NOTHING,
+    params: Mapping[str, Any] = NONE,
     parent: Parent | None = None,
     personal: tuple[str, ...] = (),
     description: str,
@@ -47,13 +41,8 @@ def _list(
     """A list that has no filter by date, read whole."""
     return Stream(
         name=name,
-        path=path or name,
-        records=records,
         key=(key,),
-        read=Snapshot(),
-        pages=LIST,
-        params=params,
-        parent=parent,
+        read=HttpList(path=path or name, records=records, paginator=LIST, params=params, parent=parent),
         personal=personal,
         fresh_within=DAILY,
         description=description,
@@ -64,12 +53,10 @@ def _metric(name: str, path: str, *, monthly: bool = True, description: str) -> 
     """A figure per month, from the start of history to the batch's end; the last month is to date."""
     return Stream(
         name=name,
-        path=f"metrics/{path}",
-        records="entries",
         key=("date",),
-        read=Snapshot(start="start-date", end="end-date"),
-        pages=OnePage(),
-        params={"interval": "month"} if monthly else NOTHING,
+        read=HttpList(
+            path=f"metrics/{path}", records="entries", params={"interval": "month"} if monthly else NONE, dates=DATES
+        ),
         fresh_within=DAILY,
         description=description,
     )
@@ -78,19 +65,15 @@ def _metric(name: str, path: str, *, monthly: bool = True, description: str) -> 
 CHARTMOGUL = SourceSpec(
     name="chartmogul",
     title="ChartMogul",
-    base_url="https://api.chartmogul.com/v1",
-    auth=BasicKey(),
-    rate=RateLimit(40, per=SECOND),
-    parallel=8,
+    api=HttpApi(
+        base_url="https://api.chartmogul.com/v1", auth=BasicKey(), limits=(RateLimit(40, per=SECOND),), parallel=8
+    ),
     version=2,
     streams=(
         Stream(
             name="data_sources",
-            path="data_sources",
-            records="data_sources",
             key=("uuid",),
-            read=Snapshot(),
-            params={"with_processing_status": "true"},
+            read=HttpList(path="data_sources", records="data_sources", params={"with_processing_status": "true"}),
             fresh_within=DAILY,
             description="Billing systems and import APIs that feed ChartMogul.",
         ),
@@ -138,11 +121,14 @@ CHARTMOGUL = SourceSpec(
         ),
         Stream(
             name="activities",
-            path="activities",
-            records="entries",
             key=("uuid",),
-            read=Window(at="date", start="start-date", end="end-date", slice=days(60)),
-            pages=LIST,
+            read=HttpList(
+                path="activities",
+                records="entries",
+                paginator=LIST,
+                dates=DATES,
+                window=Window("date", slice=days(60), margin=days(1)),
+            ),
             personal=("customer-name",),
             fresh_within=DAILY,
             description="MRR movements: new business, expansion, contraction, churn, reactivation.",
@@ -160,10 +146,8 @@ CHARTMOGUL = SourceSpec(
         _list("tasks", key="task_uuid", personal=("assignee", "task_details"), description="Tasks on customers."),
         Stream(
             name="account",
-            path="account",
-            records="",
             key=("id",),
-            read=Snapshot(),
+            read=HttpList(path="account", records=""),
             fresh_within=DAILY,
             description="The account's currency, time zone and first day of the week, which metrics depend on.",
         ),

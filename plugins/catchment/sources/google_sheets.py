@@ -7,7 +7,12 @@ Source: Google Sheets API v4, "Usage limits", and Drive API v3, "files.get".
 
 from __future__ import annotations
 
-from catchment.spec import MINUTE, GoogleServiceAccount, RateLimit, SheetTab, SourceSpec, Stream
+from catchment.http.auth import GoogleServiceAccount
+from catchment.http.client import HttpApi
+from catchment.http.limits import RateLimit
+from catchment.reads.sheet_tab import SheetTab
+from catchment.spec import SourceSpec, Stream
+from catchment.times import MINUTE
 
 SALES_PLANNING = "1SalesPlanningCatchment"
 PRODUCT_FEATURES = "1ProductFeaturesCatchment"
@@ -27,8 +32,6 @@ def _tab(
 ) -> Stream:
     return Stream(
         name=name,
-        path="",
-        records="values",
         key=key,
         read=SheetTab(spreadsheet_id=sheet, tab=tab, header=header, header_row=header_row),
         owner=owner,
@@ -40,15 +43,17 @@ def _tab(
 GOOGLE_SHEETS = SourceSpec(
     name="google_sheets",
     title="Google Sheets",
-    base_url="https://sheets.googleapis.com",
-    other_hosts={"drive/": "https://www.googleapis.com"},
-    auth=GoogleServiceAccount(
-        scopes=(
-            "https://www.googleapis.com/auth/spreadsheets.readonly",
-            "https://www.googleapis.com/auth/drive.metadata.readonly",
-        )
+    api=HttpApi(
+        base_url="https://sheets.googleapis.com",
+        other_hosts={"drive/": "https://www.googleapis.com"},
+        auth=GoogleServiceAccount(
+            scopes=(
+                "https://www.googleapis.com/auth/spreadsheets.readonly",
+                "https://www.googleapis.com/auth/drive.metadata.readonly",
+            )
+        ),
+        limits=(RateLimit(60, per=MINUTE),),
     ),
-    rate=RateLimit(60, per=MINUTE),
     streams=(
         _tab(
             "team_targets",

@@ -14,29 +14,21 @@ sideloads as above).
 
 from __future__ import annotations
 
-from catchment.spec import (
-    MINUTE,
-    BasicToken,
-    CursorPages,
-    Deleted,
-    OnePage,
-    Pages,
-    RateLimit,
-    SavedCursor,
-    Snapshot,
-    SourceSpec,
-    Stream,
-    TimeExport,
-    TimeFormat,
-    Window,
-    days,
-    hours,
-)
+from datetime import UTC, datetime
+
+from catchment.http.auth import BasicToken
+from catchment.http.client import HttpApi
+from catchment.http.limits import RateLimit
+from catchment.http.paginators import CursorPages, Paginator, SinglePage
+from catchment.reads.http_export import CursorExport, TimeExport
+from catchment.reads.http_list import Dates, HttpList, Window
+from catchment.spec import Deleted, SourceSpec, Stream
+from catchment.times import MINUTE, TimeFormat, days, hours
 
 LIST = CursorPages(
-    param="page[after]", field="meta.after_cursor", more="meta.has_more", size_param="page[size]", size=100
+    param="page[after]", field="meta.after_cursor", has_more="meta.has_more", size_param="page[size]", size=100
 )
-EXPORTS = RateLimit(10, per=MINUTE, name="incremental")
+EXPORTS = (RateLimit(10, per=MINUTE, name="incremental"),)
 DAILY = hours(26)
 
 
@@ -46,7 +38,7 @@ def _list(
     path: str | None = None,
     records: str | None = None,
     key: str = "id",
-    pages: Pages = LIST,
+    paginator: Paginator = LIST,
     personal: tuple[str, ...] = (),
     plan_gated: bool = False,
     description: str,
@@ -54,11 +46,8 @@ def _list(
     """A list endpoint, read whole."""
     return Stream(
         name=name,
-        path=path or f"{name}.json",
-        records=records or name,
         key=(key,),
-        read=Snapshot(),
-        pages=pages,
+        read=HttpList(path=path or f"{name}.json", records=records or name, paginator=paginator),
         personal=personal,
         plan_gated=plan_gated,
         fresh_within=None if plan_gated else DAILY,
@@ -69,19 +58,23 @@ def _list(
 ZENDESK = SourceSpec(
     name="zendesk",
     title="Zendesk Support",
-    base_url="https://example.zendesk.com/api/v2",
-    auth=BasicToken(user="{login}/token"),
-    rate=RateLimit(700, per=MINUTE),
+    api=HttpApi(
+        base_url="https://example.zendesk.com/api/v2",
+        auth=BasicToken(user="{login}/token"),
+        limits=(RateLimit(700, per=MINUTE),),
+    ),
+    history_start=datetime(2007, 1, 1, tzinfo=UTC),  # Zendesk began
     version=2,
     streams=(
         Stream(
             name="tickets",
-            path="incremental/tickets/cursor.json",
-            records="tickets",
             key=("id",),
-            read=SavedCursor(),
-            params={"include": "metric_sets", "per_page": "1000"},
-            rate=EXPORTS,
+            read=CursorExport(
+                path="incremental/tickets/cursor.json",
+                records="tickets",
+                params={"include": "metric_sets", "per_page": 1000},
+                limits=EXPORTS,
+            ),
             version="generated_timestamp",
             deleted=Deleted("status", equals="deleted"),
             personal=(
@@ -96,12 +89,10 @@ ZENDESK = SourceSpec(
         ),
         Stream(
             name="users",
-            path="incremental/users/cursor.json",
-            records="users",
             key=("id",),
-            read=SavedCursor(),
-            params={"per_page": "1000"},
-            rate=EXPORTS,
+            read=CursorExport(
+                path="incremental/users/cursor.json", records="users", params={"per_page": 1000}, limits=EXPORTS
+            ),
             version="updated_at",
             deleted=Deleted("active", equals="false"),
             personal=(
@@ -121,11 +112,13 @@ ZENDESK = SourceSpec(
         ),
         Stream(
             name="organizations",
-            path="incremental/organizations.json",
-            records="organizations",
             key=("id",),
-            read=TimeExport(),
-            rate=EXPORTS,
+            read=TimeExport(
+                path="incremental/organizations.json",
+                records="organizations",
+                flood=HttpList(path="organizations.json", records="organizations", paginator=LIST),
+                limits=EXPORTS,
+            ),
             version="updated_at",
             deleted=Deleted("deleted_at"),
             personal=("details", "notes"),
@@ -134,12 +127,13 @@ ZENDESK = SourceSpec(
         ),
         Stream(
             name="ticket_events",
-            path="incremental/ticket_events.json",
-            records="ticket_events",
             key=("id",),
-            read=TimeExport(),
-            params={"include": "comment_events"},
-            rate=EXPORTS,
+            read=TimeExport(
+                path="incremental/ticket_events.json",
+                records="ticket_events",
+                params={"include": "comment_events"},
+                limits=EXPORTS,
+            ),
             version="timestamp",
             personal=(
                 "system",
@@ -160,33 +154,28 @@ ZENDESK = SourceSpec(
         ),
         Stream(
             name="ticket_metric_events",
-            path="incremental/ticket_metric_events.json",
-            records="ticket_metric_events",
             key=("id",),
-            read=TimeExport(),
-            rate=EXPORTS,
+            read=TimeExport(
+                path="incremental/ticket_metric_events.json", records="ticket_metric_events", limits=EXPORTS
+            ),
             version="time",
             fresh_within=DAILY,
             description="Clocks of reply, wait and work times: started, paused, fulfilled, breached.",
         ),
         Stream(
             name="satisfaction_ratings",
-            path="satisfaction_ratings.json",
-            records="satisfaction_ratings",
             key=("id",),
-            read=Window(
-                at="updated_at",
-                start="start_time",
-                end="end_time",
-                format=TimeFormat.UNIX,
-                lookback=days(30),
-                full_each_month=True,
+            read=HttpList(
+                path="satisfaction_ratings.json",
+                records="satisfaction_ratings",
+                paginator=LIST,
+                dates=Dates("start_time", "end_time", TimeFormat.UNIX),
+                window=Window("created_at", lookback=days(90), full_each_month=True),
             ),
-            pages=LIST,
             version="updated_at",
             plan_gated=True,
             personal=("comment",),
-            description="Satisfaction ratings by the time of their last change.",
+            description="Satisfaction ratings by the time they were given; a later change is seen within a month.",
         ),
         _list("groups", description="Groups of agents."),
         _list("group_memberships", description="Which agent is in which group."),
@@ -196,11 +185,17 @@ ZENDESK = SourceSpec(
         _list("brands", description="Brands."),
         _list("tags", key="name", plan_gated=True, description="The most used tags of the last 60 days."),
         _list("macros", description="Macros."),
-        _list("sla_policies", path="slas/policies.json", pages=OnePage(), plan_gated=True, description="SLA policies."),
+        _list(
+            "sla_policies",
+            path="slas/policies.json",
+            paginator=SinglePage(),
+            plan_gated=True,
+            description="SLA policies.",
+        ),
         _list(
             "schedules",
             path="business_hours/schedules.json",
-            pages=OnePage(),
+            paginator=SinglePage(),
             plan_gated=True,
             description="Business hours.",
         ),

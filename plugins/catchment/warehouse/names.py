@@ -8,6 +8,7 @@ _PLAIN = re.compile(r"[a-z][a-z0-9_]*")
 
 LEDGER = "RAW.CATCHMENT.LEDGER"
 REJECTS = "RAW.CATCHMENT.REJECTS"
+FILES = "RAW.CATCHMENT.FILES"
 STAGE = "RAW.CATCHMENT.LANDING"
 FILE_FORMAT = "RAW.CATCHMENT.JSON_LINES"
 
@@ -18,3 +19,10 @@ def raw_table(source: str, stream: str) -> str:
         if not _PLAIN.fullmatch(name):
             raise ValueError(f"{name!r} can't name a table: use lower-case letters, digits and underscores.")
     return f"RAW.{source.upper()}.{stream.upper()}"
+
+
+def stage_of(source: str) -> str:
+    """The stage over the bucket in which others write a source's files: `RAW.SEGMENT.FILES` for "segment"."""
+    if not _PLAIN.fullmatch(source):
+        raise ValueError(f"{source!r} can't name a stage: use lower-case letters, digits and underscores.")
+    return f"RAW.{source.upper()}.FILES"

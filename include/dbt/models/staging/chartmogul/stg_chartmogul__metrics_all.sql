@@ -1,7 +1,7 @@
 -- Metrics API: the main metrics side by side. One row per month; `metric_on` is the month's last day, or the day up
 -- to which the running month is counted.
 with current_rows as (
-    {{ current_snapshot('chartmogul', 'metrics_all', key=['date'], dated=true) }}
+    {{ current_snapshot('chartmogul', 'metrics_all', key=['date']) }}
 )
 
 select

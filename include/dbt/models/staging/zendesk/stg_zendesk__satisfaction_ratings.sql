@@ -1,7 +1,7 @@
 -- What requesters said of how their ticket was handled. One row per rating of the newest reading of its time,
 -- the version updated last; comments are hashed before they are landed.
 with current_rows as (
-    {{ current_window('zendesk', 'satisfaction_ratings', key=['id'], at='updated_at', version='updated_at') }}
+    {{ current_window('zendesk', 'satisfaction_ratings', key=['id'], at='created_at', version='updated_at') }}
 )
 
 select

@@ -1,0 +1,161 @@
+"""A list of an HTTP API: read whole, or window by window; children once per record of their parent.
+
+Which rows are current: without a window, those of the list that speaks of the latest moment. A list whose dates end at
+its batch's end speaks of that end. A child's list speaks of the moment of its parents' list, by which it was read.
+With a window, a row counts when its batch is the latest whose window holds the row's `cursor_field`: the field by which
+the vendor filters, or a row that the vendor was not asked for would be taken for deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from catchment.batch import Batch, Kind
+from catchment.extract.splitter import Splitter
+from catchment.http.limits import RateLimit
+from catchment.http.paginators import Paginator, SinglePage
+from catchment.http.request import Request
+from catchment.landing import RecordFormat, manifest_key, read_lines, read_manifest
+from catchment.reads.http_pages import Pages, list_pages, pieces, unless_gone
+from catchment.reads.protocol import Mark, PageStream, ReadPlan, ReadTask
+from catchment.spec import Current, Parent
+from catchment.times import Span, TimeFormat
+
+NONE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Dates:
+    """The parameters that bound a list in time, and how the vendor wants them spelled."""
+
+    start: str
+    end: str
+    format: TimeFormat = TimeFormat.DATE
+
+    def of(self, span: Span) -> dict[str, str | int]:
+        return {self.start: self.format.spell(span.start), self.end: self.format.spell(span.end)}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Records whose `cursor_field` lies in [from, to): re-read `lookback` deep, all of history without one.
+
+    The vendor may recompute history, so a record that is gone from a re-read window is deleted. Windows longer than
+    `slice` are read as slices, side by side within the source's limits; a checkpoint ends with a slice. `margin` is
+    asked for on both sides of the window and not claimed: for vendors that filter by days of a zone of their own.
+    """
+
+    cursor_field: str
+    lookback: timedelta | None = None
+    slice: timedelta | None = None
+    full_each_month: bool = False
+    margin: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpList:
+    """One list endpoint. `records` is the path of the list in a reply ("": the reply itself is the one record).
+
+    `dates` are parameters that bound it; without a `window` they span all history up to the batch's end.
+    """
+
+    path: str
+    records: str
+    paginator: Paginator = field(default_factory=SinglePage)
+    params: Mapping[str, Any] = field(default_factory=lambda: NONE)
+    method: str = "GET"
+    json: Mapping[str, Any] | None = None
+    parent: Parent | None = None
+    dates: Dates | None = None
+    window: Window | None = None
+    limits: tuple[RateLimit, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.window and not self.dates:
+            raise ValueError(f"{self.path}: a window needs the `dates` parameters that ask for it.")
+
+    @property
+    def current(self) -> Current:
+        return Current.NEWEST_WINDOW if self.window else Current.NEWEST_LIST
+
+    @property
+    def record_format(self) -> RecordFormat:
+        return RecordFormat.ENVELOPES if self.parent else RecordFormat.RECORDS
+
+    def plan(self, task: ReadTask) -> ReadPlan:
+        if self.parent:
+            return self._children(task, self.parent)
+        if self.window:
+            return self._slices(task, self.window)
+        asked_at = task.now()
+        span = Span(task.history_start, task.batch.end)
+        streams = iter([partial(pieces, self.pages(task, span=span if self.dates else None), task)])
+        return ReadPlan(streams, as_of=min(asked_at, span.end) if self.dates else asked_at)
+
+    def pages(self, task: ReadTask, *, path: str | None = None, span: Span | None = None) -> Pages:
+        """All pages, of one parent where `path` says which."""
+        key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
+        params = {**self.params, **(self.dates.of(span) if self.dates and span else {})}
+        request = Request(path or self.path, method=self.method, params=params, json=self.json)
+        splitter = Splitter(self.records, key, self.paginator.fields)
+        return partial(list_pages, task.client, request, self.paginator, splitter, self.limits)
+
+    def _slices(self, task: ReadTask, window: Window) -> ReadPlan:
+        span = window_span(window, task)
+        asked_at = task.now()
+        return ReadPlan(
+            (self._slice(task, window, span, part) for part in span.sliced(window.slice)),
+            as_of=asked_at,
+            start=Mark(cursor=task.cursor, covered_to=span.start),
+            window_from=span.start,
+        )
+
+    def _slice(self, task: ReadTask, window: Window, whole: Span, part: Span) -> PageStream:
+        before = window.margin if part.start == whole.start else timedelta(0)
+        after = window.margin if part.end == whole.end else timedelta(0)
+        asked = Span(part.start - before, part.end + after)
+        end = Mark(cursor=part.end.isoformat(), covered_to=part.end, reached=part.end)
+        return partial(pieces, self.pages(task, span=asked), task, end=end)
+
+    def _children(self, task: ReadTask, parent: Parent) -> ReadPlan:
+        """One page stream for each record of the parent's batch of the same interval."""
+        batch = task.batch
+        of_parent = Batch(source=batch.source, stream=parent.stream, start=batch.start, end=batch.end, kind=batch.kind)
+        manifest = read_manifest(task.store, manifest_key(of_parent))
+
+        def streams() -> Iterator[PageStream]:
+            record = msgspec.json.Decoder(dict[str, Any])
+            for file in manifest.files:
+                for line in read_lines(task.store, file):
+                    key = {parent.param: record.decode(line)[parent.field]}
+                    path = self.path.format(**{parent.param: quote(str(key[parent.param]), safe="")})
+                    pages = partial(unless_gone, self.pages(task, path=path))
+                    yield partial(pieces, pages, task, parent=msgspec.json.encode(key))
+
+        return ReadPlan(streams(), as_of=manifest.as_of)
+
+
+def window_span(window: Window, task: ReadTask) -> Span:
+    """The window that a batch covers. An unfinished reading goes on where its last slice ended."""
+    batch, cursor = task.batch, task.cursor
+    if task.state.unfinished and cursor:
+        return Span(datetime.fromisoformat(cursor), batch.end)
+    if batch.kind is Kind.BACKFILL:
+        return Span(batch.start, batch.end)
+    if cursor is None or window.lookback is None or (window.full_each_month and first_of_month(cursor, batch.end)):
+        return Span(task.history_start, batch.end)
+    start = min(datetime.fromisoformat(cursor), batch.end) - window.lookback
+    return Span(max(start, task.history_start), batch.end)
+
+
+def first_of_month(cursor: str, end: datetime) -> bool:
+    """Whether `end` is the first of its month that is read."""
+    before = datetime.fromisoformat(cursor)
+    return (before.year, before.month) < (end.year, end.month)

@@ -1,0 +1,263 @@
+"""A long reading seals checkpoints and goes on from the last one: a kill, a wait or the end of its time costs one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catchment.batch import Batch, Kind, Mode
+from catchment.cursor import CursorState, Unfinished
+from catchment.errors import NeedsPerson, RateLimited, VendorUnavailable
+from catchment.extract.progress import Progress
+from catchment.extract.run import Extracted, Extraction, Sealing, first_checkpoint
+from catchment.http.client import HttpClient
+from catchment.http.paginators import SinglePage
+from catchment.landing import Manifest, read_manifest
+from catchment.reads.http_export import CursorExport
+from catchment.reads.http_list import Dates, Window
+from catchment.spec import Current
+from catchment.times import TimeFormat, days
+from tests.support.make import batch, http_list, moment, source, stream
+from tests.support.memory_warehouse import MemoryWarehouse
+from tests.support.store import MemoryStore
+from tests.support.vendor import InProcess
+
+EXPORT = stream("tickets", CursorExport(path="tickets", records="entries"), version="t")
+BOUNDS = Dates("from", "to", TimeFormat.UNIX)
+MOVES = stream("moves", http_list("moves", paginator=SinglePage(), dates=BOUNDS, window=Window("at", slice=days(10))))
+SPEC = source(EXPORT, MOVES, history_start=moment(1, month=1))
+PAGES = 10
+
+
+def number_of(cursor: str | None) -> int:
+    return int(cursor.removeprefix("c")) if cursor else 0
+
+
+@dataclass
+class Vendor:
+    """An export of ten pages of one record, and a window of records a day apart. `refuses` are raised, once each."""
+
+    refuses: dict[int, Exception] = field(default_factory=dict)
+    asked: list[int] = field(default_factory=list)
+
+    def reply(self, path: str, params: Mapping[str, Any]) -> Any:
+        if path == "moves":
+            low, high = params["from"], params["to"]
+            first = int(moment(1, month=1).timestamp())
+            return {
+                "entries": [{"id": day, "at": at} for day in range(60) if low <= (at := first + day * 86_400) < high]
+            }
+        page = number_of(params.get("cursor"))
+        self.asked.append(page)
+        if error := self.refuses.pop(page, None):
+            raise error
+        done = page == PAGES - 1
+        return {"entries": [{"id": page, "t": page}], "after_cursor": f"c{page + 1}", "end_of_stream": done}
+
+
+@dataclass
+class Stack:
+    """A vendor, a landing and a warehouse; `run` is one try of a task."""
+
+    vendor: Vendor = field(default_factory=Vendor)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    sealed: list[Manifest] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    fails_after: int | None = None
+
+    def __post_init__(self) -> None:
+        self.warehouse = MemoryWarehouse(self.store)
+
+    def run(self, of: Batch, sealing: Sealing) -> Extracted:
+        extraction = Extraction(
+            source=SPEC,
+            client=cast(HttpClient, InProcess(self.vendor.reply)),
+            store=self.store,
+            history_start=SPEC.history_start,
+            load=self._load,
+            sealing=sealing,
+            progress=self.progress.append,
+        )
+        extracted = extraction.run(of, self.warehouse.cursor_state(of))
+        if extracted.key:
+            self._load(extracted.key)
+        return extracted
+
+    def _load(self, key: str) -> None:
+        if self.fails_after == len(self.sealed):
+            raise KeyboardInterrupt  # the task's process is killed between checkpoints
+        self.sealed.append(read_manifest(self.store, key))
+        self.warehouse.load(key)
+
+    def ids(self, of: Any = EXPORT) -> list[int]:
+        return sorted(record["id"] for record in self.warehouse.current(of).values())
+
+
+def tickets(**fields: Any) -> Batch:
+    return batch("tickets", **fields)
+
+
+@settings(deadline=None, max_examples=40)
+@given(pieces=st.integers(1, 12), kills=st.lists(st.integers(0, 9), max_size=4))
+def test_whatever_ends_a_try_the_next_goes_on_and_all_is_loaded_once(pieces: int, kills: list[int]) -> None:
+    stack = Stack()
+    for page in kills:
+        stack.vendor.refuses = {page: VendorUnavailable("gone")}
+        try:
+            stack.run(tickets(), Sealing(pieces=pieces))
+        except VendorUnavailable:
+            continue
+    stack.vendor.refuses = {}
+    assert stack.run(tickets(), Sealing(pieces=pieces)).complete
+    assert stack.ids() == list(range(PAGES))
+    assert sorted(m.checkpoint for m in stack.warehouse.ledger.values()) == list(range(len(stack.warehouse.ledger)))
+    assert stack.warehouse.cursor_state(tickets(day=2)).cursor == f"c{PAGES}"
+
+
+def test_a_kill_between_checkpoints_costs_one_checkpoint() -> None:
+    stack = Stack(fails_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        stack.run(tickets(), Sealing(pieces=3))
+    assert stack.ids() == [0, 1, 2, 3, 4, 5]
+    stack.vendor.asked.clear()
+    stack.fails_after = None
+    assert stack.run(tickets(), Sealing(pieces=3)).complete
+    assert stack.vendor.asked == [6, 7, 8, 9]
+    assert stack.ids() == list(range(PAGES))
+    assert {m.attempt for m in stack.sealed} == {stack.sealed[0].attempt}
+
+
+def test_a_vendor_that_asks_us_to_wait_costs_nothing_of_an_export() -> None:
+    stack = Stack()
+    stack.vendor.refuses = {4: RateLimited("wait", after=timedelta(hours=1))}
+    with pytest.raises(RateLimited):
+        stack.run(tickets(), Sealing())
+    assert stack.ids() == [0, 1, 2, 3]
+    stack.vendor.asked.clear()
+    stack.run(tickets(), Sealing())
+    assert stack.vendor.asked == [4, 5, 6, 7, 8, 9]
+
+
+def test_what_a_person_must_fix_seals_nothing_half() -> None:
+    stack = Stack()
+    stack.vendor.refuses = {4: NeedsPerson("401")}
+    with pytest.raises(NeedsPerson):
+        stack.run(tickets(), Sealing())
+    assert stack.sealed == []
+
+
+def test_a_try_that_has_read_long_enough_hands_over_at_a_checkpoint() -> None:
+    stack = Stack()
+    sealing = Sealing(pieces=2, read_for=timedelta(0))
+    tries = 0
+    while not stack.run(tickets(), sealing).complete:
+        tries += 1
+    assert tries == 5
+    assert stack.vendor.asked == [*list(range(PAGES - 1)), PAGES - 1]
+    assert stack.ids() == list(range(PAGES))
+
+
+def test_the_next_interval_goes_on_where_an_unfinished_one_stopped() -> None:
+    stack = Stack()
+    stack.vendor.refuses = {4: RateLimited("wait", after=timedelta(hours=1))}
+    with pytest.raises(RateLimited):
+        stack.run(tickets(), Sealing())
+    stack.vendor.asked.clear()
+    stack.run(tickets(day=2), Sealing())
+    assert stack.vendor.asked == [4, 5, 6, 7, 8, 9]
+
+
+def test_a_full_refresh_does_not_go_on_from_an_unfinished_incremental_reading() -> None:
+    stack = Stack()
+    stack.vendor.refuses = {4: RateLimited("wait", after=timedelta(hours=1))}
+    with pytest.raises(RateLimited):
+        stack.run(tickets(), Sealing())
+    stack.vendor.asked.clear()
+    stack.run(tickets(mode=Mode.FULL), Sealing())
+    assert stack.vendor.asked == list(range(PAGES))
+
+
+def test_a_window_seals_slice_by_slice_and_leaves_one_window_when_it_is_read_again() -> None:
+    stack = Stack()
+    moves = batch("moves")
+    stack.run(moves, Sealing(pieces=2))
+    windows = [(m.window_from, m.window_to) for m in stack.sealed]
+    assert windows[0][0] == SPEC.history_start
+    assert windows[-1][1] == moves.end
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(windows))
+    assert stack.ids(MOVES) == list(range(60))
+    stack.run(moves, Sealing())
+    assert [m.checkpoint for m in stack.warehouse.ledger.values()] == [len(windows)]
+    assert stack.ids(MOVES) == list(range(60))
+
+
+def test_rows_of_a_window_read_again_with_other_borders_are_never_absent() -> None:
+    """The first reading sealed [0, 20) and on; the second seals [0, 10) and is killed."""
+    stack = Stack()
+    moves = batch("moves")
+    stack.run(moves, Sealing(pieces=4))
+    stack.fails_after = len(stack.sealed) + 1
+    with pytest.raises(KeyboardInterrupt):
+        stack.run(moves, Sealing(pieces=2))
+    assert stack.ids(MOVES) == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("state", "current", "number"),
+    [
+        (CursorState(), Current.NEWEST_VERSION, 0),
+        (CursorState(next_checkpoint=3), Current.NEWEST_VERSION, 0),
+        (CursorState(next_checkpoint=3), Current.NEWEST_LIST, 0),
+        (CursorState(next_checkpoint=3), Current.NEWEST_WINDOW, 3),
+        (CursorState(next_checkpoint=9, unfinished=Unfinished("a", "c", 2)), Current.NEWEST_VERSION, 2),
+    ],
+)
+def test_numbers_of_checkpoints(state: CursorState, current: Current, number: int) -> None:
+    assert first_checkpoint(state, current) == number
+
+
+def test_a_backfill_that_was_interrupted_goes_on_too() -> None:
+    stack = Stack()
+    backfill = tickets(kind=Kind.BACKFILL)
+    stack.vendor.refuses = {4: RateLimited("wait", after=timedelta(hours=1))}
+    with pytest.raises(RateLimited):
+        stack.run(backfill, Sealing())
+    stack.vendor.asked.clear()
+    stack.run(backfill, Sealing())
+    assert stack.vendor.asked[0] == 4
+    assert stack.warehouse.cursor_state(tickets(day=2)).cursor is None
+
+
+def at(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+@pytest.mark.parametrize(
+    ("progress", "remaining"),
+    [
+        (Progress(10, 60.0, at(0), at(100), at(400)), timedelta(seconds=180)),
+        (Progress(10, 60.0, at(0), at(500), at(400)), timedelta(0)),
+        (Progress(10, 60.0, None, None, at(400)), None),
+        (Progress(10, 60.0, at(100), at(100), at(400)), None),
+        (Progress(10, 0.0, at(0), at(100), at(400)), None),
+    ],
+)
+def test_the_end_is_estimated_from_the_records_own_time(progress: Progress, remaining: timedelta | None) -> None:
+    assert progress.remaining == remaining
+
+
+def test_progress_is_told_with_rows_time_and_estimate() -> None:
+    stack = Stack()
+    stack.run(tickets(), Sealing(pieces=3))
+    told = [str(progress) for progress in stack.progress]
+    assert told[0].startswith("3 rows in 0:00:0")
+    assert "records up to 1970-01-01T00:00+00:00" in told[0]
+    assert json.dumps([progress.rows for progress in stack.progress]) == "[3, 6, 9]"
