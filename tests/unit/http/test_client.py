@@ -175,6 +175,33 @@ def test_what_a_person_must_fix_is_asked_once_and_says_how(vendor: Scripted, sta
     assert f"{status} from GET /things" in str(raised.value)
 
 
+class Robot:
+    """Signs in as somebody with a name, as Google's service accounts do."""
+
+    identity = "robot@project.example"
+
+    def sign_in(self, _: Any) -> Robot:
+        return self
+
+    def __call__(self) -> dict[str, str]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [(403, "Share it with that address, or grant the scope"), (404, "or not shared with robot@project.example")],
+)
+def test_what_is_not_shared_with_a_service_account_names_the_account(vendor: Scripted, status: int, cure: str) -> None:
+    """googleapis/google-api-ruby-client #461, node-google-spreadsheet #164: 403 on every sheet, and nothing says why.
+
+    The cure was to share the sheet with the key's `client_email`. Right: the message prints that address.
+    """
+    script(vendor, Reply.json({"error": {"code": status, "message": "The caller does not have permission"}}, status))
+    told = refusal(vendor, auth=Robot())
+    assert cure in told
+    assert "robot@project.example" in told
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_an_account_that_moved_is_named_and_gets_no_token(vendor: Scripted, status: int) -> None:
     """urllib3 #1316 and python/cpython #77842: the token went along with the redirect to another host.
@@ -239,6 +266,14 @@ def test_what_an_error_means_to_an_api_comes_before_the_clients_own_rules(vendor
     script(vendor, Reply.json({"error": "Upgrade"}, 403))
     with pytest.raises(PlanGated):
         ask(vendor, actions=(Action((402, 403), Do.GATED),))
+
+
+def test_people_in_a_vendors_error_are_not_shown(vendor: Scripted) -> None:
+    """A 422 quotes what it refused; an error goes to logs, mails and tickets."""
+    script(vendor, Reply.json({"error": "RecordInvalid", "description": "Email: ann@x.example is taken"}, 422))
+    told = refusal(vendor)
+    assert "RecordInvalid: Email: <e-mail> is taken" in told
+    assert "ann@" not in told
 
 
 def test_an_action_may_retry_what_is_final_and_fail_what_passes(vendor: Scripted) -> None:
