@@ -39,7 +39,7 @@ def decide_poll(
     waited: float,
     timeout: float,
     asked: float | None = None,
-    first: float = 2.0,
+    every: float = 5.0,
     longest: float = 60.0,
 ) -> Done | Again | Failed:
     """What to do about a report whose status field says `status`, `waited` seconds after it was asked for.
@@ -49,7 +49,7 @@ def decide_poll(
 
     Args:
         asked: The vendor's own wish (Retry-After), in seconds; waited at least, if the timeout allows.
-        first: The shortest wait in seconds. Waits grow with what was waited already, to `longest`.
+        every: The shortest wait in seconds. Waits grow with what was waited already, to `longest`.
     """
     word = _word(status)
     if word in _words(done):
@@ -63,7 +63,7 @@ def decide_poll(
             "later; if it lasts, make the report smaller, or ask the vendor whether this status is a failure",
             timed_out=True,
         )
-    wait = max(first, min(longest, waited / 4), asked or 0.0)
+    wait = max(every, min(longest, waited / 4), asked or 0.0)
     return Again(min(wait, left))
 
 

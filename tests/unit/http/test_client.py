@@ -290,6 +290,22 @@ def test_an_error_that_comes_with_a_200_is_an_error(vendor: Scripted) -> None:
     assert "200 from GET /things" in refusal(vendor, actions=(Action(200, Do.FAIL, contains='"ok": false', cure="x"),))
 
 
+def test_data_beside_errors_is_no_data(vendor: Scripted) -> None:
+    """meltano/sdk PR 3684: GraphQL sends `data` with holes beside `errors`, and the tap read on.
+
+    Right: it is refused with the vendor's words, unless an action says that it passes.
+    """
+    holes = {"data": {"things": [{"id": 1}, None]}, "errors": [{"message": "Internal server error", "path": [1]}]}
+    script(vendor, Reply.json(holes))
+    assert '200 from GET /things ("Internal server error")' in refusal(vendor, error_field="errors")
+    script(vendor, Reply.json(holes), Reply.json({"data": {}, "errors": []}))
+    passes = Action(200, Do.RETRY, contains="internal server error")
+    assert ask(vendor, error_field="errors", actions=(passes,)) == b'{"data": {}, "errors": []}'
+    for whole in (Reply.json({"data": {"errors": 1}}), Reply.json([1]), Reply(b"no JSON")):
+        script(vendor, whole)
+        assert ask(vendor, error_field="errors") == whole.body
+
+
 def test_a_streams_actions_come_before_its_apis(vendor: Scripted) -> None:
     script(vendor, Reply(b"", 404))
     opened = client(vendor.url, actions=(Action(404, Do.FAIL, cure="api"),))
@@ -315,6 +331,12 @@ def test_every_try_waits_for_the_limits_and_tells_them_what_it_learned(vendor: S
     assert budget.learned == [("account", 429), ("slow", 429), ("account", 200), ("slow", 200)]
 
 
+def test_limits_are_closed_with_their_client(vendor: Scripted) -> None:
+    budget = Budget()
+    client(vendor.url, limits=budget).close()
+    assert budget.closed
+
+
 def test_a_cancelled_client_asks_for_nothing_more(vendor: Scripted) -> None:
     opened = client(vendor.url)
     opened.cancel()
@@ -336,6 +358,15 @@ def test_a_wait_ends_when_the_task_is_told_to_stop(vendor: Scripted) -> None:
         assert isinstance(sent.exception(timeout=10), Cancelled)
     assert time.monotonic() - begun < 10
     assert opened.tally.waited < 10
+
+
+def test_a_pause_ends_when_the_task_is_told_to_stop(vendor: Scripted) -> None:
+    opened = client(vendor.url)
+    opened.pause(0.01)
+    assert opened.tally.waited >= 0.01
+    opened.cancel()
+    with pytest.raises(Cancelled):
+        opened.pause(60)
 
 
 # --- settings ---

@@ -50,7 +50,7 @@ def test_numbers_and_truth_values_are_words_too() -> None:
 @settings(deadline=None)
 @given(timeout=st.floats(1, 100_000), asked=st.none() | st.floats(0, 1e6))
 def test_polling_ends_at_its_timeout_and_is_no_storm(timeout: float, asked: float | None) -> None:
-    """Waits of at least 2 s that grow to a minute: a day's wait is at most some 1,500 requests."""
+    """Waits of at least 5 s that grow to a minute: a day's wait is at most some 1,500 requests."""
     waited, polls = 0.0, 0
     while isinstance(verdict := decide("Job Running", waited, timeout, asked=asked), Again):
         assert verdict.seconds > 0
