@@ -126,6 +126,8 @@ def spoken(count: int, size: int) -> dict[str, tuple[Paginator, Vendor]]:
         "offset with total": (Offset(total="total", size=size), of.offset),
         "offset with has_more": (Offset(has_more="more", size=size), of.offset),
         "offset to an empty page": (Offset(size=size), of.offset),
+        "offset in the body": (Offset(size=size, in_body=True), of.offset),
+        "page number in the body": (PageNumber(size=size, in_body=True), of.numbered),
     }
 
 
