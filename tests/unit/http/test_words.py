@@ -54,6 +54,8 @@ def test_a_record_that_comes_with_an_error_is_not_shown() -> None:
         ("ann.doe+x@mail.example.com is taken", "<e-mail> is taken"),
         ("Email: (ann@example.com) is taken", "Email: (<e-mail>) is taken"),
         ("all recipients were rejected: 554 <ann@example.com>", "all recipients were rejected: 554 <<e-mail>>"),
+        ("it is '@a.example", "it is <e-mail>"),
+        ("who is o'neil@a.example or 'ann@a.example'?", "who is <e-mail> or <value>?"),
         ("call +49 (30) 1234-5678 now", "call <number> now"),
         ("no phone 030/1234567", "no phone <number>"),
         ("name 'Ann O''Neil' is taken", "name <value><value> is taken"),
