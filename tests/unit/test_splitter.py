@@ -166,3 +166,26 @@ def test_a_key_that_is_not_utf8_is_rejected_and_its_siblings_stay() -> None:
     page = Splitter("list", ("id",)).split(b'{"list":[{"id":"\xff"},{"id":1}]}')
     assert [bytes(record) for record in page.records] == [b'{"id":1}']
     assert page.rejects[0].reason == "is not valid UTF-8"
+
+
+def test_a_reply_may_be_the_list_itself() -> None:
+    """Lists that are paged by a `Link` header come without an envelope (GitHub, GitLab, Okta, Shopify)."""
+    splitter = Splitter("[]", ("id",))
+    page = splitter.split(b'[{"id":1,"big":9007199254740993},\n{"name":"no id"},{"id":2}]')
+    assert [bytes(record) for record in page.records] == [b'{"id":1,"big":9007199254740993}', b'{"id":2}']
+    assert [key.f0 for key in page.keys] == [1, 2]
+    assert len(page.rejects) == 1
+    assert splitter.split(b"[]").records == []
+    lone = splitter.split(rb' [{"id":1}, {"id":2,"name":"\ud800"}] ')
+    assert ([key.f0 for key in lone.keys], len(lone.rejects)) == ([1], 1)
+
+
+@pytest.mark.parametrize("body", [b'{"message":"no list"}', b"null", b"<html>", b"", b'[{"id":1}', b'[{"id":1}] x'])
+def test_a_reply_that_is_not_the_list_itself_is_the_vendors_trouble(body: bytes) -> None:
+    with pytest.raises(VendorUnavailable):
+        Splitter("[]", ("id",)).split(body)
+
+
+def test_a_list_itself_has_no_fields_for_a_paginator() -> None:
+    with pytest.raises(ValueError, match="has_more"):
+        Splitter("[]", ("id",), ("has_more",))

@@ -44,27 +44,43 @@ class Page:
 
 
 class Splitter:
-    """Cuts replies of one stream. `records` is the dotted path of the list, "" where the reply is the one record.
+    """Cuts replies of one stream. `records` is the dotted path of the list.
+
+    "" where the reply is the one record, "[]" where it is the list itself.
 
     Whether a record is UTF-8 is left to the warehouse, which refuses the one line that isn't: a scan of every page
     would cost as much as splitting it.
     """
 
     def __init__(self, records: str, key: tuple[str, ...], fields: Iterable[str] = ()) -> None:
-        self._path = tuple(records.split(".")) if records else ()
+        self._is_record = records == ""
+        self._path = tuple(records.split(".")) if records not in ("", "[]") else ()
         self._key_names = key
         struct: Any = _key_struct(key)
         self._key = msgspec.json.Decoder(struct)
-        if self._path:
-            wanted: dict[tuple[str, ...], Any] = {tuple(path.split(".")): Any for path in fields}
-            page, keys = _nested({**wanted, self._path: list[msgspec.Raw]}), _nested({self._path: list[struct]})
-            self._page, self._keys = msgspec.json.Decoder(page), msgspec.json.Decoder(keys)
-            self._records_in, self._keys_in = _getter(page, self._path), _getter(keys, self._path)
-            self._fields = {".".join(path): _getter(page, path) for path in wanted}
+        self._fields: dict[str, Callable[[Any], Any]] = {}
+        self._records_in: Callable[[Any], Any] = _itself
+        self._keys_in: Callable[[Any], Any] = _itself
+        if records == "[]":
+            self._of_list(struct, tuple(fields))
+        elif self._path:
+            self._of_object(struct, fields)
+
+    def _of_list(self, struct: Any, fields: tuple[str, ...]) -> None:
+        if fields:
+            raise ValueError(f"A reply that is a list has no fields, and its paginator needs {', '.join(fields)}.")
+        self._page, self._keys = msgspec.json.Decoder(list[msgspec.Raw]), msgspec.json.Decoder(list[struct])
+
+    def _of_object(self, struct: Any, fields: Iterable[str]) -> None:
+        wanted: dict[tuple[str, ...], Any] = {tuple(path.split(".")): Any for path in fields}
+        page, keys = _nested({**wanted, self._path: list[msgspec.Raw]}), _nested({self._path: list[struct]})
+        self._page, self._keys = msgspec.json.Decoder(page), msgspec.json.Decoder(keys)
+        self._records_in, self._keys_in = _getter(page, self._path), _getter(keys, self._path)
+        self._fields = {".".join(path): _getter(page, path) for path in wanted}
 
     def split(self, body: bytes) -> Page:
         """The page of a reply. A reply that is no JSON, or holds no list, raises `VendorUnavailable`."""
-        if not self._path:
+        if self._is_record:
             return self._single(body)
         try:
             page = self._page.decode(body)
@@ -121,8 +137,12 @@ class Splitter:
         return self._sort_out(raws, fields)
 
     def _no_list(self, body: bytes) -> VendorUnavailable:
-        path = ".".join(self._path)
-        return VendorUnavailable(f'the reply has no list "{path}" where the records should be: {_glimpse(body)}')
+        where = f'has no list "{".".join(self._path)}" where the records should be' if self._path else "is not a list"
+        return VendorUnavailable(f"the reply {where}: {_glimpse(body)}")
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _nested(leaves: dict[tuple[str, ...], Any]) -> Any:

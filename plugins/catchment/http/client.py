@@ -49,6 +49,8 @@ class Limits(Protocol):
         """What a reply said about a limit."""
         ...
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class HttpApi:
@@ -61,6 +63,8 @@ class HttpApi:
         other_hosts: Path prefix → base URL, for paths that live elsewhere (Google's Drive beside its Sheets).
         parallel: How many requests one stream may have in flight.
         actions: What its error replies mean, before the client's own rules. The first that fits holds.
+        error_field: A field that makes a 2xx reply an error where it holds anything (GraphQL's `errors`): data that
+            comes beside errors has holes.
         headers: Sent with every request (an API version, say).
     """
 
@@ -70,6 +74,7 @@ class HttpApi:
     other_hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parallel: int = 1
     actions: tuple[Action, ...] = ()
+    error_field: str | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -108,7 +113,7 @@ class HttpClient:
     Args:
         api: The API.
         connection: Where it is for us, and who we are. Its extra may set `retry` (see `RetryRule`).
-        limits: The budgets of the account.
+        limits: The budgets of the account; closed with the client.
         retry: Instead of the connection's rule.
         cancelled: Set by `cancel`; whoever opens the limits may let them wait on it, so that it ends their waits too.
         sleep: Waits so many seconds, or less when cancelled.
@@ -136,14 +141,23 @@ class HttpClient:
         self._authorize = api.auth.sign_in(connection)
         self._forget: Callable[[], None] | None = getattr(self._authorize, "forget", None)
         self._refusals = Refusals(connection.conn_id, self._base, str(getattr(self._authorize, "identity", "")))
+        self._error = error_decoder(api.error_field)
         self._pool = urllib3.PoolManager(maxsize=max(2, api.parallel), block=True, retries=False, timeout=_TIMEOUT)
 
     def cancel(self) -> None:
         """Ends waits and lets the next request raise `Cancelled`."""
         self._cancelled.set()
 
+    def pause(self, seconds: float) -> None:
+        """Wait, and count what was waited. Raises `Cancelled` when the task is told to stop meanwhile."""
+        begun = time.monotonic()
+        self._sleep(seconds)
+        self.tally.count(waited=time.monotonic() - begun)
+        self._stop_if_cancelled()
+
     def close(self) -> None:
         self._pool.clear()
+        self._limits.close()
 
     def send(
         self,
@@ -177,7 +191,7 @@ class HttpClient:
             if isinstance(verdict, GiveUp):
                 raise self._give_up(request, outcome, tried, verdict)
             self.tally.count(retries=1)
-            self._pause(verdict.seconds)
+            self.pause(verdict.seconds)
 
     def _try(self, call: _Call, accept: Callable[[Reply], T]) -> T | _Failure:
         self._wait_for_limits(call)
@@ -211,6 +225,7 @@ class HttpClient:
         if reply.status == 401 and call.request.signed and self._forget and not call.renewed:
             call.renewed = True
             self._forget()
+            self._wait_for_limits(call)
             reply = self._ask(call.request)
         for limit in call.limits:
             status = 429 if is_limit(reply.status, reply.body) else reply.status
@@ -236,7 +251,7 @@ class HttpClient:
         if passing:
             asked = retry_after(reply.headers, datetime.now(UTC))
             return _Failure(f"HTTP {reply.status}{said(reply.body)}", asked=asked, limited=limited)
-        if action or not 200 <= reply.status < 300:
+        if action or not 200 <= reply.status < 300 or self._has_error(reply.body):
             raise self._refusals.error(call.request, reply.status, reply.headers, reply.body, action)
         return None
 
@@ -256,11 +271,22 @@ class HttpClient:
             after=after,
         )
 
-    def _pause(self, seconds: float) -> None:
-        """Waits, and counts what was waited: a cancelled wait is shorter."""
-        begun = time.monotonic()
-        self._sleep(seconds)
-        self.tally.count(waited=time.monotonic() - begun)
+    def _has_error(self, body: bytes) -> bool:
+        """Whether a good reply names an error. What is no JSON object names none: `accept` will say what it is."""
+        if self._error is None:
+            return False
+        try:
+            return bool(self._error.decode(body).error)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+
+
+def error_decoder(name: str | None) -> msgspec.json.Decoder[Any] | None:
+    """A decoder that reads one field of an object, as `error`, and skips the rest of it."""
+    if name is None:
+        return None
+    struct: Any = msgspec.defstruct("WithError", [("error", Any, None)], rename={"error": name})
+    return msgspec.json.Decoder(struct)
 
 
 def retry_rule(connection: Connection) -> RetryRule:

@@ -80,7 +80,7 @@ class CursorPages:
         return (self.field, self.has_more) if self.has_more else (self.field,)
 
     def first(self, request: Request) -> Request:
-        return self._with(request, self.size_param, self.size)
+        return _with(request, self.size_param, self.size, self.in_body)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
         cursor = page.fields.get(self.field)
@@ -89,12 +89,8 @@ class CursorPages:
             raise VendorUnavailable(f'it does not say by "{self.has_more}" whether there is more')
         if not more:
             return None
-        return _leads_on(request, self._with(request, self.param, _cursor(cursor, self.field)), self.field)
-
-    def _with(self, request: Request, name: str | None, value: Any) -> Request:
-        if name is None:
-            return request
-        return request.with_json(name, value) if self.in_body else request.with_params({name: value})
+        following = _with(request, self.param, _cursor(cursor, self.field), self.in_body)
+        return _leads_on(request, following, self.field)
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class KeysetPages:
         return (self.has_more,)
 
     def first(self, request: Request) -> Request:
-        return _sized(request, self.size_param, self.size)
+        return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
         more = _flag(page, self.has_more)
@@ -142,7 +138,7 @@ class HeaderCursor:
         return ()
 
     def first(self, request: Request) -> Request:
-        return _sized(request, self.size_param, self.size)
+        return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
         cursor = _header(headers, self.header).strip()
@@ -167,7 +163,7 @@ class NextLink:
         return (self.field, self.has_more) if self.has_more else (self.field,)
 
     def first(self, request: Request) -> Request:
-        return _sized(request, self.size_param, self.size)
+        return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
         link = page.fields.get(self.field)
@@ -196,7 +192,7 @@ class LinkHeader:
         return ()
 
     def first(self, request: Request) -> Request:
-        return _sized(request, self.size_param, self.size)
+        return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
         link = link_target(_header(headers, "Link"), self.rel)
@@ -219,20 +215,22 @@ class PageNumber:
     total_pages: str | None = None
     has_more: str | None = None
     short_page_ends: bool = False
+    in_body: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
         return tuple(path for path in (self.total_pages, self.has_more) if path)
 
     def first(self, request: Request) -> Request:
-        return _sized(request, self.size_param, self.size).with_params({self.param: self.start})
+        sized = _with(request, self.size_param, self.size, self.in_body)
+        return _at(self, sized, self.start)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
-        number = int(request.params[self.param])
+        number = int(request.memory["at"])
         request = _remember_total(request, page, self.total_pages)
         if _ends(self, request, page, read=number - self.start + 1):
             return None
-        return request.with_params({self.param: number + 1})
+        return _at(self, request, number + 1)
 
 
 @dataclass(frozen=True)
@@ -249,22 +247,24 @@ class Offset:
     total: str | None = None
     has_more: str | None = None
     short_page_ends: bool = False
+    in_body: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
         return tuple(path for path in (self.total, self.has_more) if path)
 
     def first(self, request: Request) -> Request:
-        return _sized(request, self.size_param, self.size).with_params({self.param: 0})
+        sized = _with(request, self.size_param, self.size, self.in_body)
+        return _at(self, sized, 0)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
-        offset = int(request.params[self.param]) + count(page)
+        offset = int(request.memory["at"]) + count(page)
         request = _remember_total(request, page, self.total)
         if _ends(self, request, page, read=offset):
             return None
         if not count(page):
             raise VendorUnavailable(f"it says that there is more, and is empty (offset {offset})")
-        return request.with_params({self.param: offset})
+        return _at(self, request, offset)
 
 
 def count(page: Page) -> int:
@@ -337,8 +337,15 @@ def _leads_on(asked: Request, following: Request, name: str) -> Request:
     return following
 
 
-def _sized(request: Request, name: str | None, size: int) -> Request:
-    return request.with_params({name: size}) if name else request
+def _with(request: Request, name: str | None, value: Any, in_body: bool = False) -> Request:
+    """The request with a paging value, in its query or at a dotted path of its body."""
+    if name is None:
+        return request
+    return request.with_json(name, value) if in_body else request.with_params({name: value})
+
+
+def _at(rule: PageNumber | Offset, request: Request, place: int) -> Request:
+    return _with(request, rule.param, place, rule.in_body).with_memory(at=place)
 
 
 def _header(headers: Headers, name: str) -> str:

@@ -78,7 +78,7 @@ def address(request: Request, *, base_url: str, hosts: Mapping[str, str], conn_i
     """
     if not request.signed:
         return _unsigned(request, conn_id)
-    if "://" in request.path:
+    if request.path.startswith(("https://", "http://")):
         return _on_our_hosts(request.path, (base_url, *hosts.values()), conn_id) + _query(request)
     path = request.path.lstrip("/")
     base = next((host for start, host in hosts.items() if path.startswith(start)), base_url)
@@ -102,7 +102,7 @@ def _unsigned(request: Request, conn_id: str) -> str:
 def _on_our_hosts(url: str, ours: tuple[str, ...], conn_id: str) -> str:
     parts = urlsplit(url)
     for base in map(urlsplit, ours):
-        if parts.hostname == base.hostname:
+        if parts.hostname and parts.hostname == base.hostname:
             return parts._replace(scheme=base.scheme, netloc=base.netloc, fragment="").geturl()
     known = ", ".join(dict.fromkeys(urlsplit(base).hostname or "" for base in ours))
     raise NeedsPerson(

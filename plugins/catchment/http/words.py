@@ -19,8 +19,8 @@ _CODES = ("code", "type", "status", "reason")
 _TEXTS = ("title", "message", "description", "detail", "error_description", "error_message")
 
 _MASKS = (
-    (re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+"), "<e-mail>"),
     (re.compile(r"(\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|‘[^’]*’|“[^”]*”|«[^»]*»|`[^`]*`)"), "<value>"),
+    (re.compile(r"[^\s@<>\"(),;:]*@[^\s@<>\"'(),;:]+"), "<e-mail>"),
     (re.compile(r"(?<!\w)(?!\d{4}-\d\d-\d\d)\+?\(?\d[\d ().\-/]{6,}\d"), "<number>"),
 )
 

@@ -19,6 +19,7 @@ class Budget:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.learned: list[tuple[Any, int]] = []
+        self.closed = False
 
     def wait(self, *limits: Any, timeout: float) -> float:
         self.asked.append(limits)
@@ -26,6 +27,9 @@ class Budget:
 
     def learn(self, limit: Any, status: int, headers: Mapping[str, str]) -> None:
         self.learned.append((limit, status))
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def connection(url: str = "https://vendor.example", **fields: Any) -> Connection:

@@ -175,6 +175,33 @@ def test_what_a_person_must_fix_is_asked_once_and_says_how(vendor: Scripted, sta
     assert f"{status} from GET /things" in str(raised.value)
 
 
+class Robot:
+    """Signs in as somebody with a name, as Google's service accounts do."""
+
+    identity = "robot@project.example"
+
+    def sign_in(self, _: Any) -> Robot:
+        return self
+
+    def __call__(self) -> dict[str, str]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [(403, "Share it with that address, or grant the scope"), (404, "or not shared with robot@project.example")],
+)
+def test_what_is_not_shared_with_a_service_account_names_the_account(vendor: Scripted, status: int, cure: str) -> None:
+    """googleapis/google-api-ruby-client #461, node-google-spreadsheet #164: 403 on every sheet, and nothing says why.
+
+    The cure was to share the sheet with the key's `client_email`. Right: the message prints that address.
+    """
+    script(vendor, Reply.json({"error": {"code": status, "message": "The caller does not have permission"}}, status))
+    told = refusal(vendor, auth=Robot())
+    assert cure in told
+    assert "robot@project.example" in told
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_an_account_that_moved_is_named_and_gets_no_token(vendor: Scripted, status: int) -> None:
     """urllib3 #1316 and python/cpython #77842: the token went along with the redirect to another host.
@@ -241,6 +268,14 @@ def test_what_an_error_means_to_an_api_comes_before_the_clients_own_rules(vendor
         ask(vendor, actions=(Action((402, 403), Do.GATED),))
 
 
+def test_people_in_a_vendors_error_are_not_shown(vendor: Scripted) -> None:
+    """A 422 quotes what it refused; an error goes to logs, mails and tickets."""
+    script(vendor, Reply.json({"error": "RecordInvalid", "description": "Email: ann@x.example is taken"}, 422))
+    told = refusal(vendor)
+    assert "RecordInvalid: Email: <e-mail> is taken" in told
+    assert "ann@" not in told
+
+
 def test_an_action_may_retry_what_is_final_and_fail_what_passes(vendor: Scripted) -> None:
     script(vendor, Reply.json({"error": "still indexing"}, 400), Reply(b"fine"))
     assert ask(vendor, actions=(Action(400, Do.RETRY, contains="indexing"),)) == b"fine"
@@ -253,6 +288,22 @@ def test_an_error_that_comes_with_a_200_is_an_error(vendor: Scripted) -> None:
     """Slack and GraphQL answer errors with 200: without an action it would be a page without its list."""
     script(vendor, Reply.json({"ok": False, "error": "invalid_auth"}))
     assert "200 from GET /things" in refusal(vendor, actions=(Action(200, Do.FAIL, contains='"ok": false', cure="x"),))
+
+
+def test_data_beside_errors_is_no_data(vendor: Scripted) -> None:
+    """meltano/sdk PR 3684: GraphQL sends `data` with holes beside `errors`, and the tap read on.
+
+    Right: it is refused with the vendor's words, unless an action says that it passes.
+    """
+    holes = {"data": {"things": [{"id": 1}, None]}, "errors": [{"message": "Internal server error", "path": [1]}]}
+    script(vendor, Reply.json(holes))
+    assert '200 from GET /things ("Internal server error")' in refusal(vendor, error_field="errors")
+    script(vendor, Reply.json(holes), Reply.json({"data": {}, "errors": []}))
+    passes = Action(200, Do.RETRY, contains="internal server error")
+    assert ask(vendor, error_field="errors", actions=(passes,)) == b'{"data": {}, "errors": []}'
+    for whole in (Reply.json({"data": {"errors": 1}}), Reply.json([1]), Reply(b"no JSON")):
+        script(vendor, whole)
+        assert ask(vendor, error_field="errors") == whole.body
 
 
 def test_a_streams_actions_come_before_its_apis(vendor: Scripted) -> None:
@@ -280,6 +331,12 @@ def test_every_try_waits_for_the_limits_and_tells_them_what_it_learned(vendor: S
     assert budget.learned == [("account", 429), ("slow", 429), ("account", 200), ("slow", 200)]
 
 
+def test_limits_are_closed_with_their_client(vendor: Scripted) -> None:
+    budget = Budget()
+    client(vendor.url, limits=budget).close()
+    assert budget.closed
+
+
 def test_a_cancelled_client_asks_for_nothing_more(vendor: Scripted) -> None:
     opened = client(vendor.url)
     opened.cancel()
@@ -301,6 +358,15 @@ def test_a_wait_ends_when_the_task_is_told_to_stop(vendor: Scripted) -> None:
         assert isinstance(sent.exception(timeout=10), Cancelled)
     assert time.monotonic() - begun < 10
     assert opened.tally.waited < 10
+
+
+def test_a_pause_ends_when_the_task_is_told_to_stop(vendor: Scripted) -> None:
+    opened = client(vendor.url)
+    opened.pause(0.01)
+    assert opened.tally.waited >= 0.01
+    opened.cancel()
+    with pytest.raises(Cancelled):
+        opened.pause(60)
 
 
 # --- settings ---

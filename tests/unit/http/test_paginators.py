@@ -126,6 +126,8 @@ def spoken(count: int, size: int) -> dict[str, tuple[Paginator, Vendor]]:
         "offset with total": (Offset(total="total", size=size), of.offset),
         "offset with has_more": (Offset(has_more="more", size=size), of.offset),
         "offset to an empty page": (Offset(size=size), of.offset),
+        "offset in the body": (Offset(size=size, in_body=True), of.offset),
+        "page number in the body": (PageNumber(size=size, in_body=True), of.numbered),
     }
 
 
@@ -196,7 +198,7 @@ def test_has_more_ends_an_offset_list() -> None:
 
 
 def test_an_offset_moves_on_by_what_arrived() -> None:
-    """A vendor that caps pages at 2 while 100 are asked for: moving on by 100 would skip 98 records in silence."""
+    """ohdearquant/khive #894: 1,000 asked for, 500 sent; a stride of 1,000 missed 48 % of the records unseen."""
     assert walk(Offset(size=100, total="total"), ListOf(7, 2).offset) == list(range(7))
 
 

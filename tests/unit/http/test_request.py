@@ -90,6 +90,10 @@ def test_a_link_to_another_host_is_refused_with_a_sentence(link: str) -> None:
     assert 'the connection "vendor"' in str(raised.value)
 
 
+def test_an_address_inside_a_value_is_no_address() -> None:
+    assert url(Request("things?of=https://evil.example")) == f"{BASE}/things?of=https://evil.example"
+
+
 def test_an_absolute_path_stays_on_the_apis_hosts_too() -> None:
     assert url(Request(f"{BASE}/reports/1")) == f"{BASE}/reports/1"
     with pytest.raises(NeedsPerson):
