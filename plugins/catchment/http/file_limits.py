@@ -1,0 +1,92 @@
+"""Rate limits in files that the processes of one machine share: where no connection `rate_limits` is set."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from catchment.http.pacing import Lane, Pace, Spent, book, counted, hold, slice_seconds
+
+T = TypeVar("T")
+
+
+class FileStore:
+    """The bookings of one account, one small file per limit. Safe to use from several threads and processes."""
+
+    def __init__(self, account: str, *, root: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._root = root or default_root()
+        self._account = account
+        self._clock = clock
+
+    def book(self, name: str, pace: Pace, timeout: float) -> float:
+        def change(state: dict[str, Any], now: float) -> tuple[float, dict[str, Any]]:
+            wait, lane = book(_lane(state), pace, now=now, timeout=timeout)
+            return wait, asdict(lane)
+
+        return self._change(name, change)
+
+    def hold(self, name: str, pace: Pace, seconds: float, *, refused: bool, left: int | None = None) -> None:
+        def change(state: dict[str, Any], now: float) -> tuple[None, dict[str, Any]]:
+            return None, asdict(hold(_lane(state), pace, now=now, seconds=seconds, refused=refused, left=left))
+
+        self._change(name, change)
+
+    def spend(self, name: str, calls: int, per: float, *, spend: bool = True) -> Spent:
+        def change(state: dict[str, Any], now: float) -> tuple[Spent, dict[str, Any]]:
+            current = int(now // slice_seconds(per))
+            slices = counted({int(number): used for number, used in state.items()}, current)
+            granted = spend and sum(slices.values()) < calls
+            if granted:
+                slices[current] = slices.get(current, 0) + 1
+            return Spent(sum(slices.values()), min(slices, default=None), granted), {
+                str(n): u for n, u in slices.items()
+            }
+
+        return self._change(f"{name}.quota", change)
+
+    def read(self, name: str, pace: Pace) -> tuple[Lane, float]:
+        return self._change(name, lambda state, now: ((_lane(state), now), state))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _change(self, name: str, change: Callable[[dict[str, Any], float], tuple[T, dict[str, Any]]]) -> T:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self._root / f"{self._account}.{name}.json", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            answer, state = change(_read(os.pread(descriptor, 1 << 20, 0)), self._clock())
+            data = json.dumps(state).encode()
+            os.pwrite(descriptor, data, 0)
+            os.ftruncate(descriptor, len(data))
+            return answer
+        finally:
+            os.close(descriptor)
+
+
+def default_root() -> Path:
+    root = os.environ.get("CATCHMENT_BUDGET_DIR")
+    return Path(root) if root else Path(tempfile.gettempdir()) / f"catchment-limits-{os.getuid()}"
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    """A damaged file is no obstacle: it counts as empty."""
+    try:
+        state = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _lane(state: dict[str, Any]) -> Lane:
+    try:
+        return Lane(float(state["free"]), float(state["since"]), int(state["strikes"]), float(state["refused"]))
+    except (KeyError, TypeError, ValueError):
+        return Lane()

@@ -1,0 +1,73 @@
+"""What a reply's headers say about a rate limit. Pure; what is not wholly understood is None.
+
+Read are `Retry-After`, the RFC drafts' `RateLimit` (structured since draft 8, a dictionary in draft 7) and
+`RateLimit-Remaining`/`-Reset`, their many `X-` forms, and Zendesk's `…-ratelimit-…: total=; remaining=; resets=`.
+A reset is a number of seconds or a moment (seconds or milliseconds since 1970): vendors do either under one name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from catchment.http.retry import retry_after
+
+_WHOLE = re.compile(r"[0-9]{1,15}")
+_PAIR = re.compile(r"([a-z]+)\s*=\s*([0-9]{1,15})(?![0-9.])")
+_LEFT = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
+_RESET = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+_LONGEST_SECONDS = 10_000_000  # 115 days; what is greater is a moment
+_MILLISECONDS = 100_000_000_000
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What the vendor still allows: `left` calls until `reset` seconds from now; a refusal may name a wait."""
+
+    left: int | None = None
+    reset: float | None = None
+    retry_after: float | None = None
+
+
+def read_allowance(headers: Mapping[str, str], now: float) -> Allowance:
+    """What the headers say, at `now` (seconds since 1970). Moments are read by the vendor's `Date`, if given."""
+    lower = {name.lower(): value.strip() for name, value in headers.items()}
+    vendors_now = _date(lower.get("date", ""), now)
+    wish = retry_after({"Retry-After": lower.get("retry-after", "")}, datetime.fromtimestamp(vendors_now, UTC))
+    left, reset = min(_said(lower), key=lambda said: said[0], default=(None, None))
+    return Allowance(left, _seconds(reset, vendors_now), wish)
+
+
+def _said(headers: Mapping[str, str]) -> Iterator[tuple[int, int | None]]:
+    """Pairs of calls left and reset: the scarcest counts, for it refuses first."""
+    for name, value in headers.items():
+        if name == "ratelimit" or ("ratelimit-" in name and "remaining=" in value):
+            policies = value.lower().split(",") if ";" in value and name == "ratelimit" else [value.lower()]
+            for policy in policies:
+                pairs = dict(_PAIR.findall(policy))
+                left, reset = (
+                    pairs.get("r", pairs.get("remaining")),
+                    pairs.get("t", pairs.get("reset", pairs.get("resets"))),
+                )
+                if left is not None:
+                    yield int(left), None if reset is None else int(reset)
+    plain_left = next((headers[name] for name in _LEFT if name in headers), "")
+    plain_reset = next((headers[name] for name in _RESET if name in headers), "")
+    if _WHOLE.fullmatch(plain_left):
+        yield int(plain_left), int(plain_reset) if _WHOLE.fullmatch(plain_reset) else None
+
+
+def _seconds(reset: int | None, now: float) -> float | None:
+    if reset is None or reset <= _LONGEST_SECONDS:
+        return None if reset is None else float(reset)
+    return max(0.0, (reset / 1000 if reset >= _MILLISECONDS else reset) - now)
+
+
+def _date(text: str, otherwise: float) -> float:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return otherwise
