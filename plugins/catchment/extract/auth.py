@@ -67,6 +67,7 @@ class _GoogleTokens:
     def __init__(self, connection: Connection, scopes: tuple[str, ...]) -> None:
         self._credentials = _service_account(connection, scopes)
         self._conn_id = connection.conn_id
+        self.identity = str(self._credentials.service_account_email)
         self._lock = Lock()
 
     def __call__(self) -> Mapping[str, str]:

@@ -74,6 +74,7 @@ class Vendor:
         self._budgets: dict[str, Budget] = {}
         self._pool = urllib3.PoolManager(maxsize=max(2, source.parallel), block=True, retries=False, timeout=_TIMEOUT)
         self._authorize = authorizer(source, connection)
+        self.identity = str(getattr(self._authorize, "identity", ""))
 
     def cancel(self) -> None:
         """Ends waits and lets the next request raise `Cancelled`."""
