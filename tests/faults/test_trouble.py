@@ -195,7 +195,7 @@ class Bench:
 
         def handler(request: Request) -> Reply:
             reply = healthy(request)
-            spoilt = request.path.endswith(way.path) and not _is_empty(way, reply)
+            spoilt = request.query.get("ranges", request.path).endswith(way.path) and not _is_empty(way, reply)
             return fault(way, next(numbers), request, reply) if spoilt else reply
 
         self.vendor.handler = handler
