@@ -25,13 +25,12 @@ import msgspec
 from google.auth import exceptions, jwt
 
 from local.company.moments import utc_millis
+from local.sandbox import masks
 from local.sandbox.a1 import Range, name, parse
 from local.sandbox.cells import grid_data, unformatted, written
 from local.sandbox.files import COLUMNS, ROWS, File, Sheet
 from local.sandbox.http import Refused, Reply, Request, as_json
 from local.sandbox.limits import RateLimit
-from local.sandbox.masks import Mask, masked
-from local.sandbox.masks import parse as parse_mask
 from local.sandbox.settings import Credentials, Settings
 from local.sandbox.world import World
 
@@ -154,7 +153,7 @@ class GoogleApi:
                 file.trashed = bool(request.json().get("trashed", file.trashed))
             case _:
                 return error(405, f"The sandbox does not support {request.method} on Drive.")
-        return as_json(masked(self._drive_record(file), _mask(request) or parse_mask(DRIVE_FIELDS)))
+        return as_json(masks.masked(self._drive_record(file), _mask(request) or masks.parse(DRIVE_FIELDS)))
 
     def _drive_record(self, file: File) -> dict[str, Any]:
         return {
@@ -228,7 +227,7 @@ class GoogleApi:
         properties = {"title": file.title, "locale": file.locale, "timeZone": "Europe/Berlin"}
         link = f"https://docs.google.com/spreadsheets/d/{file.id}/edit"
         body = {"spreadsheetId": file.id, "properties": properties, "sheets": sheets, "spreadsheetUrl": link}
-        return as_json(masked(body, mask))
+        return as_json(masks.masked(body, mask))
 
     def _sheet(self, file: File, sheet: Sheet, ranges: list[Range], with_cells: bool) -> dict[str, Any]:
         properties = {
@@ -371,14 +370,14 @@ def _range_and_verb(text: str) -> tuple[str, str]:
     return unquote(text), ""
 
 
-def _mask(request: Request) -> Mask:
+def _mask(request: Request) -> masks.Mask:
     try:
-        return parse_mask(fields) if (fields := request.param("fields")) else {}
+        return masks.parse(fields) if (fields := request.param("fields")) else {}
     except ValueError as reason:
         raise Refused(error(400, "Request contains an invalid argument.")) from reason
 
 
-def _asks_for_cells(mask: Mask) -> bool:
+def _asks_for_cells(mask: masks.Mask) -> bool:
     sheets = mask.get("sheets")
     return "*" in mask or (sheets is not None and (not sheets or "data" in sheets))
 
