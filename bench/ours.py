@@ -7,12 +7,13 @@ import json
 import time
 from datetime import timedelta
 
+from catchment.extract.http import Vendor
+from catchment.extract.plan import Progress
+
 from bench.measure import peak_mb
 from bench.vendor import EPOCH
 from catchment.batch import Batch
 from catchment.connection import Connection
-from catchment.extract.http import Vendor
-from catchment.extract.plan import Progress
 from catchment.extract.run import Extraction
 from catchment.landing import MANIFEST, S3Store
 from catchment.platform import s3_client

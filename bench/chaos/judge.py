@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bench.verdict import Verdict
 from catchment.extract.plan import moment_of
+
+from bench.verdict import Verdict
 from catchment.spec import SheetTab, Snapshot, Stream, Window
 from catchment.warehouse.names import LEDGER, raw_table
 from catchment.warehouse.session import Session

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from catchment.extract.http import Vendor
 
 import catchment.extract.run
 from bench.chaos.points import Point, Site, When
 from catchment.batch import Batch
 from catchment.connection import Connection
 from catchment.errors import TryAgain
-from catchment.extract.http import Vendor
 from catchment.landing import MANIFEST, Parts, Store
 from catchment.platform import Platform
 

@@ -1,4 +1,7 @@
-"""The spreadsheets that teams keep by hand, with the spellings that people use. Cells are texts as one sees them."""
+"""The spreadsheets that teams keep by hand, with the spellings that people use.
+
+Cells are texts as one sees them; those with a number or a day behind them are `Held`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from local.company.book import Customer
+from local.company.cells import Held
 from local.company.moments import DAY, FOUNDED, HOUR, local_date, midnight, next_month
 
 Grid = list[list[str]]
@@ -39,6 +43,7 @@ class Spreadsheet:
     title: str
     tabs: tuple[Tab, ...]
     edited: Callable[[int], int]
+    locale: str = "en_US"
 
 
 def spreadsheets(book: list[Customer]) -> tuple[Spreadsheet, ...]:
@@ -54,7 +59,7 @@ def spreadsheets(book: list[Customer]) -> tuple[Spreadsheet, ...]:
             ),
             _weekly_edit,
         ),
-        Spreadsheet(PRODUCT, "Product features", (Tab("Features", 0, _features),), _feature_edit),
+        Spreadsheet(PRODUCT, "Product features", (Tab("Features", 0, _features),), _feature_edit, "de_DE"),
     )
 
 
@@ -87,7 +92,14 @@ def _targets(at: int) -> Grid:
 
 
 def _as_typed(value: int, number: int, team: int) -> str:
-    spellings = (f"{value}", f"{value:,}", f"{value}.00", f" {value} ", "tbd")
+    """Mostly a number, in several formats; now and then a text with blanks around it, or none yet."""
+    spellings = (
+        Held(f"{value}", value),
+        Held(f"{value:,}", value, "NUMBER"),
+        Held(f"{value}.00", value, "NUMBER"),
+        f" {value} ",
+        "tbd",
+    )
     odd = (number * 3 + team) % 17
     return spellings[odd] if odd in (1, 2, 3, 4) else spellings[0]
 
@@ -113,7 +125,7 @@ def _features(at: int) -> Grid:
     grid = [FEATURES_HEADER]
     for number in range((_feature_edit(at) - FOUNDED) // (45 * DAY) + 1):
         since = local_date(FOUNDED + number * 45 * DAY)
-        shown = f"{since:%d.%m.%Y}" if number % 5 == 3 else since.isoformat()
+        shown = Held.day(since, f"{since:%d.%m.%Y}") if number % 5 == 3 else Held.day(since)
         name = FEATURES[number % len(FEATURES)] + (f" {number // len(FEATURES) + 1}" if number >= len(FEATURES) else "")
         grid.append([name, SEGMENTS[number % 3], shown])
     return grid

@@ -103,7 +103,7 @@ def sheet_rows(grid: Grid) -> Iterator[tuple[Key, bytes]]:
     header = grid[0] if grid else []
     for number, row in enumerate(grid[1:], 2):
         if any(cell for cell in row):
-            padded = [*row, *[""] * (len(header) - len(row))]
+            padded = [*map(str, row), *[""] * (len(header) - len(row))]
             yield (number,), msgspec.json.encode(dict(zip(header, padded, strict=False)))
 
 

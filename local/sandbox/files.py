@@ -24,9 +24,13 @@ class Sheet:
 class File:
     """One spreadsheet."""
 
-    def __init__(self, id: str, title: str, sheets: list[Sheet], edited: Callable[[int], int]) -> None:
+    def __init__(
+        self, id: str, title: str, sheets: list[Sheet], edited: Callable[[int], int], *, locale: str = "en_US"
+    ) -> None:
         self.id = id
         self.title = title
+        self.locale = locale
+        self.trashed = False
         self.sheets = sheets
         self.created = FOUNDED
         self._edited = edited
@@ -81,7 +85,7 @@ class Files:
         if id not in self._open:
             original = self._originals()[id]
             sheets = [Sheet(t.title, t.sheet_id, self._teams(id, n)) for n, t in enumerate(original.tabs)]
-            self._open[id] = File(id, original.title, sheets, original.edited)
+            self._open[id] = File(id, original.title, sheets, original.edited, locale=original.locale)
         return self._open[id]
 
     def _teams(self, id: str, number: int) -> Callable[[int], Grid]:

@@ -2,7 +2,16 @@
 
 Behaviour after what gspread sends and expects: `values` is absent from an empty range, trailing empty cells and rows
 are left out, values come as text unless `valueRenderOption=UNFORMATTED_VALUE`. 60 reads and 60 writes a minute, then
-429 RESOURCE_EXHAUSTED without Retry-After; Drive has a quota of its own.
+429 RESOURCE_EXHAUSTED without Retry-After; Drive has a quota of its own. Cells: see `cells`.
+
+Errors, by what people were sent:
+- a file that is not shared: 403 PERMISSION_DENIED from Sheets (googleapis/google-api-ruby-client #461), 404 notFound
+  "File not found: id." from Drive, as for one that is gone (google-api-php-client #287, prasmussen/gdrive #394);
+- a file that is gone: 404 from both; one in the trash is still read by Sheets (obot-platform/obot #108);
+- an unknown tab: 400 "Unable to parse range: …" (invokable/laravel-google-sheets #13); rows beyond the grid: 400
+  "exceeds grid limits";
+- `ranges` filters the list of tabs itself (measured in brekkylab/backlot #159), and `includeGridData` is ignored beside
+  a field mask (reference). Drive gives kind, id, name and mimeType only, unless `fields` asks for more (reference).
 """
 
 from __future__ import annotations
@@ -16,7 +25,9 @@ import msgspec
 from google.auth import exceptions, jwt
 
 from local.company.moments import utc_millis
+from local.sandbox import masks
 from local.sandbox.a1 import Range, name, parse
+from local.sandbox.cells import grid_data, unformatted, written
 from local.sandbox.files import COLUMNS, ROWS, File, Sheet
 from local.sandbox.http import Refused, Reply, Request, as_json
 from local.sandbox.limits import RateLimit
@@ -34,12 +45,26 @@ STATUSES = {
     500: "INTERNAL",
     503: "UNAVAILABLE",
 }
-NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+SPREADSHEET = "application/vnd.google-apps.spreadsheet"
+DRIVE_FIELDS = "kind,id,name,mimeType"
 
 
 def error(status: int, message: str) -> Reply:
     """The vendor's error body."""
     return as_json({"error": {"code": status, "message": message, "status": STATUSES.get(status, "UNKNOWN")}}, status)
+
+
+def not_found(id: str) -> Reply:
+    """Drive's body for a file that is gone or not shared."""
+    message = f"File not found: {id}."
+    detail = {
+        "domain": "global",
+        "reason": "notFound",
+        "message": message,
+        "locationType": "parameter",
+        "location": "fileId",
+    }
+    return as_json({"error": {"errors": [detail], "code": 404, "message": message}}, 404)
 
 
 class GoogleApi:
@@ -106,20 +131,40 @@ class GoogleApi:
         return file
 
     def _drive(self, request: Request, settings: Settings) -> Reply:
-        if request.method != "GET":
-            return error(405, f"The sandbox does not support {request.method} on Drive.")
         id = request.path.removeprefix("/drive/v3/files").strip("/")
         if id:
-            return as_json(self._drive_record(self._file(id, settings)))
+            return self._drive_file(id, request, settings)
+        if request.method != "GET":
+            return error(405, f"The sandbox does not support {request.method} on Drive.")
         query = request.param("q") or ""
         title = re.search(r"name\s*=\s*[\"'](.*?)[\"']", query)
         shown = [f for f in self.world.files.all() if f.id not in settings.unshared]
         files = [self._drive_record(f) for f in shown if title is None or f.title == title[1]]
         return as_json({"kind": "drive#fileList", "incompleteSearch": False, "files": files})
 
-    def _drive_record(self, file: File) -> dict[str, str]:
-        modified = utc_millis(file.modified(self.world.clock.now()))
-        return {"id": file.id, "name": file.title, "createdTime": utc_millis(file.created), "modifiedTime": modified}
+    def _drive_file(self, id: str, request: Request, settings: Settings) -> Reply:
+        file = None if id in settings.unshared else self.world.files.find(id)
+        if file is None:
+            return not_found(id)
+        match request.method:
+            case "GET":
+                pass
+            case "PATCH":
+                file.trashed = bool(request.json().get("trashed", file.trashed))
+            case _:
+                return error(405, f"The sandbox does not support {request.method} on Drive.")
+        return as_json(masks.masked(self._drive_record(file), _mask(request) or masks.parse(DRIVE_FIELDS)))
+
+    def _drive_record(self, file: File) -> dict[str, Any]:
+        return {
+            "kind": "drive#file",
+            "id": file.id,
+            "name": file.title,
+            "mimeType": SPREADSHEET,
+            "createdTime": utc_millis(file.created),
+            "modifiedTime": utc_millis(file.modified(self.world.clock.now())),
+            "trashed": file.trashed,
+        }
 
     # --- Sheets -----------------------------------------------------------------------------------------------------
 
@@ -130,7 +175,7 @@ class GoogleApi:
         file = self._file(id, settings)
         match request.method, tail, action:
             case "GET", "", "":
-                return as_json(self._metadata(file))
+                return self._spreadsheet(file, request)
             case "POST", "", "batchUpdate":
                 return self._batch_update(file, request.json()["requests"])
         if tail.startswith("values:"):
@@ -167,22 +212,50 @@ class GoogleApi:
                 return as_json({"spreadsheetId": file.id, "clearedRange": self._clear(file, text)})
         return error(405, f"The sandbox does not support {request.method} here.")
 
-    def _metadata(self, file: File) -> dict[str, Any]:
+    def _spreadsheet(self, file: File, request: Request) -> Reply:
+        mask = _mask(request)
+        with_cells = _asks_for_cells(mask) if mask else request.param("includeGridData") == "true"
+        ranges = [self._range(file, text) for text in request.query.get("ranges", [])]
+        for sheet, range in ranges:
+            self._refuse_beyond(file, sheet, range)
+        asked = [(sheet, [r for s, r in ranges if s is sheet]) for sheet in file.sheets]
         sheets = [
-            {
-                "properties": {
-                    "sheetId": sheet.sheet_id,
-                    "title": sheet.title,
-                    "index": index,
-                    "sheetType": "GRID",
-                    "gridProperties": {"rowCount": self._rows(file, sheet), "columnCount": COLUMNS},
-                }
-            }
-            for index, sheet in enumerate(file.sheets)
+            self._sheet(file, sheet, parts or [Range(sheet.title)], with_cells)
+            for sheet, parts in asked
+            if parts or not ranges
         ]
-        properties = {"title": file.title, "locale": "de_DE", "timeZone": "Europe/Berlin"}
+        properties = {"title": file.title, "locale": file.locale, "timeZone": "Europe/Berlin"}
         link = f"https://docs.google.com/spreadsheets/d/{file.id}/edit"
-        return {"spreadsheetId": file.id, "properties": properties, "sheets": sheets, "spreadsheetUrl": link}
+        body = {"spreadsheetId": file.id, "properties": properties, "sheets": sheets, "spreadsheetUrl": link}
+        return as_json(masks.masked(body, mask))
+
+    def _sheet(self, file: File, sheet: Sheet, ranges: list[Range], with_cells: bool) -> dict[str, Any]:
+        properties = {
+            "sheetId": sheet.sheet_id,
+            "title": sheet.title,
+            "index": file.sheets.index(sheet),
+            "sheetType": "GRID",
+            "gridProperties": {"rowCount": self._rows(file, sheet), "columnCount": COLUMNS},
+        }
+        if not with_cells:
+            return {"properties": properties}
+        data = [grid_data(self._cells(file, sheet, range), range.row) for range in ranges]
+        return {"properties": properties, "data": data}
+
+    def _cells(self, file: File, sheet: Sheet, range: Range) -> list[list[str]]:
+        """The range's cells without trailing empty rows."""
+        grid = file.grid(sheet, self.world.clock.now())
+        rows = [list(row[range.column : range.column_end]) for row in grid[range.row : range.row_end]]
+        while rows and not any(rows[-1]):
+            rows.pop()
+        return rows
+
+    def _refuse_beyond(self, file: File, sheet: Sheet, range: Range) -> None:
+        rows = self._rows(file, sheet)
+        if range.row >= rows or (range.row_end or 0) > rows:
+            shown = name(sheet.title, range.row, range.column, range.row_end or rows, range.column_end or COLUMNS)
+            limits = f"Max rows: {rows}, max columns: {COLUMNS}"
+            raise Refused(error(400, f"Range ({shown}) exceeds grid limits. {limits}"))
 
     def _rows(self, file: File, sheet: Sheet) -> int:
         return max(ROWS, len(file.grid(sheet, self.world.clock.now())))
@@ -196,13 +269,12 @@ class GoogleApi:
 
     def _values(self, file: File, text: str, request: Request) -> dict[str, Any]:
         sheet, range = self._range(file, text)
-        grid = file.grid(sheet, self.world.clock.now())
-        rows = [row[range.column : range.column_end] for row in grid[range.row : range.row_end]]
-        values: list[list[Any]] = [list(r) for r in rows]
-        while values and not any(values[-1]):
-            values.pop()
+        values: list[list[Any]] = [[str(cell) for cell in row] for row in self._cells(file, sheet, range)]
         if request.param("valueRenderOption") == "UNFORMATTED_VALUE":
-            values = [[_unformatted(cell) for cell in row] for row in values]
+            as_shown = request.param("dateTimeRenderOption") == "FORMATTED_STRING"
+            values = [
+                [unformatted(cell, times_as_shown=as_shown) for cell in row] for row in self._cells(file, sheet, range)
+            ]
         columns = request.param("majorDimension") == "COLUMNS"
         if columns and values:
             width = max(map(len, values))
@@ -227,7 +299,7 @@ class GoogleApi:
     def _put(
         self, file: File, sheet: Sheet, row: int, column: int, values: list[list[Any]], option: str
     ) -> dict[str, Any]:
-        typed = [[None if cell is None else _as_typed(cell, option) for cell in line] for line in values]
+        typed = [[None if cell is None else written(cell, option) for cell in line] for line in values]
         file.write(sheet, self.world.clock.now(), row, column, typed)
         width = max(map(len, values), default=0)
         shown = name(sheet.title, row, column, row + max(1, len(values)), column + max(1, width))
@@ -298,26 +370,16 @@ def _range_and_verb(text: str) -> tuple[str, str]:
     return unquote(text), ""
 
 
-def _as_typed(cell: Any, option: str) -> str:
-    """What a cell shows after a value was written: numbers and booleans as text, typed text interpreted."""
-    if isinstance(cell, bool):
-        return str(cell).upper()
-    text = str(cell)
-    if option == "USER_ENTERED":
-        if text.startswith("'"):
-            return text[1:]
-        if text.isdigit():
-            return str(int(text))
-    return text
+def _mask(request: Request) -> masks.Mask:
+    try:
+        return masks.parse(fields) if (fields := request.param("fields")) else {}
+    except ValueError as reason:
+        raise Refused(error(400, "Request contains an invalid argument.")) from reason
 
 
-def _unformatted(cell: str) -> Any:
-    """A cell's value: a plain number or boolean, else its text (leading zeros make a text)."""
-    if cell in ("TRUE", "FALSE"):
-        return cell == "TRUE"
-    if NUMBER.fullmatch(cell):
-        return float(cell) if "." in cell else int(cell)
-    return cell
+def _asks_for_cells(mask: masks.Mask) -> bool:
+    sheets = mask.get("sheets")
+    return "*" in mask or (sheets is not None and (not sheets or "data" in sheets))
 
 
 def _totals(done: list[dict[str, Any]]) -> dict[str, int]:

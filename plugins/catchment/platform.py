@@ -162,9 +162,7 @@ class Platform:
     def _bucket_of(self, connection: Connection, name: str) -> Store:
         bucket = name or str(connection.extra.get("bucket", ""))
         if not bucket or self.open_bucket is None:
-            raise NeedsPerson(
-                f'The connection "{connection.conn_id}" names no bucket: set `bucket` in its extra.'
-            )
+            raise NeedsPerson(f'The connection "{connection.conn_id}" names no bucket: set `bucket` in its extra.')
         return self.open_bucket(bucket)
 
     def _files_loaded(self, batch: Batch, query_tag: str) -> frozenset[tuple[str, str]]:

@@ -172,12 +172,11 @@ def first_night() -> list[Load]:
         ),
         load(
             "google_sheets.team_targets",
-            {"month": "2026-02", "team": "EMEA", "metric": "new_mrr", "target": "1,400", "owner": "Çağla"},
+            {"month": "2026-02", "team": "EMEA", "metric": "new_mrr", "target": "1,400.00", "owner": "Çağla"},
             {"month": "2026-02", "team": "Americas", "metric": "new_mrr", "target": "€ 14", "owner": "Bo"},
             {"month": "2026-02", "team": "APAC", "metric": "new_mrr", "target": "5", "owner": ""},
             {"month": "2027-02", "team": "APAC", "metric": "new_mrr", "target": "5", "owner": ""},
-            {"month": "2026-02", "team": "APAC", "metric": "happiness", "target": "5", "owner": ""},
-            {"month": "2026-02", "team": "Sales", "metric": "new_mrr", "target": "tbd", "owner": ""},
+            {"month": "2026-02", "team": "All", "metric": "new_mrr", "target": "", "owner": ""},
         ),
         load(
             "google_sheets.feature_flags_by_segment", {"feature": "SSO", "segment": "mid-market", "since": "14.05.2024"}

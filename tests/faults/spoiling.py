@@ -15,7 +15,7 @@ from tests.support.vendor import Reply, Request
 
 @dataclass(frozen=True)
 class Way:
-    """A stream that stands for its way of reading. `path` ends the address of its pages, `hit` is the page to spoil."""
+    """A stream that stands for its way of reading. `path` ends its pages' addresses or range; `hit` is the page."""
 
     stream: str
     path: str
@@ -50,7 +50,7 @@ GROUPS = Way("zendesk.groups", "/groups.json", "groups", sibling="zendesk.organi
 RATINGS = Way(
     "zendesk.satisfaction_ratings", "/satisfaction_ratings.json", "satisfaction_ratings", sibling="zendesk.groups"
 )
-SHEET = Way("google_sheets.team_targets", "'Targets'", "values", hit=1, sibling="google_sheets.account_owners")
+SHEET = Way("google_sheets.team_targets", "'Targets'!1:1000", "sheets", hit=1, sibling="google_sheets.account_owners")
 
 PAGED = (LIST, WINDOW, CHILD, CURSOR, EXPORT, GROUPS, RATINGS)
 JSON_RECORDS = (*PAGED, RECORD, METRIC)

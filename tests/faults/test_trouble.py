@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from catchment.extract.plan import Progress
 
 from catchment.batch import Batch
 from catchment.connection import Connection
@@ -28,7 +29,6 @@ from catchment.errors import (
     VendorUnavailable,
 )
 from catchment.extract import http
-from catchment.extract.plan import Progress
 from catchment.landing import read_manifest
 from catchment.platform import NotInPlan, Platform
 from tests.faults.spoiling import (
@@ -195,7 +195,7 @@ class Bench:
 
         def handler(request: Request) -> Reply:
             reply = healthy(request)
-            spoilt = request.path.endswith(way.path) and not _is_empty(way, reply)
+            spoilt = request.query.get("ranges", request.path).endswith(way.path) and not _is_empty(way, reply)
             return fault(way, next(numbers), request, reply) if spoilt else reply
 
         self.vendor.handler = handler

@@ -138,8 +138,14 @@ def _google(path: str, request: Request) -> Reply:
         return Reply.json({"error": {"code": 401, "message": "Request had invalid authentication credentials."}}, 401)
     if path.startswith("drive/v3/files/"):
         return Reply.json({"id": "1", "name": "Sales", "modifiedTime": "2026-03-01T01:00:00.000Z"})
-    values = TARGETS if path.endswith("'Targets'") else OWNERS
-    return Reply.json({"range": "A1:Z9", "majorDimension": "ROWS", "values": values})
+    if "ranges" not in request.query:
+        tabs = [
+            {"properties": {"title": title, "gridProperties": {"rowCount": 1000}}} for title in ("Targets", "Owners")
+        ]
+        return Reply.json({"properties": {"locale": "de_DE", "timeZone": "Europe/Berlin"}, "sheets": tabs})
+    values = TARGETS if request.query["ranges"].startswith("'Targets'") else OWNERS
+    rows = [{"values": [{"formattedValue": cell} if cell else {} for cell in row]} for row in values]
+    return Reply.json({"sheets": [{"data": [{"rowData": rows}]}]})
 
 
 @cache

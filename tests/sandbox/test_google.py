@@ -69,6 +69,86 @@ def test_numbers_come_as_numbers_when_asked_for(server: Server) -> None:
     assert sheet.acell("D2").value == "21000"
 
 
+CELL_FIELDS = "sheets(data(rowData(values(formattedValue,effectiveValue,effectiveFormat(numberFormat(type))))))"
+
+
+def get(server: Server, path: str, **params: Any) -> requests.Response:
+    """A request of our own, with a token of gspread's."""
+    sheets = client(server)
+    sheets.open_by_key(SALES)
+    token = sheets.http_client.auth.token
+    return requests.get(f"{server.url}/google/{path}", params, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+
+def test_cells_come_as_they_are_shown_and_as_they_are_held(server: Server) -> None:
+    tab = client(server).open_by_key(SALES).worksheet("Targets")
+    tab.update([["25%", "2026-03-31", "TRUE", "'007", "x"]], "A2:E2", raw=False)
+    body = get(server, f"v4/spreadsheets/{SALES}", ranges="Targets!2:2", fields=CELL_FIELDS).json()
+    assert body == {
+        "sheets": [
+            {
+                "data": [
+                    {
+                        "rowData": [
+                            {
+                                "values": [
+                                    {
+                                        "formattedValue": "25%",
+                                        "effectiveValue": {"numberValue": 0.25},
+                                        "effectiveFormat": {"numberFormat": {"type": "PERCENT"}},
+                                    },
+                                    {
+                                        "formattedValue": "2026-03-31",
+                                        "effectiveValue": {"numberValue": 46112},
+                                        "effectiveFormat": {"numberFormat": {"type": "DATE"}},
+                                    },
+                                    {"formattedValue": "TRUE", "effectiveValue": {"boolValue": True}},
+                                    {"formattedValue": "007", "effectiveValue": {"stringValue": "007"}},
+                                    {"formattedValue": "x", "effectiveValue": {"stringValue": "x"}},
+                                ]
+                            }
+                        ]
+                    }
+                ]
+            }
+        ]
+    }
+    unformatted = tab.get("A2:D2", value_render_option="UNFORMATTED_VALUE")
+    assert unformatted == [[0.25, 46112, True, "007"]]
+
+
+def test_ranges_choose_the_tabs_and_a_mask_the_fields(server: Server) -> None:
+    path = f"v4/spreadsheets/{SALES}"
+    titles = get(server, path, fields="sheets.properties.title").json()
+    assert [s["properties"]["title"] for s in titles["sheets"]][:2] == ["Targets", "Owners"]
+    one = get(server, path, ranges="Owners!1:1").json()
+    assert [s["properties"]["title"] for s in one["sheets"]] == ["Owners"]
+    assert "data" not in one["sheets"][0]
+    page = get(server, path, ranges="Owners!900:1000", fields="sheets.data").json()
+    assert page == {"sheets": [{"data": [{"startRow": 899}]}]}
+
+
+def test_rows_beyond_the_grid_and_masks_that_are_none_are_refused(server: Server) -> None:
+    path = f"v4/spreadsheets/{SALES}"
+    beyond = get(server, path, ranges="Targets!1001:2000", fields="sheets.data")
+    assert (beyond.status_code, "exceeds grid limits" in beyond.json()["error"]["message"]) == (400, True)
+    assert get(server, path, fields="sheets(data").status_code == 400
+
+
+def test_drive_tells_a_file_that_is_not_shared_as_one_that_is_gone(server: Server) -> None:
+    server.settings(unshared=[PRODUCT])
+    for id in (PRODUCT, "1Nobody"):
+        reply = get(server, f"drive/v3/files/{id}")
+        assert (reply.status_code, reply.json()["error"]["message"]) == (404, f"File not found: {id}.")
+    assert get(server, f"v4/spreadsheets/{PRODUCT}").json()["error"]["status"] == "PERMISSION_DENIED"
+
+
+def test_drive_tells_what_it_is_asked_for(server: Server) -> None:
+    assert set(get(server, f"drive/v3/files/{SALES}").json()) == {"kind", "id", "name", "mimeType"}
+    trashed = get(server, f"drive/v3/files/{SALES}", fields="id,trashed,modifiedTime").json()
+    assert trashed["trashed"] is False
+
+
 def test_the_teams_own_edits_move_the_file_s_time_and_its_cells(server: Server) -> None:
     sheets = client(server)
     before = sheets.get_file_drive_metadata(SALES)["modifiedTime"]

@@ -115,6 +115,7 @@ class InProcess:
 
     def __init__(self, reply: Callable[[str, Mapping[str, Any]], Any]) -> None:
         self.tally = Tally()
+        self.identity = "reader@project.iam.gserviceaccount.com"
         self.asked: list[dict[str, Any]] = []
         self.paused: list[float] = []
         self._reply = reply

@@ -1,7 +1,7 @@
 """What an account gets: which statements, for which settings, in which order, and how a refusal reads.
 
 The golden files are the whole account as SQL, for a reviewer: the local warehouse enforces little of it. After a wanted
-change of the templates, `PYTHONPATH=plugins python tests/unit/test_provision.py` writes them anew.
+change of the templates, `PYTHONPATH=plugins python tests/unit/test_provision.py` writes them again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import sqlglot
 from sqlglot import exp
 
 from catchment.errors import NeedsPerson
-from catchment.spec import BasicKey, RateLimit, Snapshot, SourceSpec, Stream, hours
+from catchment.reads.http_list import HttpList
+from catchment.spec import SourceSpec, Stream
 from catchment.warehouse.provision import Settings, Statement, apply, key_body, render, select, with_roles
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "snowflake"
@@ -46,10 +47,7 @@ def a_source(name: str, *streams: str) -> SourceSpec:
     return SourceSpec(
         name=name,
         title=name,
-        base_url="https://vendor.example",
-        auth=BasicKey(),
-        rate=RateLimit(1, per=hours(1)),
-        streams=tuple(Stream(name=s, path=s, records=s, key=("id",), read=Snapshot()) for s in streams),
+        streams=tuple(Stream(name=s, key=("id",), read=HttpList(path=s, records=s)) for s in streams),
     )
 
 

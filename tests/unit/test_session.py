@@ -7,19 +7,26 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from catchment.extract.plan import Progress
+from msgspec.structs import replace
 from snowflake.connector import errors
 
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, ContractBroken, NeedsPerson, WarehouseUnavailable
-from catchment.landing import MANIFEST, Manifest, Parts, write_manifest
-from catchment.sources import source
-from catchment.warehouse import ledger
-from catchment.warehouse.load import FILES_PER_COPY, Loaded, copy_statement, load
+from catchment.landing import (
+    LandedFile,
+    Manifest,
+    Parts,
+    RecordFormat,
+    checkpoint_prefix,
+    manifest_key,
+    read_manifest,
+    write_manifest,
+)
+from catchment.spec import Current
+from catchment.warehouse.load import FILES_PER_COPY, Loaded, check_names, copy_statement, load
 from catchment.warehouse.session import arguments, explain, query_tag, transaction
 from tests.support.make import batch, moment
 from tests.support.store import MemoryStore
@@ -36,10 +43,11 @@ class Recorder:
         self,
         copied: Sequence[Any] = (),
         fails_at: str | None = None,
-        row: Any = None,
+        row: Any = (0,),
         open_transactions: Sequence[tuple[int, str]] = (),
     ) -> None:
         self.statements: list[str] = []
+        self.landed: list[str] = []
         self.params: list[Any] = []
         self._copied = copied
         self._fails_at = fails_at
@@ -58,7 +66,10 @@ class Recorder:
     executemany = execute
 
     def fetchall(self) -> Sequence[Any]:
-        return self._open if self.statements[-1] == "SHOW TRANSACTIONS" else self._copied
+        if self.statements[-1] == "SHOW TRANSACTIONS":
+            return self._open
+        names = iter(self.landed)
+        return [(row[0] or next(names), *row[1:]) if len(row) > 1 else row for row in self._copied]
 
     @property
     def description(self) -> list[tuple[str]]:
@@ -76,12 +87,21 @@ class Recorder:
 
 def landed(rows: int = 2, files: int = 1) -> tuple[MemoryStore, str]:
     store, entries = MemoryStore(), []
-    for number in range(files):
-        with Parts(store, TICKETS.prefix, f"part{number}") as parts:
+    prefix = checkpoint_prefix(TICKETS, 0)
+    for _ in range(files):
+        with Parts(store, prefix) as parts:
             parts.add(b'{"id":1}\n' * rows, rows)
         entries += parts.files
     manifest = Manifest(
         batch_id=TICKETS.id,
+        batch=TICKETS.id,
+        checkpoint=0,
+        complete=True,
+        attempt="incremental-1",
+        current=Current.NEWEST_VERSION,
+        key=("id",),
+        record_format=RecordFormat.RECORDS,
+        as_of=moment(2),
         source="zendesk",
         stream="tickets",
         kind="scheduled",
@@ -93,24 +113,24 @@ def landed(rows: int = 2, files: int = 1) -> tuple[MemoryStore, str]:
         rows=rows * files,
         cursor_to="c",
     )
-    return store, write_manifest(store, TICKETS, manifest)
+    return store, write_manifest(store, manifest, prefix)
 
 
 def run(session: Recorder, rows: int = 2) -> Loaded:
     store, key = landed(rows)
-    return load(session, store, key, source("zendesk").stream("tickets"), query_tag="tag")
+    session.landed = [file.key for file in read_manifest(store, key).files]
+    return load(session, store, key, query_tag="tag")
 
 
-def result(
-    name: str = "part0-0.jsonl.zst", parsed: int = 2, loaded: int = 2, error: str | None = None
-) -> tuple[Any, ...]:
-    return (f"{TICKETS.prefix}{name}", "LOADED", parsed, loaded, parsed, parsed - loaded, error, None, None, None)
+def result(name: str = "", parsed: int = 2, loaded: int = 2, error: str | None = None) -> tuple[Any, ...]:
+    """A line of a COPY's result; without a name, that of the file that was landed."""
+    return (name, "LOADED", parsed, loaded, parsed, parsed - loaded, error, None, None, None)
 
 
 def test_rows_and_ledger_row_are_written_in_one_transaction() -> None:
     session = Recorder([result()])
     assert run(session) == Loaded(rows=2, rejected=0)
-    assert session.kinds() == ["SHOW", "BEGIN", "DELETE", "DELETE", "DELETE", "COPY", "INSERT", "COMMIT"]
+    assert session.kinds() == ["SHOW", "BEGIN", "DELETE", "DELETE", "SELECT", "COPY", "INSERT", "COMMIT"]
     assert "LEDGER" in session.statements[-2]
     assert session.params[-2]["cursor_to"] == "c"
 
@@ -135,10 +155,10 @@ def test_a_landing_that_is_not_what_its_manifest_says_is_not_loaded(copied: list
 def test_a_line_that_the_warehouse_cannot_read_is_rejected_and_counted() -> None:
     class OneRefused(Recorder):
         def fetchall(self) -> Sequence[Any]:
-            return [(1,)] if self.statements[-1].startswith("SELECT") else super().fetchall()
+            return [(1,)] if self.statements[-1].startswith("SELECT RECORD_METADATA") else super().fetchall()
 
     session = OneRefused([result(loaded=1, error="Error parsing JSON")])
-    assert run(session) == Loaded(rows=1, rejected=1)
+    assert run(session) == Loaded(rows=1, rejected=1, new_rejects=1)
     rejects = next(params for params in session.params if isinstance(params, list))
     assert [(reject[4], reject[5]) for reject in rejects] == [
         (2, "the warehouse could not read it: Error parsing JSON")
@@ -147,31 +167,41 @@ def test_a_line_that_the_warehouse_cannot_read_is_rejected_and_counted() -> None
 
 def test_a_child_streams_copy_opens_the_envelope() -> None:
     store, key = landed()
-    from catchment.landing import read_manifest
-
     manifest = read_manifest(store, key)
-    child = source("chartmogul").stream("subscriptions")
-    tab = source("google_sheets").stream("team_targets")
-    plain = source("zendesk").stream("tickets")
-    for stream, enveloped in ((child, True), (tab, True), (plain, False)):
-        sql = copy_statement(manifest, "p/", stream, manifest.files)
+    for record_format, enveloped in ((RecordFormat.ENVELOPES, True), (RecordFormat.RECORDS, False)):
+        sql = copy_statement(replace(manifest, record_format=record_format), "p/", manifest.files)
         assert ("$1:record" in sql, "'parent', $1:parent" in sql) == (enveloped, enveloped)
         assert "FORCE = TRUE" in sql
+
+
+def test_files_of_others_are_copied_from_their_own_stage_by_their_format() -> None:
+    store, key = landed()
+    theirs = (LandedFile(key="logs/day's/a b.gz", bytes=1, etag="e", uri="s3://theirs/logs/day's/a b.gz"),)
+    manifest = replace(
+        read_manifest(store, key), files=theirs, record_format=RecordFormat.CSV, columns=("id", "o'clock")
+    )
+    sql = copy_statement(manifest, "", theirs)
+    assert "OBJECT_CONSTRUCT_KEEP_NULL('id', $1, 'o''clock', $2)" in sql
+    assert "FROM @RAW.ZENDESK.FILES/" in sql
+    assert "FORMAT_NAME = 'RAW.CATCHMENT.CSV_FILES'" in sql
+
+
+@pytest.mark.parametrize("name", ["a'b.zst", "a\\b.zst", "a\nb.zst", "", "a);drop.zst", "a b.zst"])
+def test_a_name_that_could_end_its_literal_is_not_copied(name: str) -> None:
+    """Found by reading (main path, "Landing"): names of files from a manifest were pasted into COPY."""
+    store, key = landed()
+    ours = LandedFile(key=name, bytes=1, rows=1, sha256="0")
+    forged = replace(read_manifest(store, key), files=(ours,))
+    with pytest.raises(ContractBroken, match="can't stand in a COPY statement"):
+        check_names(forged)
 
 
 def test_a_batch_of_many_files_is_copied_some_at_a_time() -> None:
     store, key = landed(1, FILES_PER_COPY + 1)
     session = Recorder()
     with pytest.raises(ContractBroken):
-        load(session, store, key, source("zendesk").stream("tickets"))
+        load(session, store, key)
     assert session.kinds().count("COPY") == 2
-
-
-def test_progress_says_where_the_stream_stands_and_how_far_this_batch_got_before() -> None:
-    first = ledger.progress(Recorder(row=(0, None, None, None)), TICKETS)
-    assert first == Progress()
-    again = ledger.progress(Recorder(row=(3, "before", "own", datetime(2026, 3, 2))), TICKETS)  # noqa: DTZ001 - NTZ
-    assert again == Progress("before", True, "own", datetime(2026, 3, 2, tzinfo=UTC))
 
 
 def test_a_copy_that_found_no_file_is_a_broken_landing() -> None:
@@ -232,7 +262,7 @@ def test_a_query_tag_says_who_sends_a_statement() -> None:
 
 def test_a_batchs_manifest_is_where_its_loader_looks() -> None:
     _, key = landed()
-    assert key == TICKETS.prefix + MANIFEST
+    assert key == manifest_key(TICKETS)
 
 
 THE_FIRST_ROWS = """

@@ -290,7 +290,8 @@ def refuse_rejects(manifest: Manifest) -> None:
     if manifest.rejected > manifest.rows and manifest.rejected >= REJECTS_FLOOR:
         raise ContractBroken(
             f"{manifest.rejected} of {manifest.rows + manifest.rejected} records are not what the spec says. The "
-            f"vendor seems to have changed its API: compare the stream's spec. The records are in {manifest.rejects[0].key}"
+            "vendor seems to have changed its API: compare the stream's spec. The records are in "
+            f"{manifest.rejects[0].key}"
         )
 
 

@@ -140,7 +140,8 @@ class HttpClient:
         self._sleep = sleep or self._cancelled.wait
         self._authorize = api.auth.sign_in(connection)
         self._forget: Callable[[], None] | None = getattr(self._authorize, "forget", None)
-        self._refusals = Refusals(connection.conn_id, self._base, str(getattr(self._authorize, "identity", "")))
+        self.identity = str(getattr(self._authorize, "identity", ""))
+        self._refusals = Refusals(connection.conn_id, self._base, self.identity)
         self._error = error_decoder(api.error_field)
         self._pool = urllib3.PoolManager(maxsize=max(2, api.parallel), block=True, retries=False, timeout=_TIMEOUT)
 

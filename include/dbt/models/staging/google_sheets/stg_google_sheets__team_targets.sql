@@ -1,16 +1,26 @@
 -- Targets per month, team and metric, kept by the teams in the sales planning sheet. One row per month, team and metric as
--- typed; of two the lower one on the sheet counts. What can't be read as a month or a number is NULL beside what was typed.
+-- read; of two the lower one on the sheet counts. A team or metric that is not in the project's variables is not read.
 with current_rows as (
     {{ current_snapshot('google_sheets', 'team_targets', key=['month', 'team', 'metric']) }}
-)
+),
+
+{{ cells_as_typed(
+    {
+        'month': 'month',
+        'team': ('name', var('target_teams')),
+        'metric': ('name', var('target_metrics')),
+        'target': 'number',
+        'owner': 'text',
+    },
+    key=['month', 'team', 'metric'],
+) }}
 
 select
-    {{ month_as_typed('month') }} as month,
-    {{ text('month') }} as month_as_typed,
-    {{ name_as_typed('team') }} as team,
-    {{ name_as_typed('metric') }} as metric,
-    {{ number_as_typed('target') }} as target,
-    {{ text('target') }} as target_as_typed,
-    {{ text_as_typed('owner') }} as owner,
-    extracted_at
-from current_rows
+    month,
+    team,
+    metric,
+    target,
+    target__shown as target_as_typed,
+    owner,
+    {{ where_typed() }}
+from typed

@@ -1,0 +1,15 @@
+{#- Every cell that somebody typed was read. docs/sheets.md says which forms are. Each row that fails is in dbt's log, by name. -#}
+{% test cells_are_read(model, stream) %}
+{{ config(severity='warn') }}
+{%- set query %}
+select
+    sheet_id,
+    sheet_tab,
+    sheet_row,
+    _not_read as wrong
+from {{ model }}
+where _not_read is not null
+{%- endset %}
+{{- warn_of_rows(query, stream, 'cells are not read', 'correct the cells as docs/sheets.md says; they are empty in the warehouse until then') }}
+{{- query }}
+{% endtest %}
