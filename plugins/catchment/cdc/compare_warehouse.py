@@ -46,7 +46,7 @@ class CurrentState:
         return Side(
             Dialect.WAREHOUSE,
             self._query,
-            f"{STAGING}.{model(self.application, table)}".upper(),
+            relation(self.application, table),
             table,
             f"_SHARD = {shard} AND {where}",
         )
@@ -57,9 +57,9 @@ class CurrentState:
         return rows
 
 
-def model(application: Application, table: Table) -> str:
-    """The dbt model that holds a table's current state."""
-    return f"stg_{application.source}__{table.name}"
+def relation(application: Application, table: Table) -> str:
+    """Production's relation with a table's current state."""
+    return f"{STAGING}.stg_{application.source}__{table.name}".upper()
 
 
 def not_merged(
@@ -78,8 +78,8 @@ def not_merged(
         "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
         f"SELECT {partition} AS part, MAX({offset}) AS newest "
         f"FROM {application.raw_table(shard, table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
-        "ON w.MODEL = %(model)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
+        "ON w.MODEL = %(relation)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
         "WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
-        {"topic": topic, "model": model(application, table)},
+        {"topic": topic, "relation": relation(application, table).lower()},
     )
     return {Partition(topic, int(number)): int(behind) for number, behind in cursor.fetchall()}
