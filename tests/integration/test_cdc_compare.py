@@ -14,7 +14,7 @@ from catchment.cdc import shard as database
 from catchment.cdc.compare import Comparison, Fault, Moment, compare
 from catchment.cdc.compare_postgres import moment
 from catchment.cdc.compare_results import COMPARISONS, Differs, Result, record, refuse_differences
-from catchment.cdc.compare_warehouse import STAGING, CurrentState, model
+from catchment.cdc.compare_warehouse import CurrentState, relation
 from catchment.cdc.declared import application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -71,7 +71,7 @@ class Bed:
                 cdc_staging.fill(self.warehouse, cursor, APPLICATION, S0, TABLES[name])
 
     def staged(self, name: str) -> str:
-        return f"{STAGING}.{model(APPLICATION, TABLES[name])}"
+        return relation(APPLICATION, TABLES[name])
 
     def compared(self, name: str) -> Comparison:
         with self.moment() as now:
