@@ -1,4 +1,4 @@
-"""The other side of a comparison: dbt's current state of one shard, in the warehouse.
+"""What a shard is compared with: dbt's current state of it in the warehouse.
 
 `stg_application__<table>` has a row for each shard and key, deleted ones too, with `_shard`, `_is_deleted` and `_lsn`:
 the LSN of the newest change, NULL for a row that an incremental snapshot read.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc.compare import LSN
-from catchment.cdc.compare_sides import Side, literal
 from catchment.cdc.compare_text import Dialect
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.table_view import TableView, literal
 
 STAGING = "ANALYTICS.STAGING"
 WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
@@ -22,28 +22,28 @@ WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
 
 @dataclass(frozen=True)
 class CurrentState:
-    """One shard's rows in staging (`compare.Warehouse`)."""
+    """One shard's rows in staging (`compare.WarehouseState`)."""
 
     cursor: Any
     application: Application
     shard: Shard
 
     def changed(self, table: Table, lsn: int) -> list[str]:
-        side = self.everything(table)
+        view = self.everything(table)
         return [
             str(key)
-            for (key,) in side.query(f"SELECT {side.key} FROM {side.relation} WHERE {side.where} AND {LSN} > {lsn}")
+            for (key,) in view.query(f"SELECT {view.key} FROM {view.relation} WHERE {view.where} AND {LSN} > {lsn}")
         ]
 
-    def side(self, table: Table, until: int) -> Side:
-        return self._side(table, f"NOT _IS_DELETED AND ({LSN} IS NULL OR {LSN} <= {until})")
+    def view(self, table: Table, until: int) -> TableView:
+        return self._view(table, f"NOT _IS_DELETED AND ({LSN} IS NULL OR {LSN} <= {until})")
 
-    def everything(self, table: Table) -> Side:
-        return self._side(table, "TRUE")
+    def everything(self, table: Table) -> TableView:
+        return self._view(table, "TRUE")
 
-    def _side(self, table: Table, where: str) -> Side:
+    def _view(self, table: Table, where: str) -> TableView:
         shard = literal(self.shard.name, Dialect.WAREHOUSE)
-        return Side(
+        return TableView(
             Dialect.WAREHOUSE,
             self._query,
             relation(self.application, table),

@@ -1,4 +1,4 @@
-"""`RAW.CATCHMENT.CDC_HEALTH`: what each run saw, did and said, and what the next run needs to know of it."""
+"""`RAW.CATCHMENT.CDC_HEALTH`: what each run saw, did and reported, and what the next run needs to know."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
             s.found.sentence,
             {**s.found.detail, **_trouble(s.unhealthy_since)},
         )
-        for s in decision.standing
+        for s in decision.subjects
     ]
     rows += [
         _row(run, at, "action", a.subject, a.act, None, a.reason, {"attempt": a.attempt, "fingerprint": a.fingerprint})
@@ -101,8 +101,17 @@ def write(cursor: Cursor, rows: Sequence[Row]) -> None:
 def _row(
     run: str, at: datetime, kind: str, subject: str, state: str, since: datetime | None, sentence: str, detail: Any
 ) -> Row:
-    moment = sql_time(at) or ""
-    return (run, moment, kind, subject, str(state), sql_time(since), sentence[:4000], json.dumps(detail, default=str))
+    written_at = sql_time(at) or ""
+    return (
+        run,
+        written_at,
+        kind,
+        subject,
+        str(state),
+        sql_time(since),
+        sentence[:4000],
+        json.dumps(detail, default=str),
+    )
 
 
 def _done(rows: Iterable[tuple[Any, ...]], kind: str) -> tuple[Done, ...]:
