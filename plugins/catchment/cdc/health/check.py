@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from catchment.cdc.connect import Connect
 from catchment.cdc.declared import Application
 from catchment.cdc.health import records
-from catchment.cdc.health.decide import Action, ActionKind, Decision, decide
+from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, decide
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.gather import LookUp, counts, gather, waiting
 from catchment.cdc.health.history import History
@@ -29,7 +29,7 @@ class Report:
 
     facts: Facts
     decision: Decision
-    outcomes: tuple[tuple[Action, CatchmentError | None], ...]
+    outcomes: tuple[tuple[ConnectorAction, CatchmentError | None], ...]
 
     def lines(self) -> Iterator[str]:
         """The run for a person: one line for each subject, action, alert and proposal."""
@@ -86,7 +86,7 @@ def _with_answers(
     return replace(facts, counts=counts(snapshots, application, look_up, cursor)) if snapshots else facts
 
 
-def _carried_out(action: Action, look_up: LookUp) -> CatchmentError | None:
+def _carried_out(action: ConnectorAction, look_up: LookUp) -> CatchmentError | None:
     """Do it; the error when it could not be done."""
     try:
         with Connect(look_up("kafka_connect")) as connect:
@@ -96,7 +96,7 @@ def _carried_out(action: Action, look_up: LookUp) -> CatchmentError | None:
     return None
 
 
-def _do(action: Action, connect: Connect) -> None:
+def _do(action: ConnectorAction, connect: Connect) -> None:
     match action.act:
         case ActionKind.CREATE | ActionKind.UPDATE:
             if action.config is None:

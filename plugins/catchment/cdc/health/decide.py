@@ -34,7 +34,7 @@ class ActionKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Action:
+class ConnectorAction:
     """Something to do to a connector now; `attempt` counts tries since it was last stable."""
 
     subject: str
@@ -105,7 +105,7 @@ class Decision:
     """The outcome of one run. `troubles` are the subjects that are not well, alerted or not."""
 
     subjects: tuple[SubjectState, ...]
-    actions: tuple[Action, ...]
+    actions: tuple[ConnectorAction, ...]
     alerts: tuple[Alert, ...]
     proposals: tuple[Proposal, ...]
 
@@ -141,7 +141,9 @@ def decide(
 # --- actions --------------------------------------------------------------------------------------------------------
 
 
-def _actions(s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Action]:
+def _actions(
+    s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy
+) -> Iterator[ConnectorAction]:
     """At most one action for a subject."""
     wanted = _wanted(s, facts, now)
     if wanted is None or isinstance(facts.running, Unknown):
@@ -150,7 +152,7 @@ def _actions(s: SubjectState, facts: Facts, history: History, now: datetime, pol
     last = history.attempts(s.subject, act, fingerprint, s.unhealthy_since or now, policy.stable)
     attempts = last.attempt if last else 0
     if policy.may_act(attempts, last.at if last else None, now):
-        yield Action(s.subject, act, s.found.sentence, attempts + 1, fingerprint, config)
+        yield ConnectorAction(s.subject, act, s.found.sentence, attempts + 1, fingerprint, config)
 
 
 # A person wants it so, or a restart of the task (which an update is, too) helps nothing and may do harm.

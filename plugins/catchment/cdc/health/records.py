@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.health.decide import Action, Decision
+from catchment.cdc.health.decide import ConnectorAction, Decision
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.cdc.health.policy import State
 from catchment.errors import CatchmentError, TryAgain
@@ -78,7 +78,7 @@ def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
     return rows
 
 
-def outcome(run: str, at: datetime, action: Action, error: CatchmentError | None) -> Row:
+def outcome(run: str, at: datetime, action: ConnectorAction, error: CatchmentError | None) -> Row:
     """How an action ended. One that Connect could not take just then (409, away) does not count as an attempt."""
     said = str(error) if error else ""
     detail = {"done": not isinstance(error, TryAgain), "error": said}
