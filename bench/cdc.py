@@ -31,7 +31,7 @@ from catchment.cdc.declared import application
 from catchment.cdc.loader import offsets
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.connection import Connection
 from catchment.warehouse.session import connect
 from local.cdc.stack import Stack, free_ports
@@ -119,8 +119,8 @@ class Bench:
             host=owner.host, port=owner.port, dbname=owner.schema, user=owner.login, password=owner.password
         )
 
-    def warehouse(self) -> Warehouse:
-        return Warehouse.open(self.connection("snowflake_default"), "bench")
+    def warehouse(self) -> LoaderWarehouse:
+        return LoaderWarehouse.open(self.connection("snowflake_default"), "bench")
 
     def ledger(self) -> Callable[[], Mapping[Partition, int]]:
         """A cheap look at the ledger, in a session of its own."""
@@ -270,12 +270,12 @@ def _every_second(count: Callable[[], int], wanted: int) -> Iterator[tuple[float
         raise SystemExit(f"raw has {have} rows where {wanted} were committed")
 
 
-def _rows(warehouse: Warehouse, topic: str) -> int:
+def _rows(warehouse: LoaderWarehouse, topic: str) -> int:
     ((count,),) = _ask(warehouse, f"SELECT COUNT(*) FROM {_table(topic)}")
     return int(count)
 
 
-def _last(warehouse: Warehouse, topic: str) -> dict[Partition, int]:
+def _last(warehouse: LoaderWarehouse, topic: str) -> dict[Partition, int]:
     """The newest offset of each partition in raw; every place there must have one row."""
     found = _ask(
         warehouse,
@@ -287,7 +287,7 @@ def _last(warehouse: Warehouse, topic: str) -> dict[Partition, int]:
     return {Partition(topic, int(number)): int(offset) for number, offset, *_ in found}
 
 
-def _places(warehouse: Warehouse, topic: str) -> dict[int, Place]:
+def _places(warehouse: LoaderWarehouse, topic: str) -> dict[int, Place]:
     """Where each row of a topic is, by its id."""
     found = _ask(
         warehouse,
@@ -297,7 +297,7 @@ def _places(warehouse: Warehouse, topic: str) -> dict[int, Place]:
     return {int(i): Place(Partition(topic, int(n)), int(offset), int(sent) / 1000) for i, n, offset, sent in found}
 
 
-def _ask(warehouse: Warehouse, sql: str) -> Sequence[tuple[Any, ...]]:
+def _ask(warehouse: LoaderWarehouse, sql: str) -> Sequence[tuple[Any, ...]]:
     with warehouse.transaction("ask") as cursor:
         cursor.execute(sql)
         return cursor.fetchall()

@@ -15,7 +15,7 @@ from pathlib import Path
 from local.airflow.api import AirflowApi
 from local.airflow.environment import airflow_environment, platform_environment
 from local.airflow.setup import ensure_database
-from local.cdc import ground
+from local.cdc import seed
 from local.credentials import Credentials, ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
 from local.platform import ensure_bucket, ensure_manifest, ensure_pools, ensure_warehouse, unpause_once
@@ -143,7 +143,7 @@ class Profile:
                 lambda: ensure_database(settings, credentials, {**os.environ, **environment}, say=say),
             ]
         if shards := sorted(name for name in names if name.startswith(SHARD)):
-            steps.append(lambda: ground.lay(settings, credentials, environment, shards=shards, rows=True))
+            steps.append(lambda: seed.seed_shards(settings, credentials, environment, shards=shards, rows=True))
         together(steps)
 
     def _set_up(self, names: set[str], say: Say) -> None:
@@ -151,7 +151,7 @@ class Profile:
         if "airflow-api-server" in names:
             ensure_pools(self.airflow_api())
         if "connect" in names and any(name.startswith(SHARD) for name in names):
-            ground.apply_connectors(self.airflow_environment())
+            seed.apply_connectors(self.airflow_environment())
             say("the declared connectors run")
 
     # --- parts ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.chaos_cdc import sides
+from bench.chaos_cdc import contents
 from bench.chaos_cdc.campaign import Campaign, Plan
 from bench.chaos_cdc.judge import Row, audit, compare, transactions
 from bench.chaos_cdc.settling import Dbt, settle
@@ -62,18 +62,18 @@ def judge(systems: Systems, declared: Application, committed: dict[str, set[int]
     """Everything that was written beside everything that arrived."""
     total = Verdict()
     topics = [declared.topic(*entry) for entry in declared.replicated()]
-    records = sides.committed_places(f"127.0.0.1:{kafka_port}", topics)
+    records = contents.committed_places(f"127.0.0.1:{kafka_port}", topics)
     with systems.warehouse(role="TRANSFORMER", warehouse="TRANSFORMING") as warehouse:
         cursor = warehouse.cursor()
         came: dict[str, set[int]] = {shard.name: set() for shard in declared.shards}
         for shard, table in declared.replicated():
             topic, raw = declared.topic(shard, table), declared.raw_table(shard, table)
-            verdict = audit(records[topic], sides.raw_places(cursor, raw))
-            twice = sides.emitted_twice(cursor, raw)
+            verdict = audit(records[topic], contents.raw_places(cursor, raw))
+            twice = contents.emitted_twice(cursor, raw)
             examples = tuple(f"came to Kafka {times + 1} times: {change}" for change, times in twice[:3])
             total += _said(topic, f"{len(records[topic])} records in Kafka", verdict)
             total += _said(topic, "changes that Debezium wrote", Verdict(0, sum(n for _, n in twice), 0, examples))
-            came[shard.name] |= sides.raw_transactions(cursor, raw)
+            came[shard.name] |= contents.raw_transactions(cursor, raw)
         for name, numbers in committed.items():
             total += _said(name, f"{len(numbers)} transactions committed", transactions(numbers, came[name]))
         return total + _rows(systems, declared, cursor)
@@ -85,8 +85,8 @@ def _rows(systems: Systems, declared: Application, cursor: object) -> Verdict:
     truth = {
         shard: {table.name: _truth(systems, shard, table) for table in declared.tables} for shard in declared.shards
     }
-    for table, model, alive in sides.living(declared.tables):
-        found = sides.current_rows(cursor, table, model, alive)
+    for table, model, alive in contents.living(declared.tables):
+        found = contents.current_rows(cursor, table, model, alive)
         for shard in declared.shards:
             rows = truth[shard][table.name]
             raw = declared.raw_table(shard, table)
@@ -94,7 +94,7 @@ def _rows(systems: Systems, declared: Application, cursor: object) -> Verdict:
                 tuple(table.columns),
                 rows,
                 found.pop(shard.name, ()),
-                lambda raw=raw, table=table: sides.raw_changes(cursor, raw, table),
+                lambda raw=raw, table=table: contents.raw_changes(cursor, raw, table),
             )
             total += _said(f"{shard.name} {model}", f"{len(rows)} rows on the shard", verdict)
         strangers = sum(map(len, found.values()))
@@ -104,7 +104,7 @@ def _rows(systems: Systems, declared: Application, cursor: object) -> Verdict:
 
 def _truth(systems: Systems, shard: Shard, table: Table) -> dict[tuple[str | None, ...], Row]:
     with systems.shard(shard, autocommit=False) as session:
-        return sides.shard_rows(session, table)
+        return contents.shard_rows(session, table)
 
 
 def _said(of: str, what: str, verdict: Verdict) -> Verdict:

@@ -70,7 +70,7 @@ class HealthCheck(Thread):
                     if self._stop_asked.is_set() or time.monotonic() > deadline:
                         process.kill()
         for line in said.splitlines():
-            if line.startswith(("did", "propose")):
+            if line.startswith(("action", "proposal")):
                 self.actions.append(line)
                 self._report(f"health: {line}")
-        self.runs[{0: "well", 1: "told a person"}.get(process.returncode, "ended early")] += 1
+        self.runs[{0: "well", 1: "alerted"}.get(process.returncode, "ended early")] += 1

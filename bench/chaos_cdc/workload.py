@@ -22,7 +22,7 @@ BULK_AT = 12  # which transaction of the first lane is the large one
 BULK_TABLE = "events"
 ROLLED_BACK = 0.08  # the share of transactions
 MOVES_SHARD = 0.04
-EMPTIED = ("subscriptions", "invoices", "activities", "users", BULK_TABLE)  # tables that are truncated
+TRUNCATED = ("subscriptions", "invoices", "activities", "users", BULK_TABLE)  # tables that are truncated
 
 Key = tuple[str, ...]
 Row = Mapping[str, str | None]
@@ -247,8 +247,8 @@ class Lane:
         return [*self._once(table, key), Undone(undone), *self._once(table, key)]
 
     def truncate(self, table: Table) -> list[Step]:
-        """A table is emptied between two inserts. The one that holds the large transaction's rows is not."""
-        if table.name not in EMPTIED or (table.name == BULK_TABLE and self.home == self.shards[0]):
+        """A table is truncated between two inserts. The one that holds the large transaction's rows is not."""
+        if table.name not in TRUNCATED or (table.name == BULK_TABLE and self.home == self.shards[0]):
             return self.update(table)
         before, after = self._new_key(table), self._new_key(table)
         self._gone[table.name] += [*self._keys[table.name], before]

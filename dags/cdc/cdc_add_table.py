@@ -16,7 +16,7 @@ with form.on_call_dag(
     doc_md=__doc__,
     params={"table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG
-    asked = {"table": "{{ params.table }}", "reason": "{{ params.reason }}", "dry": "{{ params.dry_run }}"}
+    asked = {"table": "{{ params.table }}", "reason": "{{ params.reason }}", "is_dry_run": "{{ params.dry_run }}"}
     prepare = CdcAddTableOperator(task_id="prepare", **asked)
     gate = form.unless_dry_run()
     prepare >> gate

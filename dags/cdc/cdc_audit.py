@@ -1,6 +1,6 @@
 """Is every committed record of Kafka in raw, once? Each morning, for each partition, whichever path wrote the rows.
 
-Red when there is a gap or a duplicate, with the values that mend it in the form of cdc_replay; findings are in
+Red when there is a gap or a duplicate, with the values to enter in the form of cdc_replay; findings are in
 RAW.CATCHMENT.CDC_AUDITS. Owner: data. If it is red, see docs/runbooks/cdc_gaps.md.
 """
 
@@ -22,7 +22,7 @@ with DAG(
     max_active_runs=1,
     tags=["cdc", "owner:data"],
     params={
-        "anew": Param(
+        "full": Param(
             False,
             type="boolean",
             title="All of raw",
@@ -33,7 +33,7 @@ with DAG(
 ) as dag:
     CdcAuditOperator(
         task_id="audit",
-        anew="{{ params.anew }}",
+        full="{{ params.full }}",
         pool="warehouse",
         execution_timeout=timedelta(hours=3),
         doc_md="Compares the offsets in raw with Kafka's; updates the asset `audit.application` when all is right.",

@@ -1,7 +1,7 @@
 """Pause a connector on purpose, with an owner, a reason and an end.
 
-The health DAG says nothing of it until the end, and then watches again. Changes wait in the shard's WAL meanwhile: a
-long pause fills its disk. Owner: data. How and when: docs/runbooks/cdc_pause.md.
+The health DAG ignores it until the end. Changes wait in the shard's WAL: a long pause fills its disk.
+Owner: data. How and when: docs/runbooks/cdc_pause.md.
 """
 
 from airflow.sdk import Param
@@ -27,5 +27,5 @@ with form.on_call_dag(
         on_behalf_of="{{ params.owner }}",
         hours="{{ params.hours }}",
         reason="{{ params.reason }}",
-        dry="{{ params.dry_run }}",
+        is_dry_run="{{ params.dry_run }}",
     )

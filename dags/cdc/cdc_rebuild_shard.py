@@ -1,7 +1,7 @@
-"""Capture a shard anew after its slot is lost: a new slot, a new epoch, a snapshot of every table.
+"""Rebuild the capture of a shard after its slot is lost: a new slot, a new epoch, a snapshot of every table.
 
-A person approves it first, with the consequence before them. Rows that were deleted in the gap are found as those that
-the snapshot did not bring, and get a delete on their topic. Then the shard is compared with the current state.
+A person approves it first, after reading the consequence. Rows that were deleted in the gap are the ones that
+the snapshot lacks; each gets a delete on its topic. Then the shard is compared with the current state.
 Owner: data. How and when: docs/runbooks/cdc_rebuild_shard.md.
 """
 
@@ -20,7 +20,7 @@ with form.on_call_dag(
     params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
     max_active_runs=16,  # one shard's question must not wait for the answer to another's
 ) as dag:  # an Airflow DAG
-    asked = {"shard": "{{ params.shard }}", "reason": "{{ params.reason }}", "dry": "{{ params.dry_run }}"}
+    asked = {"shard": "{{ params.shard }}", "reason": "{{ params.reason }}", "is_dry_run": "{{ params.dry_run }}"}
     consequence = CdcConsequenceOperator(task_id="consequence", **asked)
     approve = ApprovalOperator(
         task_id="approve",

@@ -1,7 +1,7 @@
-"""Bring a range of Kafka into raw again: after a gap, a duplicate, or rows that someone changed by hand.
+"""Load a range of Kafka into raw again: after a gap, a duplicate, or rows that someone changed by hand.
 
-The rows of the range are replaced in one transaction a slice; the current state takes them in at its next run. The
-loader goes on meanwhile. Owner: data. How and when: docs/runbooks/cdc_replay.md.
+The rows of the range are replaced in one transaction a slice; the current state picks them up at its next run. The
+loader keeps running. Owner: data. How and when: docs/runbooks/cdc_replay.md.
 """
 
 from datetime import timedelta
@@ -54,6 +54,6 @@ with form.on_call_dag(
         from_time="{{ params.from_time }}",
         to_time="{{ params.to_time }}",
         reason="{{ params.reason }}",
-        dry="{{ params.dry_run }}",
+        is_dry_run="{{ params.dry_run }}",
         doc_md="Replaces the range's rows in raw by what Kafka has, and lowers the watermark of the current state.",
     )

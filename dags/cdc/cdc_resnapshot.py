@@ -1,4 +1,4 @@
-"""Read a table of one shard again, while changes go on streaming, and prove that every row came.
+"""Read a table of one shard again, while streaming continues, and prove that every row arrived.
 
 For a table whose rows in the warehouse are doubted. A signal asks Debezium for an incremental snapshot; the task shows
 how far it is, and is red when rows were skipped. Then the table is compared, row by row if need be.
@@ -23,7 +23,7 @@ with form.on_call_dag(
         shard="{{ params.shard }}",
         table="{{ params.table }}",
         reason="{{ params.reason }}",
-        dry="{{ params.dry_run }}",
+        is_dry_run="{{ params.dry_run }}",
         execution_timeout=timedelta(hours=12),
     )
     compare = TriggerDagRunOperator(

@@ -16,5 +16,5 @@ with form.on_call_dag(
         task_id="resume",
         connector="{{ params.connector }}",
         reason="{{ params.reason }}",
-        dry="{{ params.dry_run }}",
+        is_dry_run="{{ params.dry_run }}",
     )

@@ -1,4 +1,4 @@
-"""Give the role `cdc` of a shard a new password; the connector and the platform go on with it.
+"""Give the role `cdc` of a shard a new password; the connector and the platform then use it.
 
 It is made here and shown nowhere. What does not work is rolled back. To set one of your own, keep it in the connection
 application_<shard>_new. Owner: data. How and when: docs/runbooks/cdc_rotate_password.md.
@@ -17,6 +17,6 @@ with form.on_call_dag(
         task_id="rotate",
         shard="{{ params.shard }}",
         reason="{{ params.reason }}",
-        dry="{{ params.dry_run }}",
+        is_dry_run="{{ params.dry_run }}",
         retries=0,
     )

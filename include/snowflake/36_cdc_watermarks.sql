@@ -1,6 +1,7 @@
 -- as: SYSADMIN
--- Up to where each dbt model has merged each partition of Kafka (exclusive). A replay of older offsets lowers it, for
--- every model, in the transaction of its rows; the next run merges them again.
+-- Up to where each dbt relation has merged each partition of Kafka (exclusive). A replay of older offsets lowers it, for
+-- every relation, in the transaction of its rows; the next run merges them again. MODEL is the relation's whole name in
+-- lower case, as analytics.staging.stg_application__customers.
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.WATERMARKS (
     MODEL VARCHAR NOT NULL,
     TOPIC VARCHAR NOT NULL,
@@ -8,6 +9,11 @@ CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.WATERMARKS (
     NEXT_OFFSET NUMBER(38, 0) NOT NULL,
     UPDATED_AT TIMESTAMP_NTZ NOT NULL
 );
+-- MODEL used to be the model's name alone: those rows are production's. If dbt has run since, its own row counts.
+UPDATE RAW.CATCHMENT.WATERMARKS
+SET MODEL = 'analytics.staging.' || MODEL
+WHERE MODEL NOT LIKE '%.%'
+    AND 'analytics.staging.' || MODEL NOT IN (SELECT MODEL FROM RAW.CATCHMENT.WATERMARKS WHERE MODEL LIKE '%.%');
 -- The truncations of replicated tables: one in one partition reaches keys in all, also those that come later.
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.TRUNCATES (
     SHARD VARCHAR NOT NULL,

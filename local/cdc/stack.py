@@ -29,7 +29,7 @@ from typing import Self
 import psutil
 
 from local.airflow.environment import as_exports, platform_environment
-from local.cdc import ground
+from local.cdc import seed
 from local.credentials import ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
 from local.platform import ensure_bucket, ensure_warehouse
@@ -75,7 +75,7 @@ class Stack:
         last = {service.name for service in self._services() if service.wave == CAPTURE}
         try:
             self.start(*(name for name in self.parts if name not in last))
-            self._lay_ground()
+            self._seed()
             self.start(*(name for name in self.parts if name in last))
         except BaseException:
             self.stop()
@@ -92,7 +92,7 @@ class Stack:
 
     def apply_connectors(self) -> None:
         """Make Connect run the declared source connectors."""
-        ground.apply_connectors(self.environment())
+        seed.apply_connectors(self.environment())
 
     def start(self, *names: str, wait: bool = True) -> None:
         """Start the named parts together; with `wait`, until all of them are healthy.
@@ -146,11 +146,11 @@ class Stack:
     def log_file(self, name: str) -> Path:
         return self.settings.log / f"{name}.log"
 
-    def _lay_ground(self) -> None:
-        """What the profile does before its last wave, for the parts that are here."""
+    def _seed(self) -> None:
+        """What the profile does before its last wave, for the parts that run here."""
         environment = self.environment()
         if shards := [name for name in self.parts if name.startswith(SHARD)]:
-            ground.lay(self.settings, self.credentials, environment, shards=shards, rows=self.rows)
+            seed.seed_shards(self.settings, self.credentials, environment, shards=shards, rows=self.rows)
         if "s3" in self.parts:
             ensure_bucket(self.settings, self.credentials)
         if "warehouse" in self.parts:

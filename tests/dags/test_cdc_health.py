@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from catchment.cdc.health.decide import ASK, REBUILD, RESNAPSHOT
 from catchment.errors import NeedsPerson
-from catchment.operators.cdc_health import CdcApprovedOperator, CdcWatchOperator
+from catchment.operators.cdc_health import CdcAlertOperator, CdcApprovedOperator
 
 Parsed = dict[str, Any]
 
@@ -24,9 +24,9 @@ class Instance:
         return self.pushed.get((task_ids, key))
 
 
-def watch(**pushed: list[str]) -> None:
+def alert(**pushed: list[str]) -> None:
     found = {("health", key): value for key, value in pushed.items()}
-    CdcWatchOperator(task_id="watch", health="health").execute({"ti": Instance(found)})
+    CdcAlertOperator(task_id="alert", health="health").execute({"ti": Instance(found)})
 
 
 def approved(answer: Any) -> str:
@@ -40,8 +40,8 @@ def test_it_looks_every_minute_and_is_not_tried_again(parsed: Parsed) -> None:
     assert "* * * * *" in dag["timetable"]
     assert {name: task["upstream"] for name, task in dag["tasks"].items()} == {
         "health": [],
-        "propose": ["health"],
-        "watch": ["health"],
+        "request_approval": ["health"],
+        "alert": ["health"],
     }
     assert (dag["tasks"]["health"]["retries"], dag["tasks"]["health"]["timeout"]) == (0, 300)
 
@@ -55,16 +55,16 @@ def test_what_it_proposes_are_dags_that_are_there_and_ask_first(parsed: Parsed) 
 
 def test_watch_is_red_with_the_sentences_of_what_is_new() -> None:
     with pytest.raises(NeedsPerson, match=r"application-s0: .* See docs/runbooks/cdc_slot\.md"):
-        watch(alerts=["application-s0: its slot is lost. See docs/runbooks/cdc_slot.md."], standing=["s0 …"])
+        alert(alerts=["application-s0: its slot is lost. See docs/runbooks/cdc_slot.md."], known=["s0 …"])
 
 
 def test_watch_is_skipped_while_a_known_trouble_lasts() -> None:
     with pytest.raises(AirflowSkipException, match="Known, and not over: application-s0"):
-        watch(alerts=[], standing=["application-s0: its slot is lost."])
+        alert(alerts=[], known=["application-s0: its slot is lost."])
 
 
 def test_watch_is_green_when_all_is_well() -> None:
-    watch(alerts=[], standing=[])
+    alert(alerts=[], known=[])
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from catchment.cdc import shard as database
-from catchment.cdc.compare import Comparison, Fault, Moment, compare
-from catchment.cdc.compare_postgres import moment
+from catchment.cdc.compare import Comparison, Fault, ShardSnapshot, compare
+from catchment.cdc.compare_postgres import postgres_snapshot
 from catchment.cdc.compare_results import COMPARISONS, Differs, Result, record, refuse_differences
-from catchment.cdc.compare_warehouse import STAGING, CurrentState, model
+from catchment.cdc.compare_warehouse import CurrentState, relation
 from catchment.cdc.declared import application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -60,8 +60,8 @@ class Bed:
         with self.owner() as session:
             database.rows(session, sql)
 
-    def moment(self) -> AbstractContextManager[Moment]:
-        return moment(self.systems.look_up(S0.connection))
+    def snapshot(self) -> AbstractContextManager[ShardSnapshot]:
+        return postgres_snapshot(self.systems.look_up(S0.connection))
 
     def merge(self, *names: str) -> None:
         """The current state is as the shard is now."""
@@ -71,11 +71,11 @@ class Bed:
                 cdc_staging.fill(self.warehouse, cursor, APPLICATION, S0, TABLES[name])
 
     def staged(self, name: str) -> str:
-        return f"{STAGING}.{model(APPLICATION, TABLES[name])}"
+        return relation(APPLICATION, TABLES[name])
 
     def compared(self, name: str) -> Comparison:
-        with self.moment() as now:
-            return compare(TABLES[name], now, self.state, self.moment)
+        with self.snapshot() as now:
+            return compare(TABLES[name], now, self.state, self.snapshot)
 
 
 @pytest.fixture(scope="module")
@@ -151,20 +151,20 @@ def test_rows_of_another_shard_do_not_count(changed: Bed) -> None:
 
 
 def test_a_change_after_the_moment_is_no_difference(changed: Bed) -> None:
-    with changed.moment() as now:
+    with changed.snapshot() as now:
         changed.write("UPDATE accounts SET name = 'newer' WHERE id = -3; DELETE FROM accounts WHERE id = -4")
         staged = changed.staged("accounts")
         changed.warehouse.execute(f"UPDATE {staged} SET name = 'newer', _LSN = {now.after + 100} WHERE id = -3")
         changed.warehouse.execute(f"UPDATE {staged} SET _IS_DELETED = TRUE, _LSN = {now.after + 100} WHERE id = -4")
-        found = compare(TABLES["accounts"], now, changed.state, changed.moment)
+        found = compare(TABLES["accounts"], now, changed.state, changed.snapshot)
     assert (found.equal, found.ranges_different) == (True, 0)
 
 
 def test_a_change_that_the_warehouse_lost_is_found_though_the_row_changed_since(changed: Bed) -> None:
-    with changed.moment() as now:
+    with changed.snapshot() as now:
         changed.write("UPDATE accounts SET name = 'newest' WHERE id = -3")
         changed.warehouse.execute(f"UPDATE {changed.staged('accounts')} SET name = 'never so' WHERE id = -3")
-        found = compare(TABLES["accounts"], now, changed.state, changed.moment)
+        found = compare(TABLES["accounts"], now, changed.state, changed.snapshot)
     assert [(d.key, tuple(d.columns)) for d in found.differences] == [(("-3",), ("name",))]
 
 

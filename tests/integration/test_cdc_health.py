@@ -14,7 +14,7 @@ import pytest
 from catchment.cdc import pauses
 from catchment.cdc.declared import application
 from catchment.cdc.health.check import Report
-from catchment.cdc.health.decide import Act
+from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
 from catchment.cdc.secret import Reference
 from local.cdc import shards
@@ -44,7 +44,7 @@ def drill(made: tuple[Drill, Report]) -> Drill:
     return made[0]
 
 
-def acts(report: Report) -> list[tuple[str, Act]]:
+def acts(report: Report) -> list[tuple[str, ActionKind]]:
     assert [error for _, error in report.outcomes if error] == []
     return [(action.subject, action.act) for action, _ in report.outcomes]
 
@@ -52,7 +52,7 @@ def acts(report: Report) -> list[tuple[str, Act]]:
 def test_declared_connectors_that_do_not_exist_are_made(made: tuple[Drill, Report]) -> None:
     drill, first = made
     assert drill.state(first, S0) == State.MISSING
-    assert acts(first) == [(S0.connector, Act.CREATE), (S1.connector, Act.CREATE)]
+    assert acts(first) == [(S0.connector, ActionKind.CREATE), (S1.connector, ActionKind.CREATE)]
     drill.settled()
     second = drill.run(after=3 * RUN)
     assert second.decision.troubles == ()
@@ -64,10 +64,10 @@ def test_what_is_well_is_left_alone_and_said_of_nobody(drill: Drill) -> None:
 
 
 def test_a_deleted_connector_is_made_again_and_goes_on_from_its_slot(drill: Drill) -> None:
-    drill.calmly(lambda c: c.delete(S0.connector))
+    drill.retry_on_rebalance(lambda c: c.delete(S0.connector))
     report = drill.run()
     assert drill.state(report, S0) == State.MISSING
-    assert acts(report) == [(S0.connector, Act.CREATE)]
+    assert acts(report) == [(S0.connector, ActionKind.CREATE)]
     drill.settled()
     assert drill.run(after=3 * RUN).decision.troubles == ()
 
@@ -82,20 +82,20 @@ def test_a_drifted_connector_is_set_right_with_the_difference_said(drill: Drill)
     report = drill.run()
     assert drill.state(report, S0) == State.DRIFTED
     assert "max.batch.size: 17 → 4096" in "\n".join(report.lines())
-    assert acts(report) == [(S0.connector, Act.UPDATE)]
+    assert acts(report) == [(S0.connector, ActionKind.UPDATE)]
     with drill.connect() as connect:
         assert connect.config(S0.connector)["max.batch.size"] == "4096"
 
 
 @pytest.mark.parametrize("held", ["paused", "stopped"])
 def test_a_connector_that_somebody_held_is_told_and_never_resumed(drill: Drill, held: str) -> None:
-    drill.calmly(lambda c: c.pause(S1.connector) if held == "paused" else c.stop(S1.connector))
+    drill.retry_on_rebalance(lambda c: c.pause(S1.connector) if held == "paused" else c.stop(S1.connector))
     drill.wait_for_task(S1, "PAUSED") if held == "paused" else drill.stop(S1)
     reports = [drill.run(), drill.run()]
     assert [drill.state(report, S1) for report in reports] == [State(held)] * 2
     assert [len(report.decision.alerts) for report in reports] == [1, 0]
     assert [report.decision.actions for report in reports] == [(), ()]
-    drill.calmly(lambda c: c.resume(S1.connector))
+    drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
     drill.settled()
     assert drill.state(drill.run(), S1) == State.HEALTHY
 
@@ -104,12 +104,12 @@ def test_a_pause_with_an_owner_is_silent_and_over_at_its_end(drill: Drill) -> No
     now = drill.clock
     pause = pauses.Pause(connector=S1.connector, owner="Ada", reason="index rebuild", starts=now, ends=now + 3 * RUN)
     drill.warehouse(lambda cursor: pauses.record(cursor, pause))
-    drill.calmly(lambda c: c.pause(S1.connector))
+    drill.retry_on_rebalance(lambda c: c.pause(S1.connector))
     drill.wait_for_task(S1, "PAUSED")
     reports = [drill.run() for _ in range(3)]
     assert [drill.state(report, S1) for report in reports] == [State.SILENCED, State.SILENCED, State.PAUSED]
     assert [alert.subject for report in reports for alert in report.decision.alerts] == [S1.connector]
-    drill.calmly(lambda c: c.resume(S1.connector))
+    drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
 
 
 def test_a_database_that_is_down_for_a_minute_is_waited_for(drill: Drill) -> None:
@@ -129,7 +129,7 @@ def test_a_wrong_password_is_told_and_heals_when_it_is_mended(drill: Drill) -> N
     reference.write("wrong")
     try:
         drill.sql(S1, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-        drill.calmly(lambda c: c.restart(S1.connector))
+        drill.retry_on_rebalance(lambda c: c.restart(S1.connector))
         drill.wait_for_task(S1, "FAILED")
         report = drill.run()
     finally:
@@ -137,7 +137,7 @@ def test_a_wrong_password_is_told_and_heals_when_it_is_mended(drill: Drill) -> N
     assert drill.state(report, S1) == State.PASSWORD_REFUSED
     assert [alert.subject for alert in report.decision.alerts] == [S1.connector]
     assert "wrong" not in "\n".join(report.lines()).replace("wrong password", "")
-    assert acts(report) == [(S1.connector, Act.RESTART_FAILED)]
+    assert acts(report) == [(S1.connector, ActionKind.RESTART_FAILED)]
     drill.until(lambda: drill.state(drill.run(after=15 * RUN), S1) == State.HEALTHY, 90, "restarts heal it")
 
 
@@ -218,7 +218,7 @@ def test_a_dropped_publication_stops_restarts_and_what_comes_back_as_a_zombie_is
     drill.sql(S1, "UPDATE accounts SET updated_at = updated_at")
     _migrate(drill)
     report = drill.run()
-    assert (drill.state(report, S1), acts(report)) == (State.FAILED, [(S1.connector, Act.RESTART_FAILED)])
+    assert (drill.state(report, S1), acts(report)) == (State.FAILED, [(S1.connector, ActionKind.RESTART_FAILED)])
     drill.wait_for_task(S1, "RUNNING")
     time.sleep(5)
     reports = [drill.run(after=2 * RUN), drill.run()]
@@ -235,7 +235,7 @@ def test_a_dropped_slot_is_not_restarted_and_proposed_to_be_rebuilt(drill: Drill
     drill.sql(S1, "SELECT pg_drop_replication_slot(%s)", S1.slot)
     drill.sql(S1, "UPDATE accounts SET updated_at = updated_at")
     report = drill.run()
-    drill.calmly(lambda c: c.resume(S1.connector))
+    drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
     drill.wait_for_task(S1, "FAILED")
     reports = [drill.run(), drill.run()]
     states = {drill.state(r, S1) for r in reports}
@@ -254,7 +254,7 @@ def test_a_slot_that_was_dropped_and_made_again_between_two_runs_is_found(drill:
     drill.sql(S1, "SELECT pg_drop_replication_slot(%s)", S1.slot)
     drill.sql(S1, "UPDATE accounts SET updated_at = updated_at")
     drill.sql(S1, "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", S1.slot)
-    drill.calmly(lambda c: c.resume(S1.connector))
+    drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
     drill.wait_for_task(S1, "FAILED")
     reports = [drill.run(), drill.run()]
     assert [drill.state(report, S1) for report in reports] == [State.SLOT_REPLACED] * 2
@@ -280,7 +280,7 @@ def test_a_slot_that_the_database_gave_up_is_lost_whatever_connect_says(
         lambda: drill.sql(S1, "SELECT wal_status FROM pg_replication_slots") == [("lost",)], 60, "the slot is lost"
     )
     try:
-        drill.calmly(lambda c: c.resume(S1.connector))
+        drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
         time.sleep(5)
         reports = [drill.run(), drill.run()]
     finally:

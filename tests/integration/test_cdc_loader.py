@@ -27,9 +27,9 @@ from catchment.cdc.declared import application
 from catchment.cdc.loader import audit, replay, tables
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
-from catchment.cdc.loader.ranges import Request
+from catchment.cdc.loader.ranges import ReplayRequest
 from catchment.cdc.loader.replay import WATERMARKS
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import Target
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
@@ -59,7 +59,7 @@ class Bed:
         return closing(Kafka(self.connection("kafka")))
 
     def warehouse(self, name: str = "test") -> Any:
-        return closing(Warehouse.open(self.connection("snowflake_default"), name))
+        return closing(LoaderWarehouse.open(self.connection("snowflake_default"), name))
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.warehouse() as warehouse, warehouse.transaction("ask") as cursor:
@@ -233,7 +233,7 @@ def test_an_audit_finds_what_a_replay_mends(bed: Bed) -> None:
         bad = audit.audit([INVOICES], kafka, warehouse).bad
         assert [(f.kind, f.start, f.end, f.records) for f in bad] == [("gap", 5, 9, 5), ("duplicate", 20, 20, 1)]
         found = replay.plan(
-            Request(topic=INVOICES.topic, partitions=(0,), from_offset=bad[0].start, to_offset=bad[1].end),
+            ReplayRequest(topic=INVOICES.topic, partitions=(0,), from_offset=bad[0].start, to_offset=bad[1].end),
             INVOICES,
             kafka,
             warehouse,
@@ -243,18 +243,18 @@ def test_an_audit_finds_what_a_replay_mends(bed: Bed) -> None:
         assert bed.sql(f"SELECT NEXT_OFFSET FROM {WATERMARKS} WHERE TOPIC = '{INVOICES.topic}'") == [(5,)]
         assert audit.audit([INVOICES], kafka, warehouse).bad == ()
         (again,) = replay.plan(
-            Request(topic=INVOICES.topic, partitions=(0,), from_time=datetime.now(UTC) - timedelta(hours=1)),
+            ReplayRequest(topic=INVOICES.topic, partitions=(0,), from_time=datetime.now(UTC) - timedelta(hours=1)),
             INVOICES,
             kafka,
             warehouse,
         )
         everything = replay.replay(again, INVOICES, kafka, warehouse, lambda _: None)
         assert (everything.before, everything.after) == (len(offsets), len(offsets))
-        assert audit.audit([INVOICES], kafka, warehouse, anew=True).bad == ()
+        assert audit.audit([INVOICES], kafka, warehouse, full=True).bad == ()
         assert warehouse.ledger()[partition].next_offset >= ledger.next_offset
         with pytest.raises(NeedsPerson, match="loaded up to offset"):
             replay.plan(
-                Request(topic=INVOICES.topic, partitions=(0,), from_offset=5000, to_offset=6000),
+                ReplayRequest(topic=INVOICES.topic, partitions=(0,), from_offset=5000, to_offset=6000),
                 INVOICES,
                 kafka,
                 warehouse,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from catchment.cdc import absent, add_table, password, pauses, pausing, pipeline, rebuild, snapshot
+from catchment.cdc import add_table, missing_rows, password, pauses, pausing, pipeline, rebuild, snapshot
 from catchment.cdc import shard as database
 from catchment.cdc.compare_results import Differs, refuse_differences
 from catchment.cdc.declared import Shard, Table, application
@@ -100,7 +100,7 @@ class Bed:
 
     def reconciliation(self, shard: Shard) -> Reconciliation:
         return Reconciliation(
-            systems=self.systems, shard=shard, tables=APPLICATION.tables, run="r", patience=400, report=print
+            systems=self.systems, shard=shard, tables=APPLICATION.tables, run="r", timeout=400, report=print
         )
 
     def beat(self, shard: Shard) -> int:
@@ -194,13 +194,15 @@ def test_a_pause_is_written_down_with_its_end_and_ended_by_resuming(bed: Bed) ->
     pausing.pause(bed.systems, wanted)
     with bed.systems.connect() as connect_:
         assert connect_.status(S1.connector).state == "PAUSED"
-    standing = pausing.standing(bed.systems, S1.connector, datetime.now(UTC))
-    assert standing is not None
-    assert (standing.owner, standing.reason) == ("ada", "a schema change")
-    assert pausing.standing(bed.systems, S1.connector, now + timedelta(hours=3)) is None  # the health DAG watches again
+    active = pausing.active_pause(bed.systems, S1.connector, datetime.now(UTC))
+    assert active is not None
+    assert (active.owner, active.reason) == ("ada", "a schema change")
+    assert (
+        pausing.active_pause(bed.systems, S1.connector, now + timedelta(hours=3)) is None
+    )  # the health DAG watches again
 
     pausing.resume(bed.systems, S1.connector)
-    assert pausing.standing(bed.systems, S1.connector, datetime.now(UTC)) is None
+    assert pausing.active_pause(bed.systems, S1.connector, datetime.now(UTC)) is None
     before = bed.beat(S1)
     eventually(lambda: bed.beat(S1) > before, "the heartbeat moves")
 
@@ -241,7 +243,7 @@ def test_a_rotation_that_fails_is_rolled_back(bed: Bed, monkeypatch: pytest.Monk
     old = at.reference.read()
 
     def broken(self: Reference, value: str) -> None:
-        if value != old and not self.key.endswith(".to_come"):
+        if value != old and not self.key.endswith(".pending"):
             raise OSError(28, "No space left on device")
         written.append(value)
 
@@ -257,7 +259,7 @@ def test_a_rotation_that_fails_is_rolled_back(bed: Bed, monkeypatch: pytest.Monk
 
 def test_a_rotation_that_was_killed_half_way_is_taken_up_by_the_next(bed: Bed) -> None:
     at = password.place(bed.systems, S0)
-    at.to_come.write("the-role-has-this-one-already")
+    at.pending.write("the-role-has-this-one-already")
     with bed.systems.shard(S0) as session:
         password._alter(session, "cdc", "the-role-has-this-one-already")
     with pytest.raises(ShardRefused), bed.systems.shard(S0):
@@ -266,7 +268,7 @@ def test_a_rotation_that_was_killed_half_way_is_taken_up_by_the_next(bed: Bed) -
     with bed.systems.shard(S0) as session:
         assert database.rows(session, "SELECT 1") == [(1,)]
     with pytest.raises(NeedsPerson, match="no entry"):
-        at.to_come.read()
+        at.pending.read()
 
 
 # --- a rebuilt shard ------------------------------------------------------------------------------------------------
@@ -292,24 +294,24 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
     rebuild.resume(bed.systems, S1)
     eventually(lambda: not rebuild.waits_for(bed.systems, S1), "the snapshot is in raw", 180)
 
-    told = rebuild.tell_gone(bed.systems, S1, epoch)
+    told = rebuild.write_missing_deletes(bed.systems, S1, epoch)
 
     assert told == {table.name: int(table in (users, activities)) for table in APPLICATION.tables}
     eventually(lambda: bed.ops(S1, users, deleted)[-1] == "d", "the delete is in raw")
     eventually(lambda: bed.ops(S1, activities, moment)[-1] == "d", "the delete of a composite key is in raw")
     assert bed.ops(S1, users, changed)[-1] == "r"
     assert bed.ops(S1, users, -77) == ["r"]
-    eventually(lambda: not any(rebuild.tell_gone(bed.systems, S1, epoch).values()), "nothing is told twice")
-    assert pausing.standing(bed.systems, S1.connector, datetime.now(UTC)) is None
+    eventually(lambda: not any(rebuild.write_missing_deletes(bed.systems, S1, epoch).values()), "nothing is told twice")
+    assert pausing.active_pause(bed.systems, S1.connector, datetime.now(UTC)) is None
 
 
 def test_a_row_that_the_snapshot_skipped_is_never_called_deleted(bed: Bed) -> None:
     users = TABLES["users"]
     ((kept,),) = bed.owner(S1, "SELECT min(id) FROM users")
     with bed.systems.shard(S1) as session:
-        there = absent.still_there(session, APPLICATION, users, [absent.Gone(0, {"id": kept})])
-    with pytest.raises(NeedsPerson, match=r"did not bring 1 rows that the shard has.*No delete was written"):
-        absent.refuse_if_skipped(S1, users, there)
+        there = missing_rows.still_on_shard(session, APPLICATION, users, [missing_rows.DeletedKey(0, {"id": kept})])
+    with pytest.raises(NeedsPerson, match=r"did not contain 1 rows that the shard has.*No delete was written"):
+        missing_rows.refuse_if_skipped(S1, users, there)
 
 
 def test_the_consequence_of_a_rebuild_names_the_slot_and_the_rows(bed: Bed) -> None:
@@ -381,7 +383,7 @@ def test_after_all_of_that_every_table_of_both_shards_equals_the_current_state(b
 def test_a_warehouse_that_does_not_follow_is_said_and_nothing_is_compared(bed: Bed) -> None:
     bed.owner(S0, "UPDATE users SET title = 'unmerged' WHERE id = (SELECT min(id) FROM users)")
     with pytest.raises(NotPassed, match=r"dbt \(application_state, users\) did not pass.*nothing was compared"):
-        dataclasses.replace(bed.reconciliation(S0), tables=(TABLES["users"],), patience=20).results()
+        dataclasses.replace(bed.reconciliation(S0), tables=(TABLES["users"],), timeout=20).results()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from catchment.connection import Connection
 from catchment.errors import ContractBroken
 from local.application.changes import CHANGES, move_account
 from local.application.writer import Writer
-from local.cdc import ground, passwords, shards
+from local.cdc import passwords, seed, shards
 from local.cdc.stack import Stack, free_ports
 
 pytestmark = pytest.mark.timeout(600)
@@ -148,7 +148,7 @@ def test_laying_the_ground_again_changes_nothing(stack: Stack) -> None:
         "(SELECT count(*) FROM pg_publication_rel), (SELECT count(*) FROM pg_class)"
     )
     before = execute(stack, "s1", looked_at)
-    ground.lay(stack.settings, stack.credentials, stack.environment(), shards=["shard_s1"], rows=True)
+    seed.seed_shards(stack.settings, stack.credentials, stack.environment(), shards=["shard_s1"], rows=True)
     assert execute(stack, "s1", looked_at) == before
 
 

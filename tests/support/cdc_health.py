@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.connect import Running, Status, TaskStatus
+from catchment.cdc.connect import ConnectorStatus, Running, TaskStatus
 from catchment.cdc.declared import Application, application, parse
 from catchment.cdc.health.decide import Decision, decide
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
@@ -48,8 +48,8 @@ def shard(**changes: Any) -> ShardFacts:
     return replace(ShardFacts(wal=1000, slot=slot(), heartbeat=3.0), **changes)
 
 
-def running(state: str = "RUNNING", tasks: tuple[str, ...] = ("RUNNING",), trace: str = "") -> Status:
-    return Status(state, tuple(TaskStatus(number, task, trace=trace) for number, task in enumerate(tasks)))
+def running(state: str = "RUNNING", tasks: tuple[str, ...] = ("RUNNING",), trace: str = "") -> ConnectorStatus:
+    return ConnectorStatus(state, tuple(TaskStatus(number, task, trace=trace) for number, task in enumerate(tasks)))
 
 
 def well(**changes: Any) -> Facts:
@@ -66,7 +66,7 @@ def well(**changes: Any) -> Facts:
     return replace(facts, **changes)
 
 
-def with_status(status: Status | None, name: str = NAME, config: Mapping[str, str] | None = None) -> Facts:
+def with_status(status: ConnectorStatus | None, name: str = NAME, config: Mapping[str, str] | None = None) -> Facts:
     """All well but for one connector; None: it does not exist."""
     facts = well()
     assert not isinstance(facts.running, Unknown)
@@ -98,7 +98,7 @@ class Watch:
             seen=dict(kept.seen)
             | {
                 s.subject: Seen(self.now, s.state, s.since, s.unhealthy_since, s.found.detail)
-                for s in decision.standing
+                for s in decision.subjects
             },
             actions=(
                 *kept.actions,

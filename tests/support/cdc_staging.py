@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from catchment.cdc.compare_warehouse import STAGING, model
+from catchment.cdc.compare_warehouse import relation
 from catchment.cdc.declared import Application, Shard, Table
 
 _TYPES = {
@@ -40,7 +40,7 @@ def snowflake_type(kind: str) -> str:
 
 def make(warehouse: Any, application: Application, table: Table) -> str:
     """An empty staging table; its name."""
-    name = f"{STAGING}.{model(application, table)}"
+    name = relation(application, table)
     columns = ", ".join(f"{column} {snowflake_type(kind)}" for column, kind in table.columns.items())
     warehouse.execute(
         f"CREATE OR REPLACE TABLE {name} ({columns}, _SPECIAL VARIANT, _SHARD VARCHAR, _IS_DELETED BOOLEAN, "
@@ -51,7 +51,7 @@ def make(warehouse: Any, application: Application, table: Table) -> str:
 
 def fill(warehouse: Any, shard_cursor: Any, application: Application, shard: Shard, table: Table, lsn: int = 1) -> None:
     """Every row that the shard has, as of its LSN `lsn`."""
-    name = f"{STAGING}.{model(application, table)}"
+    name = relation(application, table)
     texts = ", ".join(_text(column, kind) for column, kind in table.columns.items())
     shard_cursor.execute(f"SELECT {texts}, {_special(table)} FROM public.{table.name}")
     rows = [dict(zip((*table.columns, "special"), row, strict=True)) for row in shard_cursor.fetchall()]

@@ -55,8 +55,8 @@ class Drill:
 
     def mend(self, shard: Shard) -> None:
         """A clean start after a test that failed half-way."""
-        self.calmly(partial(Connect.resume, name=shard.connector))
-        self.calmly(partial(Connect.restart_failed, name=shard.connector))
+        self.retry_on_rebalance(partial(Connect.resume, name=shard.connector))
+        self.retry_on_rebalance(partial(Connect.restart_failed, name=shard.connector))
         try:
             self.until(partial(self.streams, shard), 40, "it streams")
         except AssertionError:
@@ -109,7 +109,7 @@ class Drill:
     def wait_for_task(self, shard: Shard, state: str, seconds: float = 60) -> None:
         self.until(lambda: self.tasks(shard) == [state], seconds, f"the task of {shard.connector} is {state}")
 
-    def calmly(self, do: Callable[[Connect], Any]) -> None:
+    def retry_on_rebalance(self, do: Callable[[Connect], Any]) -> None:
         """Something of Connect, again while it is rebalancing."""
 
         def done() -> bool:
@@ -120,7 +120,7 @@ class Drill:
         self.until(done, 60, "Connect takes a request")
 
     def stop(self, shard: Shard) -> None:
-        self.calmly(lambda c: c.stop(shard.connector))
+        self.retry_on_rebalance(lambda c: c.stop(shard.connector))
         self.until(lambda: self.tasks(shard) == [] and self.slot(shard) in ([(False,)], []), 60, "stopped")
 
     def rebuild(self, shard: Shard) -> None:
@@ -131,14 +131,14 @@ class Drill:
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
             shard.slot,
         )
-        self.calmly(lambda c: c.reset_offsets(shard.connector))
+        self.retry_on_rebalance(lambda c: c.reset_offsets(shard.connector))
         self.warehouse(
             lambda cursor: cursor.execute(
                 "INSERT INTO RAW.CATCHMENT.EPOCHS SELECT %s, 'drill', 0, 1, 0, 'drill', %s::TIMESTAMP_NTZ",
                 (shard.name, sql_time(self.clock)),
             )
         )
-        self.calmly(lambda c: c.resume(shard.connector))
+        self.retry_on_rebalance(lambda c: c.resume(shard.connector))
         self.settled()
 
     def warehouse(self, do: Callable[[Any], Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from catchment.cdc.loader.batch import Advance, Batch, Partition
+from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
 from catchment.cdc.loader.kafka import KafkaUnavailable, Topic
 from catchment.cdc.loader.offsets import LostRace, Position
 from catchment.cdc.loader.rows import Rejected
@@ -146,13 +146,13 @@ class Raw:
 
 @dataclass(frozen=True)
 class FakeWarehouse:
-    """A session, with the methods of `catchment.cdc.loader.warehouse.Warehouse`."""
+    """A session, with the methods of `catchment.cdc.loader.warehouse.LoaderWarehouse`."""
 
     raw: Raw
 
     def close(self) -> None: ...
 
-    def end_what_was_left(self) -> None: ...
+    def abort_open_transactions(self) -> None: ...
 
     def ledger(self) -> dict[Partition, Position]:
         return dict(self.raw.offsets)
@@ -161,7 +161,7 @@ class FakeWarehouse:
         self.raw.statements += statements
 
     def commit(
-        self, batch: Batch, advances: Sequence[Advance], targets: Mapping[str, Any], topic_ids: dict[str, str]
+        self, batch: KafkaBatch, advances: Sequence[Advance], targets: Mapping[str, Any], topic_ids: dict[str, str]
     ) -> tuple[Rejected, ...]:
         if self.raw.fails("before"):
             raise WarehouseUnavailable("The warehouse is away: it is tried again later.")
@@ -174,7 +174,7 @@ class FakeWarehouse:
             raise WarehouseUnavailable("The connection broke: it is tried again later.")
         return ()
 
-    def _commit(self, batch: Batch, advances: Sequence[Advance], topic_ids: dict[str, str]) -> None:
+    def _commit(self, batch: KafkaBatch, advances: Sequence[Advance], topic_ids: dict[str, str]) -> None:
         for a in advances:
             there = self.raw.offsets.get(a.partition)
             if (there.next_offset if there else None) != a.before:

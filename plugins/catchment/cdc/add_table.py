@@ -1,7 +1,7 @@
-"""Begin to replicate a table that was newly declared: on every shard, in raw, in the connectors.
+"""Start replicating a newly declared table: on every shard, in raw, in the connectors.
 
-The declaration comes first, as a commit (`include/connectors/application.toml`). This makes the rest so, in the order
-in which nothing fails between: publication and grants, raw tables, connector configs. A snapshot of the table follows.
+The table is declared first, in a commit (`include/connectors/application.toml`). Then, in an order in which no step
+depends on a later one: publication and grants, raw tables, connector configs. A snapshot of the table follows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from catchment.cdc.connectors import declared_connectors
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader import tables
 from catchment.cdc.migrate import migrate
-from catchment.cdc.patience import calmly, runs, until
 from catchment.cdc.plan import differences
 from catchment.cdc.systems import Systems
+from catchment.cdc.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.errors import ContractBroken
 
 _SHORT = {
@@ -29,7 +29,7 @@ _SHORT = {
 
 
 def plan(systems: Systems, table: Table) -> list[str]:
-    """What is still to do, in sentences. Raises ContractBroken when a shard's table is not as declared."""
+    """The steps still to do, in sentences. Raises ContractBroken when a shard's table is not as declared."""
     application = systems.application
     steps = []
     for shard in application.shards:
@@ -50,7 +50,7 @@ def plan(systems: Systems, table: Table) -> list[str]:
 
 
 def prepare(systems: Systems, table: Table) -> None:
-    """Do it. Any number of times; a snapshot of the table is all that is left then."""
+    """Carry out the plan. Idempotent. A snapshot of the table is all that remains."""
     application = systems.application
     for shard in application.shards:
         with systems.shard(shard) as session:
@@ -70,9 +70,9 @@ def prepare(systems: Systems, table: Table) -> None:
 
 def _configure(connect: Connect, name: str, config: Config) -> None:
     """Give a connector its declared config, if it has another, and wait until it runs."""
-    if differences(config, calmly(lambda: connect.config(name))):
-        calmly(lambda: connect.put(name, config))
-    until(lambda: runs(connect, name), seconds=120, otherwise=f"{name} did not run with its new config")
+    if differences(config, retry_on_rebalance(lambda: connect.config(name))):
+        retry_on_rebalance(lambda: connect.put(name, config))
+    wait_until(lambda: is_running(connect, name), seconds=120, otherwise=f"{name} did not run with its new config")
 
 
 def check(session: Any, application: Application, shard: Shard, table: Table) -> None:
@@ -91,7 +91,7 @@ def check(session: Any, application: Application, shard: Shard, table: Table) ->
         wrong.append(f"the primary key is ({', '.join(key) or 'none'}), declared as ({', '.join(table.key)})")
     if wrong:
         raise ContractBroken(
-            f"{shard.name}.{table.name} is not as application.toml declares it: {'; '.join(wrong)}. Mend the entry."
+            f"{shard.name}.{table.name} is not as application.toml declares it: {'; '.join(wrong)}. Fix the entry."
         )
 
 

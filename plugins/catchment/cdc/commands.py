@@ -1,4 +1,4 @@
-"""`python -m catchment cdc-connectors` and `cdc-health`: by hand, by the code that the health DAG uses."""
+"""`python -m catchment cdc-connectors` and `cdc-health`: the command line of what the health DAG does."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ _PLACEHOLDER = {"account": "account", "user": "CATCHMENT", "private_key": UNRESO
 
 
 def run(action: str, *, wait: float) -> int:
-    """Do `action` (plan, apply or check) and print what is found; 1 when a check finds problems.
+    """Run `action` (plan, apply or check) and print the result. Returns 1 when a check finds problems.
 
-    `wait` is for how many seconds to try again while Connect is not ready.
+    Args:
+        wait: for how many seconds to retry while Connect is not ready.
     """
     declared = application()
     with Connect(Connection.from_env("kafka_connect")) as connect:
         if action == "check":
             return _check(declared, connect)
         configs = declared_connectors(declared, Connection.from_env)
-        found = _patiently(wait, lambda: plan(configs, connect.connectors()))
+        found = _retry(wait, lambda: plan(configs, connect.connectors()))
         print("\n".join(found.lines()))
         if action == "apply":
             for change in found.changes:
-                _patiently(wait, partial(connect.put, change.name, change.config))
+                _retry(wait, partial(connect.put, change.name, change.config))
             print(f"{len(found.changes)} connectors changed")
     return 0
 
 
 def health() -> int:
-    """One run of the health check: every state, what was done, and what a person should know; 1 when that is much."""
+    """Run the health check once: print every state, action and alert. Returns 1 when there are alerts."""
     now = datetime.now(UTC)
     report = check_health(application(), Connection.from_env, f"cli-{now:%Y%m%dT%H%M%S}", query_tag="cdc-health")
     print("\n".join(report.lines()))
@@ -85,7 +86,7 @@ def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]
         yield f"{name}: {key} is no setting of the plugin, and would be ignored"
 
 
-def _patiently(seconds: float, ask: Callable[[], T]) -> T:
+def _retry(seconds: float, ask: Callable[[], T]) -> T:
     """Ask until it works; Connect answers 409 while its workers share out connectors, and 503 while it starts."""
     deadline = time.monotonic() + seconds
     while True:

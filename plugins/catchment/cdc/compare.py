@@ -1,8 +1,8 @@
 """Compare one table of one shard with the warehouse's current state, and name the rows that differ.
 
-Counts and order-independent checksums per key range first, in one statement a side; only ranges that differ are cut
-smaller, until few enough rows are left to fetch. What still differs is looked at singly, now and as of the moment: a
-row that changed meanwhile is settled against a later moment, never reported for being new. Pure but for its sides.
+First, counts and order-independent checksums per key range, with one statement on each database. Ranges that differ are
+split until few enough rows are left to fetch. Rows that still differ are then read one by one, live and as of the
+snapshot. A row that changed since is judged against a later snapshot, so a new change is never called a difference.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from catchment.cdc.compare_sides import Digest, Key, Range, Side, differing
 from catchment.cdc.compare_text import alike, kind_of
 from catchment.cdc.declared import Table
+from catchment.cdc.table_view import Digest, Key, KeyRange, TableView, differing
 
 ROWS_A_RANGE = 50_000  # at first
 MOST_RANGES = 256
@@ -36,7 +36,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True)
-class Difference:
+class RowDifference:
     """One row that differs: its key, and for `DIFFERENT` each column with the shard's and the warehouse's value."""
 
     key: Key
@@ -46,13 +46,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of one table. `more`: others differ that were not looked at. `unsettled`: rows that kept changing."""
+    """The result for one table. `more`: further ranges differ, unread. `unsettled`: rows that kept changing."""
 
     rows_shard: int
     rows_warehouse: int
     ranges: int
     ranges_different: int
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[RowDifference, ...] = ()
     more: bool = False
     unsettled: int = 0
 
@@ -73,45 +73,45 @@ class Suspects:
     more: bool = False
 
 
-class Moment(Protocol):
-    """The truth as of one moment. The RDS export on S3 would be another one, whose `now` is itself."""
+class ShardSnapshot(Protocol):
+    """A shard as of one LSN. An RDS export on S3 could be another implementation."""
 
     @property
     def before(self) -> int:
-        """An LSN: a change after it may not be in this moment."""
+        """An LSN: a change after it may not be in the snapshot."""
 
     @property
     def after(self) -> int:
-        """An LSN: every change in this moment is at or before it."""
+        """An LSN: every change in the snapshot is at or before it."""
 
-    def side(self, table: Table, without: Iterable[str] = ()) -> Side:
-        """The table at the moment, without the rows of these keys (`compare_sides.joined_key`)."""
+    def view(self, table: Table, without: Iterable[str] = ()) -> TableView:
+        """The table in the snapshot, without the rows of these keys (`table_view.joined_key`)."""
 
-    def now(self, table: Table) -> Side:
+    def now(self, table: Table) -> TableView:
         """The table as it is now."""
 
 
-class Warehouse(Protocol):
+class WarehouseState(Protocol):
     """The current state of one shard in the warehouse."""
 
     def changed(self, table: Table, lsn: int) -> list[str]:
         """The keys of rows whose newest change is after the LSN, deleted ones too."""
 
-    def side(self, table: Table, until: int) -> Side:
+    def view(self, table: Table, until: int) -> TableView:
         """The living rows whose newest change is not after the LSN."""
 
-    def everything(self, table: Table) -> Side:
+    def everything(self, table: Table) -> TableView:
         """All rows, deleted ones too, with the columns `_IS_DELETED` and `_LSN`."""
 
 
-Later = Callable[[], AbstractContextManager[Moment]]
+Later = Callable[[], AbstractContextManager[ShardSnapshot]]
 
 
-def compare(table: Table, moment: Moment, warehouse: Warehouse, later: Later) -> Comparison:
-    """Compare the table at `moment`, which the warehouse has passed; `later` opens a newer one that it passed too."""
-    without = warehouse.changed(table, moment.before)
-    found = search(moment.side(table, without), warehouse.side(table, moment.before))
-    differences, unsettled = settle(table, found.keys[:MOST_NAMED], moment, warehouse, later)
+def compare(table: Table, snapshot: ShardSnapshot, warehouse: WarehouseState, later: Later) -> Comparison:
+    """Compare the table as of `snapshot`. The warehouse must have passed it; `later` opens a newer one."""
+    without = warehouse.changed(table, snapshot.before)
+    found = search(snapshot.view(table, without), warehouse.view(table, snapshot.before))
+    differences, unsettled = settle(table, found.keys[:MOST_NAMED], snapshot, warehouse, later)
     return Comparison(
         rows_shard=found.rows_shard,
         rows_warehouse=found.rows_warehouse,
@@ -123,13 +123,13 @@ def compare(table: Table, moment: Moment, warehouse: Warehouse, later: Later) ->
     )
 
 
-def search(truth: Side, warehouse: Side) -> Suspects:
+def search(truth: TableView, warehouse: TableView) -> Suspects:
     """The keys of the rows that differ, from digests of ever smaller ranges."""
     ranges = _first_ranges(truth)
     level = _Level.of(truth, warehouse, ranges)
     rows = (sum(d.rows for d in level.truth.values()), sum(d.rows for d in level.warehouse.values()))
     different = len(level.differing)
-    leaves: list[Range] = []
+    leaves: list[KeyRange] = []
     more = False
     while level.differing:
         small, large = level.by_size()
@@ -146,30 +146,30 @@ def search(truth: Side, warehouse: Side) -> Suspects:
 
 
 def settle(
-    table: Table, keys: Sequence[Key], moment: Moment, warehouse: Warehouse, later: Later
-) -> tuple[list[Difference], int]:
-    """The keys whose rows truly differ, and how many rows changed each time that they were looked at.
+    table: Table, keys: Sequence[Key], snapshot: ShardSnapshot, warehouse: WarehouseState, later: Later
+) -> tuple[list[RowDifference], int]:
+    """The keys whose rows really differ, and how many rows changed every time they were read.
 
-    A row differs when the shard's is as it was at the moment, the warehouse has passed the moment, holds no later
-    change of that row, and is not alike.
+    A row differs when the shard's row is unchanged since the snapshot, the warehouse has passed the snapshot and holds
+    no later change of that row, and the values are not equal.
     """
-    differences, open_keys = _judge(table, keys, moment, warehouse)
+    differences, open_keys = _judge(table, keys, snapshot, warehouse)
     for _ in range(ROUNDS - 1):
         if not open_keys:
             break
-        with later() as next_moment:
-            found, open_keys = _judge(table, open_keys, next_moment, warehouse)
+        with later() as next_snapshot:
+            found, open_keys = _judge(table, open_keys, next_snapshot, warehouse)
         differences += found
     return sorted(differences, key=lambda difference: difference.key), len(open_keys)
 
 
 def _judge(
-    table: Table, keys: Sequence[Key], moment: Moment, warehouse: Warehouse
-) -> tuple[list[Difference], list[Key]]:
-    """Which rows differ for certain, and which changed since the moment and can't be judged by it."""
-    then = moment.side(table).values(keys)
-    held = warehouse.everything(table).values(keys, beside=("_IS_DELETED", LSN))
-    now = moment.now(table).values(keys)
+    table: Table, keys: Sequence[Key], snapshot: ShardSnapshot, warehouse: WarehouseState
+) -> tuple[list[RowDifference], list[Key]]:
+    """Which rows differ for certain, and which changed since the snapshot and can't be judged yet."""
+    then = snapshot.view(table).values(keys)
+    held = warehouse.everything(table).values(keys, extra=("_IS_DELETED", LSN))
+    now = snapshot.now(table).values(keys)
     differences, open_keys = [], []
     for key in keys:
         *values, deleted, lsn = held.get(key, (None, None))
@@ -177,7 +177,7 @@ def _judge(
         difference = _difference(table, key, now.get(key), alive)
         if difference is None:
             continue
-        if now.get(key) == then.get(key) and (lsn is None or int(lsn) <= moment.after):
+        if now.get(key) == then.get(key) and (lsn is None or int(lsn) <= snapshot.after):
             differences.append(difference)
         else:
             open_keys.append(key)
@@ -186,61 +186,61 @@ def _judge(
 
 def _difference(
     table: Table, key: Key, shard: Sequence[Any] | None, warehouse: Sequence[Any] | None
-) -> Difference | None:
+) -> RowDifference | None:
     if shard is None or warehouse is None:
         if shard is warehouse:
             return None
-        return Difference(key, Fault.MISSING if warehouse is None else Fault.EXTRA)
+        return RowDifference(key, Fault.MISSING if warehouse is None else Fault.EXTRA)
     compared = ((column, kind) for column, kind in ((c, kind_of(t)) for c, t in table.columns.items()) if kind)
     columns = {
         column: (one, other)
         for (column, kind), one, other in zip(compared, shard, warehouse, strict=True)
         if not alike(kind, one, other)
     }
-    return Difference(key, Fault.DIFFERENT, columns) if columns else None
+    return RowDifference(key, Fault.DIFFERENT, columns) if columns else None
 
 
 @dataclass(frozen=True)
 class _Level:
-    """The digests of both sides for the same ranges."""
+    """The digests of the shard and of the warehouse for the same ranges."""
 
-    truth: Mapping[Range, Digest]
-    warehouse: Mapping[Range, Digest]
+    truth: Mapping[KeyRange, Digest]
+    warehouse: Mapping[KeyRange, Digest]
 
     @classmethod
-    def of(cls, truth: Side, warehouse: Side, ranges: Sequence[Range]) -> _Level:
+    def of(cls, truth: TableView, warehouse: TableView, ranges: Sequence[KeyRange]) -> _Level:
         if not ranges:
             return cls({}, {})
         return cls(truth.digests(ranges), warehouse.digests(ranges))
 
     @property
-    def differing(self) -> list[Range]:
+    def differing(self) -> list[KeyRange]:
         return [each for each in self.truth if self.truth[each] != self.warehouse[each]]
 
-    def by_size(self) -> tuple[list[Range], list[Range]]:
+    def by_size(self) -> tuple[list[KeyRange], list[KeyRange]]:
         """The differing ranges that can be fetched, and the larger ones, the most different counts first."""
         small = [each for each in self.differing if self.rows(each) <= LEAF_ROWS]
         large = [each for each in self.differing if self.rows(each) > LEAF_ROWS]
         return small, large
 
-    def rows(self, of: Range) -> int:
+    def rows(self, of: KeyRange) -> int:
         return max(self.truth[of].rows, self.warehouse[of].rows)
 
 
-def _first_ranges(truth: Side) -> tuple[Range, ...]:
+def _first_ranges(truth: TableView) -> tuple[KeyRange, ...]:
     rows = truth.count()
     parts = min(MOST_RANGES, -(-rows // ROWS_A_RANGE))
-    everything = Range()
+    everything = KeyRange()
     return everything.cut(truth.bounds(everything, parts)) if parts > 1 else (everything,)
 
 
-def _cut(level: _Level, range_: Range, truth: Side, warehouse: Side) -> tuple[Range, ...]:
-    """The range in parts, by the keys of whichever side has more rows of it; itself alone if it is one key."""
+def _cut(level: _Level, range_: KeyRange, truth: TableView, warehouse: TableView) -> tuple[KeyRange, ...]:
+    """The range in parts, by the keys of whichever database has more rows of it; itself alone if it is one key."""
     richer = truth if level.truth[range_].rows >= level.warehouse[range_].rows else warehouse
     return range_.cut(richer.bounds(range_, PARTS))
 
 
-def ranges_order(range_: Range) -> tuple[bool, int, str]:
+def ranges_order(range_: KeyRange) -> tuple[bool, int, str]:
     """Whole numbers in their order, other texts in theirs, the open one first."""
     low = range_.low
     if low is None:

@@ -1,7 +1,7 @@
-"""The truth: a shard's own Postgres, read in one snapshot.
+"""The source of truth: a shard's own Postgres, read in one snapshot.
 
-The snapshot lives until the comparison is over, up to `SECONDS`, and holds back vacuum as a dump would. It can be taken
-from a standby too, by a connection of that name; its LSN is then what the standby has replayed.
+The snapshot stays open until the comparison is over, at most `SECONDS`, and holds back vacuum as a dump would. If the
+connection points to a standby, the LSN is what the standby has replayed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.compare_sides import Side, literal
 from catchment.cdc.compare_text import Dialect
 from catchment.cdc.declared import Table
+from catchment.cdc.table_view import TableView, literal
 from catchment.connection import Connection
 
 SECONDS = 3600  # for one statement
@@ -25,23 +25,23 @@ LSN = (
 
 
 @dataclass(frozen=True)
-class PostgresMoment:
-    """One moment of a shard (`compare.Moment`). `now` reads by a session of its own, outside the snapshot."""
+class PostgresSnapshot:
+    """A shard in one Postgres snapshot (`compare.ShardSnapshot`). `now` reads in a second session, outside it."""
 
     before: int
     after: int
     schema: str
-    snapshot: Any
-    present: Any
+    session: Any
+    live_session: Any
 
-    def side(self, table: Table, without: Iterable[str] = ()) -> Side:
-        return self._side(table, self.snapshot, without)
+    def view(self, table: Table, without: Iterable[str] = ()) -> TableView:
+        return self._view(table, self.session, without)
 
-    def now(self, table: Table) -> Side:
-        return self._side(table, self.present)
+    def now(self, table: Table) -> TableView:
+        return self._view(table, self.live_session)
 
-    def _side(self, table: Table, session: Any, without: Iterable[str] = ()) -> Side:
-        side = Side(
+    def _view(self, table: Table, session: Any, without: Iterable[str] = ()) -> TableView:
+        view = TableView(
             Dialect.POSTGRES,
             lambda sql: database.rows(session, sql),
             f'"{self.schema}"."{table.name}"',
@@ -49,24 +49,24 @@ class PostgresMoment:
         )
         keys = ", ".join(literal(key, Dialect.POSTGRES) for key in without)
         if not keys:
-            return side
-        left_out = f"SELECT 1 FROM UNNEST(ARRAY[{keys}]::text[]) AS left_out(key) WHERE left_out.key = {side.key}"
-        return Side(side.dialect, side.query, side.relation, table, f"NOT EXISTS ({left_out})")
+            return view
+        left_out = f"SELECT 1 FROM UNNEST(ARRAY[{keys}]::text[]) AS left_out(key) WHERE left_out.key = {view.key}"
+        return TableView(view.dialect, view.query, view.relation, table, f"NOT EXISTS ({left_out})")
 
 
 @contextmanager
-def moment(connection: Connection, schema: str = "public") -> Iterator[PostgresMoment]:
-    """The shard as of now, until the block ends.
+def postgres_snapshot(connection: Connection, schema: str = "public") -> Iterator[PostgresSnapshot]:
+    """A snapshot of the shard, open until the block ends.
 
-    A commit is in the WAL a little before it is visible, so two LSNs stand for the moment: one read before the snapshot
-    is taken, one after.
+    A commit is in the WAL shortly before it is visible, so the snapshot lies between two LSNs: one read before it was
+    taken, one after.
     """
     with (
-        database.opened(connection, statement_seconds=SECONDS) as present,
-        database.opened(connection, statement_seconds=SECONDS, autocommit=False) as snapshot,
+        database.opened(connection, statement_seconds=SECONDS) as live_session,
+        database.opened(connection, statement_seconds=SECONDS, autocommit=False) as session,
     ):
-        snapshot.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        ((before,),) = database.rows(present, f"SELECT {LSN}")
-        ((after,),) = database.rows(snapshot, f"SELECT {LSN}")
-        database.rows(snapshot, "SET LOCAL idle_in_transaction_session_timeout = 0")
-        yield PostgresMoment(int(before), int(after), schema, snapshot, present)
+        session.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        ((before,),) = database.rows(live_session, f"SELECT {LSN}")
+        ((after,),) = database.rows(session, f"SELECT {LSN}")
+        database.rows(session, "SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield PostgresSnapshot(int(before), int(after), schema, session, live_session)

@@ -1,4 +1,4 @@
-"""What a comparison found, for people: rows of `RAW.CATCHMENT.CDC_COMPARISONS`, and sentences. No personal value."""
+"""The findings of a comparison: rows of `RAW.CATCHMENT.CDC_COMPARISONS`, and sentences. No personal value."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catchment.cdc.compare import Comparison, Difference, Fault
+from catchment.cdc.compare import Comparison, Fault, RowDifference
 from catchment.cdc.compare_text import kind_of
 from catchment.cdc.declared import Shard, Table
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
 
 COMPARISONS = "RAW.CATCHMENT.CDC_COMPARISONS"
-NAMED = 100  # rows named in the table; their number is always told
+NAMED = 100  # rows named in the table; all are counted
 SHOWN = 80  # characters of a value
 HIDDEN = "(personal)"
 
@@ -39,7 +39,7 @@ class Result:
 
     @property
     def not_compared(self) -> tuple[str, ...]:
-        """The columns whose types have no text form on both sides."""
+        """The columns whose types have no text form on both contents."""
         return tuple(column for column, kind in self.table.columns.items() if kind_of(kind) is None)
 
     @property
@@ -47,7 +47,7 @@ class Result:
         found = self.comparison
         name = f"{self.shard.name}.{self.table.name}"
         left = f"; not compared: {', '.join(self.not_compared)}" if self.not_compared else ""
-        moving = f"; {found.unsettled} rows changed each time that they were looked at" if found.unsettled else ""
+        moving = f"; {found.unsettled} rows changed every time they were read" if found.unsettled else ""
         if found.equal:
             return f"{name}: equal, {found.rows_shard:,} rows{moving}{left}"
         counts = [
@@ -55,7 +55,7 @@ class Result:
             for fault in Fault
             if any(d.fault is fault for d in found.differences)
         ]
-        more = "; further ranges differ that were not looked into" if found.more else ""
+        more = "; further ranges differ and were not read" if found.more else ""
         such = "; such as " + "; ".join(described(self.table, d) for d in found.differences[:3])
         return (
             f"{name}: {found.rows_shard:,} rows on the shard, {found.rows_warehouse:,} in the warehouse; "
@@ -63,7 +63,7 @@ class Result:
         )
 
 
-def described(table: Table, difference: Difference) -> str:
+def described(table: Table, difference: RowDifference) -> str:
     """A row that differs: its key, what is wrong, and which columns."""
     key = ", ".join(
         f"{column}={_shown(table, column, value, hashed=True)}"
@@ -73,7 +73,7 @@ def described(table: Table, difference: Difference) -> str:
     return f"{key} {difference.fault}{columns}"
 
 
-def as_json(table: Table, difference: Difference) -> dict[str, Any]:
+def as_json(table: Table, difference: RowDifference) -> dict[str, Any]:
     """A row that differs, as the table keeps it: values of columns that are not personal, cut short."""
     return {
         "key": {

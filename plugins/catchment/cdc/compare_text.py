@@ -1,7 +1,7 @@
 """One text form for each type, the same on a shard and in the warehouse, so that rows of both can be compared as text.
 
-Each function gives a SQL expression. Texts decide what is looked at: two rows that are equal may rarely differ in text
-(then the row is looked at once more, in Python), but rows that differ always differ in text, save for what
+Each function gives a SQL expression. The texts decide which rows are read: two equal rows may rarely differ in text
+(they are compared again, in Python), but rows that differ always differ in text, save for what
 docs/adr/0012 lists: a JSON document whose parts only changed places, and doubles beyond 2^±104 of the same sign.
 """
 
@@ -27,7 +27,7 @@ class Dialect(Enum):
     WAREHOUSE = "warehouse"
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """How a column is compared. A type without a kind is not compared, and named in the result."""
 
     TEXT = "text"
@@ -35,45 +35,45 @@ class Kind(Enum):
     BOOLEAN = "boolean"
     FLOAT = "float"
     DATE = "date"
-    MOMENT = "moment"
+    TIMESTAMP = "timestamp"
     JSON = "json"
     ARRAY = "array"
     BINARY = "binary"
 
 
 _KINDS = {
-    "smallint": Kind.NUMBER,
-    "integer": Kind.NUMBER,
-    "bigint": Kind.NUMBER,
-    "real": Kind.FLOAT,
-    "double precision": Kind.FLOAT,
-    "boolean": Kind.BOOLEAN,
-    "text": Kind.TEXT,
-    "uuid": Kind.TEXT,
-    "enum": Kind.TEXT,
-    "date": Kind.DATE,
-    "timestamp": Kind.MOMENT,
-    "timestamptz": Kind.MOMENT,
-    "json": Kind.JSON,
-    "jsonb": Kind.JSON,
-    "bytea": Kind.BINARY,
+    "smallint": ColumnKind.NUMBER,
+    "integer": ColumnKind.NUMBER,
+    "bigint": ColumnKind.NUMBER,
+    "real": ColumnKind.FLOAT,
+    "double precision": ColumnKind.FLOAT,
+    "boolean": ColumnKind.BOOLEAN,
+    "text": ColumnKind.TEXT,
+    "uuid": ColumnKind.TEXT,
+    "enum": ColumnKind.TEXT,
+    "date": ColumnKind.DATE,
+    "timestamp": ColumnKind.TIMESTAMP,
+    "timestamptz": ColumnKind.TIMESTAMP,
+    "json": ColumnKind.JSON,
+    "jsonb": ColumnKind.JSON,
+    "bytea": ColumnKind.BINARY,
 }
 
 
-def kind_of(pg_type: str) -> Kind | None:
+def kind_of(pg_type: str) -> ColumnKind | None:
     """How a declared Postgres type is compared; None for time, interval, inet and char(n), which are not."""
     if _ARRAY.fullmatch(pg_type):
-        return Kind.ARRAY
+        return ColumnKind.ARRAY
     base = pg_type.partition("(")[0]
-    return {"numeric": Kind.NUMBER, "varchar": Kind.TEXT}.get(base) or _KINDS.get(pg_type)
+    return {"numeric": ColumnKind.NUMBER, "varchar": ColumnKind.TEXT}.get(base) or _KINDS.get(pg_type)
 
 
 def text_of(column: str, pg_type: str, dialect: Dialect) -> str:
     """The column's text form, to be digested."""
     kind = _known(column, pg_type)
-    if kind is Kind.FLOAT:
+    if kind is ColumnKind.FLOAT:
         return float_text(_double(column, pg_type, dialect))
-    if kind is Kind.JSON:
+    if kind is ColumnKind.JSON:
         return _pieces_of_json(column, dialect)
     if dialect is Dialect.POSTGRES:
         # Postgres keeps any number of digits where none is declared, the warehouse nine.
@@ -85,40 +85,40 @@ def text_of(column: str, pg_type: str, dialect: Dialect) -> str:
 
 def can_be_special(pg_type: str) -> bool:
     """Whether a value may stand in `_special` instead: NaN and infinity, which the column's type there can't hold."""
-    return (pg_type.startswith("numeric") and kind_of(pg_type) is Kind.NUMBER) or pg_type in _SPECIAL_TYPES
+    return (pg_type.startswith("numeric") and kind_of(pg_type) is ColumnKind.NUMBER) or pg_type in _SPECIAL_TYPES
 
 
 def value_of(column: str, pg_type: str, dialect: Dialect) -> str:
     """The column's value as text, to be fetched and compared by `alike`."""
-    if _known(column, pg_type) is not Kind.JSON:
+    if _known(column, pg_type) is not ColumnKind.JSON:
         return text_of(column, pg_type, dialect)
     return f"CAST({column} AS VARCHAR)" if dialect is Dialect.POSTGRES else f"TO_JSON({column})"
 
 
 _POSTGRES = {
-    Kind.TEXT: "CAST({0} AS VARCHAR)",
-    Kind.NUMBER: "CAST({0} AS VARCHAR)",
-    Kind.BOOLEAN: "CAST({0} AS VARCHAR)",
-    Kind.DATE: "CAST({0} AS VARCHAR)",
-    Kind.MOMENT: (
+    ColumnKind.TEXT: "CAST({0} AS VARCHAR)",
+    ColumnKind.NUMBER: "CAST({0} AS VARCHAR)",
+    ColumnKind.BOOLEAN: "CAST({0} AS VARCHAR)",
+    ColumnKind.DATE: "CAST({0} AS VARCHAR)",
+    ColumnKind.TIMESTAMP: (
         "CASE WHEN ISFINITE({0}) THEN CAST(CAST(EXTRACT(EPOCH FROM {0}) * 1000000 AS BIGINT) AS VARCHAR) "
         "ELSE CAST({0} AS VARCHAR) END"
     ),
-    Kind.ARRAY: "CAST(ARRAY_TO_JSON({0}) AS VARCHAR)",
-    Kind.BINARY: "ENCODE({0}, 'hex')",
+    ColumnKind.ARRAY: "CAST(ARRAY_TO_JSON({0}) AS VARCHAR)",
+    ColumnKind.BINARY: "ENCODE({0}, 'hex')",
 }
 _WAREHOUSE = {
-    Kind.TEXT: "{0}",
-    Kind.NUMBER: "TO_VARCHAR({0})",
-    Kind.BOOLEAN: "TO_VARCHAR({0})",
-    Kind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
-    Kind.MOMENT: "TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, {0}))",
-    Kind.ARRAY: "TO_JSON({0})",
-    Kind.BINARY: "{0}",
+    ColumnKind.TEXT: "{0}",
+    ColumnKind.NUMBER: "TO_VARCHAR({0})",
+    ColumnKind.BOOLEAN: "TO_VARCHAR({0})",
+    ColumnKind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
+    ColumnKind.TIMESTAMP: "TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, {0}))",
+    ColumnKind.ARRAY: "TO_JSON({0})",
+    ColumnKind.BINARY: "{0}",
 }
 
 
-def _known(column: str, pg_type: str) -> Kind:
+def _known(column: str, pg_type: str) -> ColumnKind:
     kind = kind_of(pg_type)
     if kind is None:
         raise ValueError(f"{column} is a {pg_type}, which can't be compared as text")
@@ -134,7 +134,7 @@ def _double(column: str, pg_type: str, dialect: Dialect) -> str:
 def _pieces_of_json(column: str, dialect: Dialect) -> str:
     """A document's `"key":value` pieces, sorted: databases order keys in their own ways.
 
-    Zeros at the end of a fraction, which Postgres keeps and others may not, are cut off on both sides.
+    Zeros at the end of a fraction, which Postgres keeps and others may not, are cut off on both contents.
     """
     postgres = dialect is Dialect.POSTGRES
     both = r"\1\2" if postgres else r"\\1\\2"
@@ -153,8 +153,8 @@ def row_digest(texts: Iterable[str]) -> str:
     """A number of up to 18 digits for a row, from the text expressions of its columns; NULL is unlike any text.
 
     The first 18 digits of the MD5 in hexadecimal with a–f read as 0–5: arithmetic that every database has. Sums of it
-    do not depend on order. Each column is digested first: so its expression stands here once, for Postgres would
-    work it out as often as it stands.
+    do not depend on order. Each column is digested first: its expression then appears once, and Postgres would
+    evaluate it as often as it appears.
     """
     joined = " || ".join(f"COALESCE(MD5({text}), '-')" for text in texts)
     return f"CAST(TRANSLATE(SUBSTR(MD5({joined}), 1, 18), 'abcdef', '012345') AS BIGINT)"
@@ -184,15 +184,15 @@ def _halves(value: str) -> str:
     )
 
 
-def alike(kind: Kind, one: str | None, other: str | None) -> bool:
+def alike(kind: ColumnKind, one: str | None, other: str | None) -> bool:
     """Whether two fetched values mean the same: the last word, after digests differed."""
     if one is None or other is None or one == other:
         return one == other
     try:
         match kind:
-            case Kind.JSON | Kind.ARRAY:
+            case ColumnKind.JSON | ColumnKind.ARRAY:
                 return bool(_parsed(one) == _parsed(other))
-            case Kind.NUMBER:
+            case ColumnKind.NUMBER:
                 return Decimal(one) == Decimal(other)
             case _:
                 return False

@@ -1,4 +1,4 @@
-"""The other side of a comparison: dbt's current state of one shard, in the warehouse.
+"""What a shard is compared with: dbt's current state of it in the warehouse.
 
 `stg_application__<table>` has a row for each shard and key, deleted ones too, with `_shard`, `_is_deleted` and `_lsn`:
 the LSN of the newest change, NULL for a row that an incremental snapshot read.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc.compare import LSN
-from catchment.cdc.compare_sides import Side, literal
 from catchment.cdc.compare_text import Dialect
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.table_view import TableView, literal
 
 STAGING = "ANALYTICS.STAGING"
 WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
@@ -22,31 +22,31 @@ WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
 
 @dataclass(frozen=True)
 class CurrentState:
-    """One shard's rows in staging (`compare.Warehouse`)."""
+    """One shard's rows in staging (`compare.WarehouseState`)."""
 
     cursor: Any
     application: Application
     shard: Shard
 
     def changed(self, table: Table, lsn: int) -> list[str]:
-        side = self.everything(table)
+        view = self.everything(table)
         return [
             str(key)
-            for (key,) in side.query(f"SELECT {side.key} FROM {side.relation} WHERE {side.where} AND {LSN} > {lsn}")
+            for (key,) in view.query(f"SELECT {view.key} FROM {view.relation} WHERE {view.where} AND {LSN} > {lsn}")
         ]
 
-    def side(self, table: Table, until: int) -> Side:
-        return self._side(table, f"NOT _IS_DELETED AND ({LSN} IS NULL OR {LSN} <= {until})")
+    def view(self, table: Table, until: int) -> TableView:
+        return self._view(table, f"NOT _IS_DELETED AND ({LSN} IS NULL OR {LSN} <= {until})")
 
-    def everything(self, table: Table) -> Side:
-        return self._side(table, "TRUE")
+    def everything(self, table: Table) -> TableView:
+        return self._view(table, "TRUE")
 
-    def _side(self, table: Table, where: str) -> Side:
+    def _view(self, table: Table, where: str) -> TableView:
         shard = literal(self.shard.name, Dialect.WAREHOUSE)
-        return Side(
+        return TableView(
             Dialect.WAREHOUSE,
             self._query,
-            f"{STAGING}.{model(self.application, table)}".upper(),
+            relation(self.application, table),
             table,
             f"_SHARD = {shard} AND {where}",
         )
@@ -57,9 +57,9 @@ class CurrentState:
         return rows
 
 
-def model(application: Application, table: Table) -> str:
-    """The dbt model that holds a table's current state."""
-    return f"stg_{application.source}__{table.name}"
+def relation(application: Application, table: Table) -> str:
+    """Production's relation with a table's current state."""
+    return f"{STAGING}.stg_{application.source}__{table.name}".upper()
 
 
 def not_merged(
@@ -78,8 +78,8 @@ def not_merged(
         "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
         f"SELECT {partition} AS part, MAX({offset}) AS newest "
         f"FROM {application.raw_table(shard, table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
-        "ON w.MODEL = %(model)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
+        "ON w.MODEL = %(relation)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
         "WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
-        {"topic": topic, "model": model(application, table)},
+        {"topic": topic, "relation": relation(application, table).lower()},
     )
     return {Partition(topic, int(number)): int(behind) for number, behind in cursor.fetchall()}

@@ -52,7 +52,7 @@ class TaskStatus:
 
 
 @dataclass(frozen=True)
-class Status:
+class ConnectorStatus:
     """What Connect says of a connector. RUNNING is not health: tasks may be failed, missing or idle."""
 
     state: str
@@ -70,7 +70,7 @@ class Running:
 
     name: str
     config: Config = field(repr=False)
-    status: Status | None = None
+    status: ConnectorStatus | None = None
 
 
 class Connect:
@@ -107,7 +107,7 @@ class Connect:
             self._ask("GET", "/health")
         return {name: _running(name, entry) for name, entry in sorted(reply.items())}
 
-    def status(self, name: str) -> Status:
+    def status(self, name: str) -> ConnectorStatus:
         return _status(self._ask("GET", f"/connectors/{quote(name)}/status"))
 
     def config(self, name: str) -> Config:
@@ -200,9 +200,9 @@ def _running(name: str, entry: Mapping[str, Any]) -> Running:
     return Running(name, MappingProxyType(dict(config)), _status(status) if status else None)
 
 
-def _status(reply: Mapping[str, Any]) -> Status:
+def _status(reply: Mapping[str, Any]) -> ConnectorStatus:
     connector = reply["connector"]
-    return Status(
+    return ConnectorStatus(
         state=connector["state"],
         tasks=tuple(
             TaskStatus(task["id"], task["state"], task.get("worker_id", ""), task.get("trace") or "")

@@ -58,14 +58,6 @@ class Shard:
     def transaction_topic(self) -> str:
         return f"{self.name}.transaction"
 
-    @property
-    def heartbeat_topic(self) -> str:
-        return f"{self.name}.{HEARTBEAT}"
-
-    @property
-    def signals_topic(self) -> str:
-        return f"{self.name}.{SIGNALS}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

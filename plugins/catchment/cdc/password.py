@@ -1,4 +1,4 @@
-"""Give the role `cdc` of a shard a new password, without a moment in which nobody can log in.
+"""Give the role `cdc` of a shard a new password; at every point someone can log in.
 
 The password is kept in one place: the file that Connect's config provider reads. Connectors refer to it
 (`${file:/path:s0.password}`), and so does the platform's own connection. A password never leaves this module but to
@@ -25,9 +25,8 @@ from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, NeedsPerson
 
-LENGTH = 32  # bytes of chance
-PATIENCE = 90.0  # seconds for the heartbeat to move
-SETTING = "database.password"
+LENGTH = 32  # random bytes
+HEARTBEAT_SECONDS = 90.0  # seconds for the heartbeat to move
 
 
 class NotRotated(NeedsPerson):
@@ -47,9 +46,9 @@ class Place:
         return self.reference.path
 
     @property
-    def to_come(self) -> Reference:
+    def pending(self) -> Reference:
         """Where a new password is while the role may or may not have it."""
-        return Reference(self.path, self.reference.key + ".to_come")
+        return Reference(self.path, self.reference.key + ".pending")
 
 
 def place(systems: Systems, shard: Shard) -> Place:
@@ -90,8 +89,8 @@ def plan(at: Place) -> list[str]:
 def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str], None] = lambda _: None) -> None:
     """Rotate; `given` is the new password, or one is made. Raises NotRotated when the old one is back in force.
 
-    The new password is in the file, as the one to come, before the role has it: a rotation that is killed half-way
-    locks nobody out for good, the next one finds it there.
+    The new password is in the file, as the pending one, before the role has it: a rotation that is killed half-way
+    locks nobody out, because the next one finds it there.
     """
     new = given or secrets.token_urlsafe(LENGTH)
     if re.fullmatch(r"[!-\[\]-~]{16,256}", new) is None:
@@ -102,7 +101,7 @@ def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str],
     connection = replace(at.connection, password=old)
     with database.opened(connection) as session:
         try:
-            at.to_come.write(new)
+            at.pending.write(new)
             _alter(session, connection.login, new)
             report("the role has the new password")
             at.reference.write(new)
@@ -112,34 +111,34 @@ def rotate(systems: Systems, at: Place, given: str = "", report: Callable[[str],
             ((since,),) = database.rows(session, "SELECT clock_timestamp()")
             _restart(systems, at.shard)
             _wait_for_beat(session, at.shard, since)
-            at.to_come.remove()
+            at.pending.remove()
             report(f"{at.shard.connector} runs with it: the heartbeat moves")
         except BaseException as error:
             _alter(session, connection.login, old)
             at.reference.write(old)
             with suppress(CatchmentError, OSError):
-                at.to_come.remove()
+                at.pending.remove()
                 _restart(systems, at.shard)
             if not isinstance(error, CatchmentError | OSError):
                 raise
             raise NotRotated(
                 f"{at.shard.name}: the new password did not work ({error}). The old one is in force again, in Postgres "
-                f"and in {at.path}, and {at.shard.connector} was restarted with it. Mend that, and run this again."
+                f"and in {at.path}, and {at.shard.connector} was restarted with it. Fix that, and run this again."
             ) from error
 
 
 def _in_force(at: Place) -> str:
-    """The password that the role has: the file's, or the one to come of a rotation that was killed half-way."""
+    """The password that the role has: the file's, or the pending one of a rotation that was killed half-way."""
     kept = at.reference.read()
     try:
         with database.opened(replace(at.connection, password=kept)):
             return kept
     except database.ShardRefused:
         try:
-            to_come = at.to_come.read()
-            with database.opened(replace(at.connection, password=to_come)):
-                at.reference.write(to_come)
-                return to_come
+            pending = at.pending.read()
+            with database.opened(replace(at.connection, password=pending)):
+                at.reference.write(pending)
+                return pending
         except NeedsPerson:
             pass
         raise
@@ -172,9 +171,9 @@ def _beat(session: Any) -> int:
     return int(number)
 
 
-def _wait_for_beat(session: Any, shard: Shard, since: Any, patience: float = PATIENCE) -> None:
+def _wait_for_beat(session: Any, shard: Shard, since: Any, timeout: float = HEARTBEAT_SECONDS) -> None:
     """Wait until the slot is held by a login of after `since`, and the heartbeat has moved under it."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     first: int | None = None
     while time.monotonic() < deadline:
         held = "SELECT 1 FROM pg_replication_slots AS s JOIN pg_stat_activity AS a ON a.pid = s.active_pid "
@@ -185,6 +184,6 @@ def _wait_for_beat(session: Any, shard: Shard, since: Any, patience: float = PAT
                 return
         time.sleep(0.5)
     raise NeedsPerson(
-        f"the heartbeat of {shard.name} did not move within {patience:.0f} s of the restart: {shard.connector} does "
+        f"the heartbeat of {shard.name} did not move within {timeout:.0f} s of the restart: {shard.connector} does "
         "not run with the new password, or did not run before"
     )

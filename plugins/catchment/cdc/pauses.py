@@ -1,6 +1,6 @@
 """Pauses: what a person has silenced on purpose, with a reason and an end, in `RAW.CATCHMENT.CDC_PAUSES`.
 
-They live in the warehouse, beside the health DAG's own records, so that who paused what, and why, can be read a year
+They are stored in the warehouse, next to the health DAG's records, so that who paused what, and why, can be read a year
 later. A pause is never deleted; ending it early moves its end.
 """
 
@@ -19,9 +19,9 @@ PAUSES = "RAW.CATCHMENT.CDC_PAUSES"
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """The health DAG does nothing about `connector` and says nothing of it between `starts` and `ends`.
+    """The health DAG neither acts on `connector` nor alerts about it between `starts` and `ends`.
 
-    What would lose data (a slot about to be lost) is said all the same.
+    What would lose data (a slot about to be lost) is an alert all the same.
     """
 
     connector: str
@@ -36,12 +36,12 @@ class Pause:
         if self.ends <= self.starts:
             raise NeedsPerson(f"The pause of {self.connector} ends before it starts: give an end in the future.")
 
-    def standing(self, at: datetime) -> bool:
+    def is_active(self, at: datetime) -> bool:
         return self.starts <= at < self.ends
 
 
 def record(cursor: Any, pause: Pause) -> None:
-    """Write a pause down. Do this before the connector is paused, so that no health run falls between."""
+    """Record a pause. Do this before the connector is paused, so that no health run falls between."""
     cursor.execute(
         f"INSERT INTO {PAUSES} (CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT) "
         "SELECT %(connector)s, %(owner)s, %(reason)s, %(starts)s::TIMESTAMP_NTZ, %(ends)s::TIMESTAMP_NTZ",
@@ -56,7 +56,7 @@ def record(cursor: Any, pause: Pause) -> None:
 
 
 def end(cursor: Any, connector: str, at: datetime) -> None:
-    """End what pauses stand for a connector. Do this after the connector runs again."""
+    """End the active pauses of a connector. Do this after the connector runs again."""
     cursor.execute(
         f"UPDATE {PAUSES} SET ENDS_AT = %(at)s::TIMESTAMP_NTZ "
         "WHERE CONNECTOR = %(connector)s AND ENDS_AT > %(at)s::TIMESTAMP_NTZ",
@@ -65,7 +65,7 @@ def end(cursor: Any, connector: str, at: datetime) -> None:
 
 
 def newest(cursor: Any) -> Mapping[str, Pause]:
-    """The pause of each connector that ends last, standing or over."""
+    """The pause of each connector that ends last, active or over."""
     cursor.execute(
         f"SELECT CONNECTOR, OWNER, REASON, STARTS_AT, ENDS_AT FROM {PAUSES} WHERE ENDS_AT > STARTS_AT ORDER BY ENDS_AT"
     )
@@ -75,5 +75,5 @@ def newest(cursor: Any) -> Mapping[str, Pause]:
     }
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC)
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC)

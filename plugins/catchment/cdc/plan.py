@@ -11,7 +11,7 @@ from catchment.cdc.connectors import shown
 
 
 @dataclass(frozen=True)
-class Difference:
+class ConfigDifference:
     """One setting that is not as declared; None means that it is not set. The values may be secrets: print `text`."""
 
     key: str
@@ -38,7 +38,7 @@ class Update:
 
     name: str
     config: Config = field(repr=False)
-    differences: tuple[Difference, ...]
+    differences: tuple[ConfigDifference, ...]
 
     @property
     def fingerprint(self) -> str:
@@ -85,9 +85,11 @@ def plan(declared: Mapping[str, Config], running: Mapping[str, Running]) -> Plan
     return Plan(tuple(changes), tuple(same), tuple(sorted(running.keys() - declared.keys())))
 
 
-def differences(declared: Config, running: Config) -> tuple[Difference, ...]:
+def differences(declared: Config, running: Config) -> tuple[ConfigDifference, ...]:
     """The settings in which two configs differ. Connect adds `name` by itself."""
     keys = sorted((declared.keys() | running.keys()) - {"name"})
     return tuple(
-        Difference(key, running.get(key), declared.get(key)) for key in keys if declared.get(key) != running.get(key)
+        ConfigDifference(key, running.get(key), declared.get(key))
+        for key in keys
+        if declared.get(key) != running.get(key)
     )

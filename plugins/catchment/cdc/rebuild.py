@@ -1,8 +1,8 @@
-"""Rebuild a shard's capture after its slot is lost: what the slot would have sent is gone, so every row is read anew.
+"""Rebuild a shard's capture after its slot is lost: the slot's changes are lost with it, so every row is read again.
 
-In order, each step safe to repeat: stop the connector, drop the slot, forget the offsets, begin a new epoch (LSNs of
-before and after do not compare), resume with a whole snapshot. The snapshot brings what is alive. Rows deleted in the
-gap are what it does not bring: `absent.py` finds them and says so on their topics.
+In order, each step safe to repeat: stop the connector, drop the slot, delete the offsets, begin a new epoch (LSNs of
+different epochs do not compare), resume with a full snapshot. The snapshot contains every existing row; rows deleted in
+the gap are the ones it lacks: `missing_rows.py` finds them and writes deletes to their topics.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc import absent, pauses, pipeline, snapshot
+from catchment.cdc import missing_rows, pauses, pipeline, snapshot
 from catchment.cdc import shard as database
 from catchment.cdc.declared import Application, Shard
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.patience import calmly, runs, until
 from catchment.cdc.systems import Systems
+from catchment.cdc.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.session import transaction
@@ -27,7 +27,7 @@ LASTS = timedelta(hours=6)  # how long the health DAG is silent at most, if a re
 
 
 def consequence(systems: Systems, shard: Shard) -> str:
-    """What a person must know before they say yes, in Markdown."""
+    """What a person must know before approving, in Markdown."""
     with systems.shard(shard) as session:
         slot = database.rows(
             session,
@@ -59,8 +59,8 @@ def _consequence(shard: Shard, slot: list[tuple[Any, ...]], state: str, rows: di
         f"- {shard.connector} is stopped, its slot dropped and its offsets forgotten. Changes that were not captured "
         "yet are **not captured any more**, one by one: several changes of a row become one, in history models too.",
         f"- A snapshot reads {sum(rows.values()):,} rows again ({', '.join(f'{n} {c:,}' for n, c in rows.items())}).",
-        "- Rows deleted meanwhile are found as those that the snapshot did not bring, and marked deleted now.",
-        "- Current state is behind until that is done. Other shards go on.",
+        "- Rows deleted in the gap are found as those that the snapshot does not contain, and marked deleted now.",
+        "- Current state is behind until that is done. Other shards are not affected.",
     ]
 
 
@@ -68,12 +68,12 @@ def plan(application: Application, shard: Shard) -> list[str]:
     """What a rebuild would do, in sentences."""
     tables = len(application.tables)
     return [
-        f"stop {shard.connector}, with a pause written down so that the health DAG is silent",
+        f"stop {shard.connector}, with a pause recorded, so that the health DAG ignores it",
         f"drop the slot {shard.slot} and delete the connector's offsets",
         f"write an epoch row for each partition of the {tables} topics of {shard.name}, from Kafka's end",
         f"resume {shard.connector}: it makes a new slot and snapshots all {tables} tables",
         "wait until raw has all of it, and count it against the shard",
-        "write a delete on its topic for each key that raw knew and the snapshot did not bring",
+        "write a delete on its topic for each key that raw knew and the snapshot does not contain",
         "compare the shard with the current state (cdc_reconcile)",
     ]
 
@@ -86,26 +86,26 @@ def stop(systems: Systems, shard: Shard, *, run: str, owner: str, reason: str) -
     )
     with systems.warehouse() as warehouse:
         cursor = warehouse.cursor()
-        refuse_beside_another(pauses.newest(cursor).get(shard.connector), wanted, run)
+        refuse_second_rebuild(pauses.newest(cursor).get(shard.connector), wanted, run)
         pauses.end(cursor, shard.connector, now)
         pauses.record(cursor, wanted)
     with systems.connect() as connect:
-        calmly(lambda: connect.stop(shard.connector))
-        until(
+        retry_on_rebalance(lambda: connect.stop(shard.connector))
+        wait_until(
             lambda: (status := connect.status(shard.connector)).state == "STOPPED" and not status.tasks,
             seconds=60,
             otherwise=f"{shard.connector} did not stop",
         )
 
 
-def refuse_beside_another(standing: pauses.Pause | None, wanted: pauses.Pause, run: str) -> None:
+def refuse_second_rebuild(active: pauses.Pause | None, wanted: pauses.Pause, run: str) -> None:
     """Raise NeedsPerson if another run has stopped the connector for its own rebuild, and not resumed it."""
-    if standing is None or not standing.standing(wanted.starts):
+    if active is None or not active.is_active(wanted.starts):
         return
-    if standing.reason.startswith(_OURS) and not standing.reason.endswith(_mark(run)):
+    if active.reason.startswith(_OURS) and not active.reason.endswith(_mark(run)):
         raise NeedsPerson(
-            f"{wanted.connector} is being rebuilt since {standing.starts:%H:%M} UTC, as {standing.owner} approved "
-            f"({standing.reason}). Wait until that run's task `rebuild` has ended. If it is red, clear it there; if "
+            f"{wanted.connector} is being rebuilt since {active.starts:%H:%M} UTC, as {active.owner} approved "
+            f"({active.reason}). Wait until that run's task `rebuild` has ended. If it is red, clear it there; if "
             "that can't be done, trigger cdc_resume for the connector and clear this task. Nothing was changed."
         )
 
@@ -114,7 +114,7 @@ def forget(systems: Systems, shard: Shard) -> None:
     """Drop the slot and the offsets of the stopped connector."""
     held = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
     with systems.shard(shard) as session:
-        until(
+        wait_until(
             lambda: not any(active for (active,) in database.rows(session, held, (shard.slot,))),
             seconds=90,
             otherwise=f"somebody still reads the slot {shard.slot} of {shard.name}: it can't be dropped",
@@ -125,7 +125,7 @@ def forget(systems: Systems, shard: Shard) -> None:
             (shard.slot,),
         )
     with systems.connect() as connect:
-        calmly(lambda: connect.reset_offsets(shard.connector))
+        retry_on_rebalance(lambda: connect.reset_offsets(shard.connector))
 
 
 def begin_epoch(systems: Systems, shard: Shard, *, run: str, reason: str) -> int:
@@ -176,19 +176,21 @@ def epoch_starts(cursor: Any, shard: Shard, epoch: int) -> dict[Partition, int]:
 def resume(systems: Systems, shard: Shard) -> None:
     """Let the connector run: without slot and offsets it makes a slot and begins with a snapshot."""
     with systems.connect() as connect:
-        calmly(lambda: connect.resume(shard.connector))
-        until(lambda: runs(connect, shard.connector), seconds=120, otherwise=f"{shard.connector} did not run again")
+        retry_on_rebalance(lambda: connect.resume(shard.connector))
+        wait_until(
+            lambda: is_running(connect, shard.connector), seconds=120, otherwise=f"{shard.connector} did not run again"
+        )
     with systems.warehouse() as warehouse:
         pauses.end(warehouse.cursor(), shard.connector, datetime.now(UTC))
 
 
 def waits_for(systems: Systems, shard: Shard) -> str:
-    """What is still to come before raw has the whole snapshot; empty when it has."""
+    """What raw still waits for before it has the whole snapshot; empty when it has."""
     with systems.connect() as connect:
-        if not runs(connect, shard.connector):
+        if not is_running(connect, shard.connector):
             raise NeedsPerson(
-                f"{shard.connector} does not run, so its snapshot does not go on. See what cdc_connector_health says "
-                "of it; when it runs, clear this task."
+                f"{shard.connector} does not run, so its snapshot does not continue. See what cdc_connector_health "
+                "says about it; when it runs, clear this task."
             )
         if not is_snapshot_over(connect.offsets(shard.connector)):
             return "Debezium reads the tables"
@@ -199,31 +201,31 @@ def waits_for(systems: Systems, shard: Shard) -> str:
     return f"raw is {sum(behind.values()):,} offsets behind Kafka" if behind else ""
 
 
-def tell_gone(systems: Systems, shard: Shard, epoch: int) -> dict[str, int]:
-    """Write deletes for what the epoch's snapshot did not bring; how many for each table."""
-    application, told = systems.application, {}
+def write_missing_deletes(systems: Systems, shard: Shard, epoch: int) -> dict[str, int]:
+    """Write deletes for keys that the epoch's snapshot does not contain. Returns how many for each table."""
+    application, written = systems.application, {}
     with systems.warehouse() as warehouse, systems.shard(shard) as session:
         cursor = warehouse.cursor()
         starts = epoch_starts(cursor, shard, epoch)
         lsn = _snapshot_lsn(cursor, systems.application, shard, starts) or pipeline.lsn_now(session)
-        gone = {
-            table: absent.find(cursor, systems.application, shard, table, starts)
+        deleted = {
+            table: missing_rows.find(cursor, systems.application, shard, table, starts)
             for table in systems.application.tables
         }
-        for table, keys in gone.items():
-            absent.refuse_if_skipped(shard, table, absent.still_there(session, application, table, keys))
-        for table, keys in gone.items():
+        for table, keys in deleted.items():
+            missing_rows.refuse_if_skipped(shard, table, missing_rows.still_on_shard(session, application, table, keys))
+        for table, keys in deleted.items():
             if keys:
-                absent.tell(systems, shard, table, keys, lsn)
-            told[table.name] = len(keys)
-    return told
+                missing_rows.write_deletes(systems, shard, table, keys, lsn)
+            written[table.name] = len(keys)
+    return written
 
 
 def _snapshot_lsn(cursor: Any, application: Application, shard: Shard, starts: Mapping[Partition, int]) -> int | None:
-    """The LSN that the rows of the epoch's snapshot carry: the moment as of which the missing ones are gone."""
+    """The LSN that the rows of the epoch's snapshot carry: missing rows are deleted as of this LSN."""
     found = []
     for table in application.tables:
-        since = absent.since(application.topic(shard, table), starts)
+        since = missing_rows.since(application.topic(shard, table), starts)
         cursor.execute(
             f"SELECT MIN(RECORD_CONTENT:source.lsn::NUMBER) FROM {application.raw_table(shard, table)} "
             f"WHERE ({since}) AND RECORD_CONTENT:op::VARCHAR = 'r'"
@@ -233,7 +235,7 @@ def _snapshot_lsn(cursor: Any, application: Application, shard: Shard, starts: M
 
 
 def is_snapshot_over(offsets: list[dict[str, Any]]) -> bool:
-    """Whether the initial snapshot is over, by the committed offsets: they say `snapshot` while it goes on."""
+    """Whether the initial snapshot is over, by the committed offsets: they contain `snapshot` while it runs."""
     return any(entry.get("offset") and not entry["offset"].get("snapshot") for entry in offsets)
 
 

@@ -1,7 +1,7 @@
-"""Compare every table of a shard with the warehouse, as of one moment of the shard.
+"""Compare every table of a shard with the warehouse, as of one LSN of the shard.
 
-The snapshot is taken first; then the warehouse is waited for until it has passed the moment: Debezium (the slot's
-confirmed LSN), the loader (Kafka's ends), dbt (its watermarks). So nothing that is merely late is called different.
+The snapshot is taken first. Then the comparison waits until the warehouse has passed it: Debezium (the slot's confirmed
+LSN), the loader (Kafka's end offsets), dbt (its watermarks). So rows that are merely late are not called different.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from catchment.cdc import pipeline
-from catchment.cdc.compare import Comparison, Moment, compare
-from catchment.cdc.compare_postgres import moment
+from catchment.cdc.compare import Comparison, ShardSnapshot, compare
+from catchment.cdc.compare_postgres import postgres_snapshot
 from catchment.cdc.compare_results import Result, record
 from catchment.cdc.compare_warehouse import CurrentState, not_merged
 from catchment.cdc.declared import Shard, Table
@@ -28,18 +28,18 @@ Report = Callable[[str], None]
 
 
 class NotPassed(TryAgain):
-    """The warehouse did not reach the moment in time: nothing was compared."""
+    """The warehouse did not reach the snapshot's LSN in time: nothing was compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciliation:
-    """One run over some tables of one shard. `patience` is for how many seconds the warehouse may be behind."""
+    """One run over some tables of one shard. `timeout`: how many seconds to wait for the warehouse."""
 
     systems: Systems
     shard: Shard
     tables: Sequence[Table]
     run: str
-    patience: float = 1800.0
+    timeout: float = 1800.0
     report: Report = lambda _: None
 
     def results(self) -> list[Result]:
@@ -48,7 +48,7 @@ class Reconciliation:
         with self.systems.warehouse(**READER) as warehouse:
             cursor = warehouse.cursor()
             state = CurrentState(cursor, self.systems.application, self.shard)
-            with self.moment(self.tables) as now:
+            with self.snapshot(self.tables) as now:
                 for table in self.tables:
                     started = time.monotonic()
                     found = self._compare(table, now, state)
@@ -67,30 +67,30 @@ class Reconciliation:
         return results
 
     @contextmanager
-    def moment(self, tables: Sequence[Table]) -> Iterator[Moment]:
-        """A moment of the shard that the warehouse has passed, for these tables."""
+    def snapshot(self, tables: Sequence[Table]) -> Iterator[ShardSnapshot]:
+        """A snapshot of the shard that the warehouse has passed, for these tables."""
         connection = self.systems.look_up(self.shard.connection)
-        with moment(connection, self.systems.application.schema) as now:
+        with postgres_snapshot(connection, self.systems.application.schema) as now:
             self.wait_until_passed(now.after, tables)
             yield now
 
     def wait_until_passed(self, lsn: int, tables: Sequence[Table]) -> None:
         """Wait until every change up to `lsn` is in the current state. Raises NotPassed, naming what is behind."""
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.timeout
         ends: dict[Partition, int] | None = None
-        said = ""
+        reported = ""
         while True:
             if ends is None:
                 ends = self._ends(lsn, tables)
             behind = "Debezium" if ends is None else self._behind(ends, tables)
             if not behind:
                 return
-            if behind != said:
+            if behind != reported:
                 self.report(f"{self.shard.name}: waiting for {behind} to pass LSN {lsn}")
-                said = behind
+                reported = behind
             if time.monotonic() > deadline:
                 raise NotPassed(
-                    f"{self.shard.name}: {behind} did not pass LSN {lsn} within {self.patience:.0f} s, so nothing was "
+                    f"{self.shard.name}: {behind} did not pass LSN {lsn} within {self.timeout:.0f} s, so nothing was "
                     "compared. See cdc_connector_health, and whether application_state runs; then clear this task."
                 )
             time.sleep(POLL_SECONDS)
@@ -115,5 +115,5 @@ class Reconciliation:
                     return f"dbt (application_state, {table.name})"
         return ""
 
-    def _compare(self, table: Table, now: Moment, state: CurrentState) -> Comparison:
-        return compare(table, now, state, lambda: self.moment([table]))
+    def _compare(self, table: Table, now: ShardSnapshot, state: CurrentState) -> Comparison:
+        return compare(table, now, state, lambda: self.snapshot([table]))

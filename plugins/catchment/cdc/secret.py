@@ -72,7 +72,7 @@ class Reference:
 
 
 def resolved(text: str) -> str:
-    """The secret that a reference stands for; any other text is itself."""
+    """The secret that a reference points to; any other text is returned as it is."""
     reference = Reference.parse(text)
     return reference.read() if reference else text
 

@@ -1,7 +1,7 @@
 """Signals to Debezium: rows in `cdc.signals`, which the connector reads from the WAL like any other change.
 
-A signal's id says who asked; the same request asked again is the same row, so a retry starts nothing anew. Its `data`
-may hold more than Debezium reads: what must be known at the end of a snapshot is kept there.
+A signal's id names the requester. The same request is the same row, so a retry does not start a second snapshot. `data`
+may hold more than Debezium reads: what must be known at the end of a snapshot is stored there.
 Source: Debezium documentation, "Sending signals to a Debezium connector".
 """
 
@@ -40,7 +40,7 @@ def signal_id(job: str, run: str, table: str = "") -> str:
 
 
 def execute_snapshot(id_: str, application: Application, table: Table, remember: Mapping[str, Any]) -> Signal:
-    """Read a table again, in chunks, while changes go on streaming.
+    """Read a table again, in chunks, while streaming continues.
 
     With timestamptz in the primary key Debezium (3.7) skips all but the first chunk, silently: then the declared
     surrogate key orders the chunks.
@@ -55,12 +55,12 @@ def execute_snapshot(id_: str, application: Application, table: Table, remember:
 
 
 def stop_snapshot(id_: str, application: Application, table: Table) -> Signal:
-    """Give up a snapshot that is going on."""
+    """Cancel a running snapshot."""
     return Signal(id_, "stop-snapshot", {"data-collections": [_pattern(application, table)], "type": "incremental"})
 
 
 def send(session: Any, signal: Signal) -> bool:
-    """Write the signal; False when it is there already, from an earlier try."""
+    """Write the signal; False when an earlier attempt has written it."""
     sql = f"INSERT INTO {SIGNALS} (id, type, data) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id"
     return bool(database.rows(session, sql, (signal.id, signal.type, signal.text)))
 

@@ -1,7 +1,7 @@
-"""Read a table of one shard again: ask for an incremental snapshot, watch it, and count what it brought.
+"""Read a table of one shard again: request an incremental snapshot, follow it, and count its rows.
 
-Debezium can skip rows in silence (an error in its log, the connector RUNNING), so a snapshot counts as done only when
-every row that the shard had when it was asked for is in raw: read by the snapshot, or changed or deleted meanwhile.
+Debezium can skip rows silently (an error in its log, the connector RUNNING). So a snapshot counts as done only when
+every row that the shard had at the time of the request is in raw: read by the snapshot, or changed or deleted since.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from catchment.cdc import pipeline, signals
 from catchment.cdc import shard as database
-from catchment.cdc.connect import Status
+from catchment.cdc.connect import ConnectorStatus
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.systems import Systems
@@ -26,7 +26,7 @@ class RowsSkipped(NeedsPerson):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class SnapshotRequest:
     """A snapshot asked for. `rows`: what the shard had then; `offsets`: Kafka's ends then; `lsn`: past the signal."""
 
     shard: Shard
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Progress:
+class SnapshotProgress:
     """How far a snapshot is: `read` says that Debezium is done, `loaded` that raw has all of it."""
 
     rows: int
@@ -71,7 +71,7 @@ def plan(application: Application, shard: Shard, table: Table, rows: int) -> lis
     by = table.surrogate_key or ", ".join(table.key)
     return [
         f"write an execute-snapshot signal for {application.schema}.{table.name} into cdc.signals of {shard.name}",
-        f"Debezium reads its {rows:,} rows again by {by}, in chunks, while changes go on streaming; each row "
+        f"Debezium reads its {rows:,} rows again by {by}, in chunks, while streaming continues; each row "
         f"arrives once more on {application.topic(shard, table)} and in {application.raw_table(shard, table)}",
         f"wait until all of it is in raw, and count: fewer than {rows:,} rows is a failure",
         "compare the table with the warehouse's current state (cdc_reconcile)",
@@ -83,8 +83,8 @@ def count(session: Any, application: Application, table: Table) -> int:
     return int(rows)
 
 
-def request(systems: Systems, shard: Shard, table: Table, id_: str) -> Request:
-    """Ask for the snapshot, once: with the id of an earlier try, that one is gone on with.
+def request(systems: Systems, shard: Shard, table: Table, id_: str) -> SnapshotRequest:
+    """Request the snapshot, once: if an earlier attempt used this id, its snapshot continues.
 
     Rows are counted in the transaction that writes the signal, so that every row counted is one the snapshot must see.
     """
@@ -98,7 +98,7 @@ def request(systems: Systems, shard: Shard, table: Table, id_: str) -> Request:
         if earlier is None:
             raise CatchmentError(f"{shard.name}: the signal {id_} was written and is not in cdc.signals. Ask again.")
         kept = earlier.data[signals.OURS]
-        return Request(
+        return SnapshotRequest(
             shard=shard,
             table=table,
             signal=id_,
@@ -116,7 +116,7 @@ def _ask(systems: Systems, shard: Shard, table: Table, id_: str, offsets: Mappin
         signals.send(session, signals.execute_snapshot(id_, systems.application, table, remember))
 
 
-def progress(systems: Systems, asked: Request) -> Progress:
+def progress(systems: Systems, asked: SnapshotRequest) -> SnapshotProgress:
     """How far it is. Raises NeedsPerson when the connector does not run."""
     with systems.connect() as connect:
         _must_run(asked, connect.status(asked.shard.connector))
@@ -126,13 +126,13 @@ def progress(systems: Systems, asked: Request) -> Progress:
         cursor = warehouse.cursor()
         behind = pipeline.not_loaded(cursor, ends)
         brought, truncated = _brought(cursor, systems.application, asked, ends)
-    return Progress(asked.rows, brought, read, loaded=read and not behind, truncated=truncated)
+    return SnapshotProgress(asked.rows, brought, read, loaded=read and not behind, truncated=truncated)
 
 
 def is_read(offsets: list[dict[str, Any]], lsn: int) -> bool:
     """Whether Debezium has passed the signal and has no snapshot going on, by its committed offsets.
 
-    While one goes on they name its collections; the signal itself is a change with an LSN.
+    While one runs they name its collections; the signal itself is a change with an LSN.
     """
     for entry in offsets:
         offset = entry.get("offset") or {}
@@ -141,7 +141,7 @@ def is_read(offsets: list[dict[str, Any]], lsn: int) -> bool:
     return False
 
 
-def verify(asked: Request, seen: Progress) -> str:
+def verify(asked: SnapshotRequest, seen: SnapshotProgress) -> str:
     """What came of it, in a sentence. Raises RowsSkipped."""
     if seen.truncated:
         return f"{asked.name}: the table was truncated while it was read; what came after that is in raw."
@@ -152,24 +152,26 @@ def verify(asked: Request, seen: Progress) -> str:
             else f"See the connector's log, declare a surrogate_key for {asked.table.name}"
         )
         raise RowsSkipped(
-            f"{asked.name}: the snapshot is over and brought {seen.brought:,} of the {asked.rows:,} rows that the "
+            f"{asked.name}: the snapshot is over and contained {seen.brought:,} of the {asked.rows:,} rows that the "
             f"shard had when it was asked for (signal {asked.signal}); Debezium skipped the others without failing. "
             f"{advice}, and ask for it again (docs/runbooks/cdc_resnapshot.md). Rows loaded before stay."
         )
     return f"{asked.name}: all {asked.rows:,} rows that the shard had are in raw again."
 
 
-def _must_run(asked: Request, status: Status) -> None:
+def _must_run(asked: SnapshotRequest, status: ConnectorStatus) -> None:
     if status.state == "RUNNING" and not status.failed:
         return
     state = "has a failed task" if status.failed else f"is {status.state}"
     raise NeedsPerson(
-        f"{asked.name}: the connector {asked.shard.connector} {state}, so the snapshot does not go on. See what "
-        "cdc_connector_health says of it; when it runs, clear this task: the same snapshot goes on."
+        f"{asked.name}: the connector {asked.shard.connector} {state}, so the snapshot does not continue. See "
+        "what cdc_connector_health says about it; when it runs, clear this task: the same snapshot continues."
     )
 
 
-def _brought(cursor: Any, application: Application, asked: Request, ends: Mapping[Partition, int]) -> tuple[int, bool]:
+def _brought(
+    cursor: Any, application: Application, asked: SnapshotRequest, ends: Mapping[Partition, int]
+) -> tuple[int, bool]:
     """How many rows of then raw has seen since: read again, changed or deleted; and whether a truncate came between.
 
     A row whose first record is its insert was not there when the snapshot was asked for, unless it was read too.

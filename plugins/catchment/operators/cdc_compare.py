@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class CdcCompareOperator(BaseOperator):
-    """Compare `tables` (none means all) of a shard, at one moment of it; skips a shard that is not among `shards`.
+    """Compare `tables` (none means all) of a shard, as of one LSN; skips a shard that is not among `shards`.
 
-    Writes RAW.CATCHMENT.CDC_COMPARISONS; fails, naming the rows, when any table differs. The moment is a snapshot that
-    stays open while the warehouse catches up with it, at most `patience` seconds.
+    Writes RAW.CATCHMENT.CDC_COMPARISONS; fails, naming the rows, when any table differs. The snapshot of
+    the shard stays open while the warehouse catches up with it, at most `catch_up_timeout` seconds.
     """
 
-    template_fields: Sequence[str] = ("shard", "tables", "shards", "patience")
+    template_fields: Sequence[str] = ("shard", "tables", "shards", "catch_up_timeout")
     ui_color = "#eef3e2"
 
     def __init__(
@@ -30,14 +30,14 @@ class CdcCompareOperator(BaseOperator):
         shard: str,
         tables: Sequence[str] | str = (),
         shards: Sequence[str] | str = (),
-        patience: float | str = 1800,
+        catch_up_timeout: float | str = 1800,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.shard = shard
         self.tables = tables
         self.shards = shards
-        self.patience = patience
+        self.catch_up_timeout = catch_up_timeout
 
     def execute(self, context: Context) -> dict[str, str]:
         from catchment.cdc.compare_results import refuse_differences
@@ -53,7 +53,7 @@ class CdcCompareOperator(BaseOperator):
             shard=application.shard(self.shard),
             tables=[t for t in application.tables if not self.tables or t.name in self.tables],
             run=context["ti"].run_id,
-            patience=float(self.patience),
+            timeout=float(self.catch_up_timeout),
             report=self.log.info,
         ).results()
         refuse_differences(results)

@@ -1,4 +1,4 @@
-"""The fields of the forms of on-call DAGs, and how such a DAG looks."""
+"""The fields of the forms of on-call DAGs, and how such a DAG polls."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def dry_run() -> Param:
         True,
         type="boolean",
         title="Dry run",
-        description_md="Says in the log exactly what would happen, and does nothing.",
+        description_md="Logs exactly what would happen, and changes nothing.",
     )
 
 

@@ -13,15 +13,15 @@ from catchment.operators.ingest import look_up, tag_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-ALERTS, STANDING = "alerts", "standing"
+ALERTS, KNOWN = "alerts", "known"
 APPROVED = ["Approve"]
 
 
 class CdcHealthOperator(BaseOperator):
-    """Look at connectors, slots, heartbeats, Kafka and the loader; reconcile, restart what failed, write it all down.
+    """Check connectors, slots, heartbeats, Kafka and the loader; reconcile, restart what failed, record everything.
 
     Returns the runs that a person has to approve, as arguments of `TriggerDagRunOperator`: almost always none. What a
-    person should know now is in the XCom `alerts`, what they were told before and still holds in `standing`.
+    person should know now is in the XCom `alerts`, what an earlier run has alerted about and still lasts in `known`.
     """
 
     ui_color = "#e8f7f4"
@@ -36,12 +36,12 @@ class CdcHealthOperator(BaseOperator):
             self.log.info("%s", line)
         decision = report.decision
         ti.xcom_push(key=ALERTS, value=[alert.text for alert in decision.alerts])
-        ti.xcom_push(key=STANDING, value=[standing.found.sentence for standing in decision.troubles])
+        ti.xcom_push(key=KNOWN, value=[subject.found.sentence for subject in decision.troubles])
         return [_run_of(proposal) for proposal in decision.proposals]
 
 
-class CdcWatchOperator(BaseOperator):
-    """Red with the sentences of new alerts; skipped while a trouble lasts that was told; green when all is well."""
+class CdcAlertOperator(BaseOperator):
+    """Fails with the sentences of new alerts; skipped while a known problem lasts; succeeds when all is well."""
 
     ui_color = "#fdeceb"
 
@@ -53,13 +53,13 @@ class CdcWatchOperator(BaseOperator):
         ti = context["ti"]
         if alerts := ti.xcom_pull(task_ids=self.health, key=ALERTS):
             raise NeedsPerson("\n".join(alerts))
-        if standing := ti.xcom_pull(task_ids=self.health, key=STANDING):
-            raise AirflowSkipException("Known, and not over: " + " ".join(standing))
+        if known := ti.xcom_pull(task_ids=self.health, key=KNOWN):
+            raise AirflowSkipException("Known, and not over: " + " ".join(known))
         self.log.info("All is well.")
 
 
 class CdcApprovedOperator(BaseOperator):
-    """Let the run go on only if a person approved in the task `approval`: a task marked as success is no approval."""
+    """Continue only if a person approved in the task `approval`: marking the task as success is no approval."""
 
     def __init__(self, *, approval: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

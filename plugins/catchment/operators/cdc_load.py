@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from catchment.cdc.loader.kafka import Kafka
-    from catchment.cdc.loader.ranges import Request
-    from catchment.cdc.loader.warehouse import Warehouse
+    from catchment.cdc.loader.ranges import ReplayRequest
+    from catchment.cdc.loader.warehouse import LoaderWarehouse
 
 
 def audit_asset(source: str) -> Asset:
-    """The asset that says: raw has every record of this source once. Only an audit that found nothing updates it."""
+    """The asset that means: raw has every record of this source once. Only a clean audit updates it."""
     return Asset(name=f"audit.{source}", group="audit")
 
 
 class CdcReplayOperator(BaseOperator):
-    """Bring a range of one topic from Kafka into raw again, in place of what is there.
+    """Load a range of one topic from Kafka into raw again, replacing what is there.
 
     `partitions` (none: all), then either `from_offset` and `to_offset` (the last one wanted) of one partition, or
-    `from_time` and `to_time` (ISO with zone; the end is exclusive and may be left out). With `dry` it only says what
-    would be replaced. Running it again leaves the same rows. Returns one sentence for each range.
+    `from_time` and `to_time` (ISO with zone; the end is exclusive and may be left out). With `is_dry_run` it only
+    reports what would be replaced. Running it again leaves the same rows. Returns one sentence for each range.
     """
 
     template_fields: Sequence[str] = (
-        *("shard", "table", "partitions", "from_offset", "to_offset", "from_time", "to_time", "reason", "dry"),
+        *("shard", "table", "partitions", "from_offset", "to_offset", "from_time", "to_time", "reason", "is_dry_run"),
     )
     ui_color = "#fbeee0"
 
@@ -52,7 +52,7 @@ class CdcReplayOperator(BaseOperator):
         from_time: str | None = None,
         to_time: str | None = None,
         reason: str = "",
-        dry: bool | str = True,
+        is_dry_run: bool | str = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,7 +64,7 @@ class CdcReplayOperator(BaseOperator):
         self.from_time = from_time
         self.to_time = to_time
         self.reason = reason
-        self.dry = dry
+        self.is_dry_run = is_dry_run
 
     def execute(self, context: Context) -> list[str]:
         from catchment.cdc.declared import application
@@ -75,18 +75,18 @@ class CdcReplayOperator(BaseOperator):
         target = tables.targets(declared)[topic]
         with _sessions("replay", context, topic) as (kafka, warehouse):
             found = replay.plan(self._request(topic), target, kafka, warehouse)
-            if str(self.dry).lower() != "false":
-                said = [f"{r}: {replay.count(r, target, warehouse)} rows would be replaced" for r in found]
-                self.log.info("Dry run. Nothing was changed.\n%s", "\n".join(said) or "There is nothing to replay.")
-                return said
+            if str(self.is_dry_run).lower() != "false":
+                steps = [f"{r}: {replay.count(r, target, warehouse)} rows would be replaced" for r in found]
+                self.log.info("Dry run. Nothing was changed.\n%s", "\n".join(steps) or "There is nothing to replay.")
+                return steps
             self.log.info("For this reason: %s", self.reason)
             done = [replay.replay(r, target, kafka, warehouse, lambda d: self.log.info("%s", d)) for r in found]
         return [str(d) for d in done]
 
-    def _request(self, topic: str) -> Request:
-        from catchment.cdc.loader.ranges import Request
+    def _request(self, topic: str) -> ReplayRequest:
+        from catchment.cdc.loader.ranges import ReplayRequest
 
-        return Request(
+        return ReplayRequest(
             topic=topic,
             partitions=tuple(int(number) for number in self.partitions or ()),
             from_offset=_number(self.from_offset),
@@ -97,28 +97,28 @@ class CdcReplayOperator(BaseOperator):
 
 
 class CdcAuditOperator(BaseOperator):
-    """Find gaps and duplicates of raw in every partition; fails with the values that mend them in the replay's form.
+    """Find gaps and duplicates of raw in every partition; fails with the values to enter in the replay's form.
 
-    `anew` judges all of raw again, not only what came since the last audit that found nothing.
+    `full` checks all of raw again, not only what came since the last clean audit.
     """
 
-    template_fields: Sequence[str] = ("anew",)
+    template_fields: Sequence[str] = ("full",)
     ui_color = "#e6f5ea"
 
-    def __init__(self, *, anew: bool | str = False, **kwargs: Any) -> None:
+    def __init__(self, *, full: bool | str = False, **kwargs: Any) -> None:
         from catchment.cdc.declared import application
 
         kwargs.setdefault("outlets", [audit_asset(application().source)])
         super().__init__(**kwargs)
-        self.anew = anew
+        self.full = full
 
     def execute(self, context: Context) -> dict[str, int]:
         from catchment.cdc.declared import application
         from catchment.cdc.loader import audit, tables
 
         with _sessions("audit", context, "application") as (kafka, warehouse):
-            anew = str(self.anew).lower() == "true"
-            audited = audit.audit(tables.targets(application()).values(), kafka, warehouse, anew=anew)
+            full = str(self.full).lower() == "true"
+            audited = audit.audit(tables.targets(application()).values(), kafka, warehouse, full=full)
         for finding in audited.findings:
             self.log.info("%s", finding)
         if audited.bad:
@@ -130,16 +130,16 @@ class CdcAuditOperator(BaseOperator):
 
 
 @contextmanager
-def _sessions(name: str, context: Context, stream: str) -> Iterator[tuple[Kafka, Warehouse]]:
+def _sessions(name: str, context: Context, stream: str) -> Iterator[tuple[Kafka, LoaderWarehouse]]:
     """Kafka and the warehouse; the statements say who sends them."""
     import json
 
     from catchment.cdc.loader.kafka import Kafka
-    from catchment.cdc.loader.warehouse import Warehouse
+    from catchment.cdc.loader.warehouse import LoaderWarehouse
 
     with ExitStack() as opened:
         tags = {**json.loads(tag_of(context, stream))}
-        warehouse = opened.enter_context(closing(Warehouse.open(look_up("snowflake_default"), name, **tags)))
+        warehouse = opened.enter_context(closing(LoaderWarehouse.open(look_up("snowflake_default"), name, **tags)))
         kafka = opened.enter_context(closing(Kafka(look_up("kafka"))))
         yield kafka, warehouse
 

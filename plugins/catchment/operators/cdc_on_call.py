@@ -1,6 +1,6 @@
-"""What people on call do to change data capture, as operators: each says what it would do, or does it.
+"""Operators for people on call: each describes what it would do, or does it.
 
-The work is in `catchment.cdc`; here it meets Airflow. With `dry` an operator returns the steps as sentences and
+The work is in `catchment.cdc`; here it meets Airflow. With `is_dry_run` an operator returns the steps as sentences and
 changes nothing. Waiting is done without a slot.
 """
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from catchment.cdc.systems import Systems
 
 APPROVED = ["Approve"]
-POLLS = (2, 5, 10, 15, 30)  # seconds between looks; the last one repeats
+POLL_SECONDS = (2, 5, 10, 15, 30)  # seconds between polls; the last one repeats
 
 
 class OnCallOperator(BaseOperator):
-    """A job with a reason and a dry run. Subclasses say what they `plan`, and `act`."""
+    """A job with a reason and a dry run. Subclasses implement `plan` and `act`."""
 
-    template_fields: Sequence[str] = ("reason", "dry")
+    template_fields: Sequence[str] = ("reason", "is_dry_run")
     ui_color = "#fbeee0"
 
-    def __init__(self, *, reason: str, dry: bool | str = True, **kwargs: Any) -> None:
+    def __init__(self, *, reason: str, is_dry_run: bool | str = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reason = reason
-        self.dry = dry
+        self.is_dry_run = is_dry_run
 
     def execute(self, context: Context) -> Any:
         systems = self.systems(context)
-        if str(self.dry).lower() != "false":
+        if str(self.is_dry_run).lower() != "false":
             steps = self.plan(systems)
             self.log.info("Dry run. Nothing was changed. This would happen:\n%s", "\n".join(f"  - {s}" for s in steps))
             return steps
@@ -58,15 +58,15 @@ class OnCallOperator(BaseOperator):
 
         return Systems(look_up, query_tag=tag_of(context, "application"))
 
-    def look_again(self, method: str, looks: int, **kwargs: Any) -> None:
+    def poll_again(self, method: str, polls: int, **kwargs: Any) -> None:
         """Wait without a slot, then call `method`."""
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
-        seconds = POLLS[min(looks, len(POLLS) - 1)]
+        seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
         self.defer(
             trigger=TimeDeltaTrigger(timedelta(seconds=seconds)),
             method_name=method,
-            kwargs={"looks": looks + 1, **kwargs},
+            kwargs={"polls": polls + 1, **kwargs},
         )
 
 
@@ -116,7 +116,7 @@ class CdcResumeOperator(OnCallOperator):
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc import pausing
 
-        return pausing.plan_resume(self.connector, pausing.standing(systems, self.connector, datetime.now(UTC)))
+        return pausing.plan_resume(self.connector, pausing.active_pause(systems, self.connector, datetime.now(UTC)))
 
     def act(self, systems: Systems, context: Context) -> str:
         from catchment.cdc import pausing
@@ -176,7 +176,7 @@ class CdcAddTableOperator(OnCallOperator):
 class CdcSnapshotOperator(OnCallOperator):
     """Read a table of one shard again, wait until all of it is in raw, and count it.
 
-    A try that follows another of the same run goes on with the same snapshot.
+    A retry continues with the same snapshot.
     """
 
     template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard", "table")
@@ -195,9 +195,9 @@ class CdcSnapshotOperator(OnCallOperator):
         return snapshot.plan(systems.application, shard, table, rows)
 
     def act(self, systems: Systems, context: Context) -> Any:
-        return self.look(context, looks=0)
+        return self.poll(context, polls=0)
 
-    def look(self, context: Context, event: Any = None, looks: int = 0, sure: bool = False) -> Any:
+    def poll(self, context: Context, event: Any = None, polls: int = 0, sure: bool = False) -> Any:
         """See how far it is; called again and again until it is done, and once more before rows are called skipped."""
         from catchment.cdc import snapshot
         from catchment.cdc.signals import signal_id
@@ -209,7 +209,7 @@ class CdcSnapshotOperator(OnCallOperator):
         seen = snapshot.progress(systems, asked)
         self.log.info("%s: %s", asked.name, seen)
         if not seen.done or (seen.is_short and not sure):
-            self.look_again("look", looks, sure=seen.done)
+            self.poll_again("poll", polls, sure=seen.done)
         return _said(self, snapshot.verify(asked, seen))
 
     def _declared(self, systems: Systems) -> tuple[Shard, Table]:

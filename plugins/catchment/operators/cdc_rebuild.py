@@ -27,7 +27,7 @@ class _OfShard(OnCallOperator):
 
 
 class CdcConsequenceOperator(_OfShard):
-    """Say what a rebuild would do and cost, in Markdown: for a dry run, and for whoever approves."""
+    """Describe what a rebuild would do and cost, in Markdown: for a dry run, and for the approver."""
 
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc import rebuild
@@ -45,10 +45,10 @@ class CdcConsequenceOperator(_OfShard):
 
 
 class CdcRebuildOperator(_OfShard):
-    """Stop, drop the slot, forget the offsets, begin an epoch, resume. Only after `approval`, a task's id, was given.
+    """Stop, drop the slot, delete the offsets, begin an epoch, resume: only after an answer in the task `approval`.
 
     Marking the approval's task as success is no approval: the answer itself must be there, and who gave it. Returns
-    the epoch. A try that follows another goes on after the epoch that it began.
+    the epoch. A retry continues after the epoch that an earlier attempt began.
     """
 
     def __init__(self, *, approval: str, **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ class CdcRebuildOperator(_OfShard):
 
 
 class CdcGapOperator(_OfShard):
-    """Wait until the snapshot of `epoch` is in raw, then say which keys were deleted in the gap, on their topics."""
+    """Wait until the snapshot of `epoch` is in raw, then write deletes for the keys that were deleted in the gap."""
 
     template_fields: Sequence[str] = (*_OfShard.template_fields, "epoch")
 
@@ -94,9 +94,9 @@ class CdcGapOperator(_OfShard):
         self.epoch = epoch
 
     def act(self, systems: Systems, context: Context) -> Any:
-        return self.look(context, looks=0)
+        return self.poll(context, polls=0)
 
-    def look(self, context: Context, event: Any = None, looks: int = 0) -> Any:
+    def poll(self, context: Context, event: Any = None, polls: int = 0) -> Any:
         """See whether all of it is in raw; called again and again until it is."""
         from catchment.cdc import rebuild
 
@@ -105,8 +105,8 @@ class CdcGapOperator(_OfShard):
         waits_for = rebuild.waits_for(systems, shard)
         if waits_for:
             self.log.info("waiting: %s", waits_for)
-            self.look_again("look", looks)
-        told = rebuild.tell_gone(systems, shard, int(self.epoch))
-        for table, count in told.items():
+            self.poll_again("poll", polls)
+        written = rebuild.write_missing_deletes(systems, shard, int(self.epoch))
+        for table, count in written.items():
             self.log.info("%s.%s: %d rows were deleted in the gap", shard.name, table, count)
-        return told
+        return written

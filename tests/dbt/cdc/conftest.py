@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,19 @@ WORKER = Path(__file__).with_name("dbt_worker.py")
 
 @pytest.fixture(scope="session")
 def run_models(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
-    """Runs models by their names; fails with what dbt says."""
-    target = tmp_path_factory.mktemp("worker")
-    settings = {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target), **warehouse.environment()}
+    """Runs models by their names as production; fails with what dbt says."""
+    with models_of(warehouse, tmp_path_factory.mktemp("worker")) as run:
+        yield run
+
+
+@contextmanager
+def models_of(
+    warehouse: Warehouse, files: Path, dbt_target: str = TARGET, **variables: str
+) -> Iterator[Callable[..., None]]:
+    """What runs models as a target, with these environment variables; dbt writes its files to `files`."""
+    settings = {"DBT_TARGET_PATH": str(files), "DBT_LOG_PATH": str(files), **warehouse.environment(), **variables}
     with subprocess.Popen(
-        [sys.executable, str(WORKER), str(PROJECT), TARGET],
+        [sys.executable, str(WORKER), str(PROJECT), dbt_target],
         cwd=PROJECT,
         env=environment(PROJECT, os.environ) | settings,
         stdin=subprocess.PIPE,

@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from catchment.cdc.connect import Running, Status, TaskStatus
-from catchment.cdc.health.facts import Facts, Signal, SnapshotCount, Unknown, snapshotting, snapshotting_incrementally
+from catchment.cdc.connect import ConnectorStatus, Running, TaskStatus
+from catchment.cdc.health.facts import (
+    Facts,
+    SnapshotCount,
+    SnapshotSignal,
+    Unknown,
+    snapshotting,
+    snapshotting_incrementally,
+)
 from catchment.cdc.health.policy import MEBI, State
 from catchment.cdc.health.snapshots import questions
 from catchment.cdc.loader.batch import Partition
@@ -35,13 +42,13 @@ REPLIES = Path(__file__).parent / "replies"
 REFUSED = Unknown("the database refuses the login", away=False)
 
 
-def recorded(name: str) -> Status:
+def recorded(name: str) -> ConnectorStatus:
     reply = json.loads((REPLIES / f"{name}.json").read_text())
     tasks = tuple(TaskStatus(t["id"], t["state"], trace=t.get("trace", "")) for t in reply["tasks"])
-    return Status(reply["connector"]["state"], tasks)
+    return ConnectorStatus(reply["connector"]["state"], tasks)
 
 
-def failed(trace: str = "boom") -> Status:
+def failed(trace: str = "boom") -> ConnectorStatus:
     return running(tasks=("FAILED",), trace=trace)
 
 
@@ -125,8 +132,8 @@ def test_a_source_is_in_the_state_that_the_facts_say(facts: Facts, state: State)
 
 def test_every_sentence_names_the_subject() -> None:
     for _, facts, _ in ROWS:
-        for standing in Watch().see(facts).standing:
-            assert standing.subject in ("connect", "kafka") or standing.subject in standing.found.sentence
+        for subject in Watch().see(facts).subjects:
+            assert subject.subject in ("connect", "kafka") or subject.subject in subject.found.sentence
 
 
 @pytest.mark.parametrize(
@@ -242,7 +249,7 @@ def test_a_new_slot_of_a_new_epoch_is_as_it_should_be() -> None:
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
 
-SIGNAL = Signal("resnapshot-1", (r"public\.activities",))
+SIGNAL = SnapshotSignal("resnapshot-1", (r"public\.activities",))
 
 
 def counted(seen: int) -> Facts:
@@ -326,10 +333,10 @@ def paused(facts: Facts, minutes: int = 60) -> Facts:
 )
 def test_what_a_person_paused_is_left_alone_with_name_reason_and_end(facts: Facts) -> None:
     decision = Watch().see(paused(facts))
-    (standing,) = [s for s in decision.standing if s.subject == NAME]
-    assert standing.state == State.SILENCED
-    assert "Ada" in standing.found.sentence
-    assert "index rebuild" in standing.found.sentence
+    (subject,) = [s for s in decision.subjects if s.subject == NAME]
+    assert subject.state == State.SILENCED
+    assert "Ada" in subject.found.sentence
+    assert "index rebuild" in subject.found.sentence
     assert (decision.actions, decision.alerts, decision.proposals) == ((), (), ())
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from catchment.cdc import compare as module
 from catchment.cdc.compare import Comparison, Fault, compare, search, settle
-from catchment.cdc.compare_sides import Digest, Key, Range
 from catchment.cdc.declared import Table
+from catchment.cdc.table_view import Digest, Key, KeyRange
 
 TABLE = Table(name="accounts", key=("id",), columns={"id": "bigint", "settings": "jsonb"})
 Rows = dict[int, str]
@@ -25,38 +25,38 @@ def key(number: int) -> Key:
 
 
 @dataclass
-class FakeSide:
-    """The questions of `compare_sides.Side`, answered from a dictionary."""
+class FakeTableView:
+    """The questions of `table_view.TableView`, answered from a dictionary."""
 
     rows_: Rows
-    beside: Callable[[int], tuple[Any, ...]] = lambda number: ()
+    extra: Callable[[int], tuple[Any, ...]] = lambda number: ()
     asked: list[str] = field(default_factory=list)
 
     def count(self) -> int:
         return len(self.rows_)
 
-    def bounds(self, within: Range, parts: int) -> tuple[str, ...]:
+    def bounds(self, within: KeyRange, parts: int) -> tuple[str, ...]:
         found = sorted(n for n in self.rows_ if inside(n, within))
         return tuple(str(n) for n in found[:: max(1, -(-len(found) // parts))][1:])
 
-    def digests(self, ranges: Sequence[Range]) -> dict[Range, Digest]:
+    def digests(self, ranges: Sequence[KeyRange]) -> dict[KeyRange, Digest]:
         self.asked.append("digests")
         return {each: self._digest(each) for each in ranges}
 
-    def _digest(self, within: Range) -> Digest:
+    def _digest(self, within: KeyRange) -> Digest:
         rows = [(n, v) for n, v in self.rows_.items() if inside(n, within)]
         return Digest(len(rows), sum(digest(*row) for row in rows))
 
-    def rows(self, ranges: Sequence[Range]) -> dict[Key, int]:
+    def rows(self, ranges: Sequence[KeyRange]) -> dict[Key, int]:
         return {key(n): digest(n, v) for n, v in self.rows_.items() if any(inside(n, each) for each in ranges)}
 
-    def values(self, keys: Iterable[Key], beside: Sequence[str] = ()) -> dict[Key, tuple[Any, ...]]:
+    def values(self, keys: Iterable[Key], extra: Sequence[str] = ()) -> dict[Key, tuple[Any, ...]]:
         wanted = [int(k) for (k,) in keys]
-        extra: Callable[[int], tuple[Any, ...]] = self.beside if beside else lambda number: ()
+        extra: Callable[[int], tuple[Any, ...]] = self.extra if extra else lambda number: ()
         return {key(n): (str(n), self.rows_[n], *extra(n)) for n in wanted if n in self.rows_}
 
 
-def inside(number: int, range_: Range) -> bool:
+def inside(number: int, range_: KeyRange) -> bool:
     return (range_.low is None or number >= int(range_.low)) and (range_.high is None or number < int(range_.high))
 
 
@@ -65,18 +65,18 @@ def digest(number: int, value: str) -> int:
 
 
 @dataclass
-class FakeMoment:
+class FakeSnapshot:
     then: Rows
     present: Rows
     before: int = 100
     after: int = 100
 
-    def side(self, table: Table, without: Iterable[str] = ()) -> Any:
+    def view(self, table: Table, without: Iterable[str] = ()) -> Any:
         left_out = set(without)
-        return FakeSide({n: v for n, v in self.then.items() if f"{len(str(n))}:{n}" not in left_out})
+        return FakeTableView({n: v for n, v in self.then.items() if f"{len(str(n))}:{n}" not in left_out})
 
     def now(self, table: Table) -> Any:
-        return FakeSide(self.present)
+        return FakeTableView(self.present)
 
 
 @dataclass
@@ -90,17 +90,17 @@ class FakeWarehouse:
     def changed(self, table: Table, lsn: int) -> list[str]:
         return [f"{len(str(n))}:{n}" for n, own in self.lsns.items() if own > lsn]
 
-    def side(self, table: Table, until: int) -> Any:
-        return FakeSide({n: v for n, v in self.alive.items() if self.lsns.get(n, 0) <= until})
+    def view(self, table: Table, until: int) -> Any:
+        return FakeTableView({n: v for n, v in self.alive.items() if self.lsns.get(n, 0) <= until})
 
     def everything(self, table: Table) -> Any:
         rows = self.alive | dict.fromkeys(self.deleted, "{}")
-        return FakeSide(rows, beside=lambda n: (n in self.deleted, self.lsns.get(n)))
+        return FakeTableView(rows, extra=lambda n: (n in self.deleted, self.lsns.get(n)))
 
 
 def compared(then: Rows, warehouse: FakeWarehouse, present: Rows | None = None) -> Comparison:
-    moment = FakeMoment(then, then if present is None else present)
-    return compare(TABLE, moment, warehouse, lambda: nothing_later())
+    snapshot = FakeSnapshot(then, then if present is None else present)
+    return compare(TABLE, snapshot, warehouse, lambda: nothing_later())
 
 
 @contextmanager
@@ -117,8 +117,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PARTS", 4)
 
 
-def test_equal_tables_take_one_statement_a_side() -> None:
-    truth, warehouse = FakeSide(dict.fromkeys(range(50), "{}")), FakeSide(dict.fromkeys(range(50), "{}"))
+def test_equal_tables_take_one_statement_a_view() -> None:
+    truth, warehouse = FakeTableView(dict.fromkeys(range(50), "{}")), FakeTableView(dict.fromkeys(range(50), "{}"))
     found = search(truth, warehouse)
     assert (found.keys, found.rows_shard, truth.asked, warehouse.asked) == ((), 50, ["digests"], ["digests"])
 
@@ -173,11 +173,11 @@ def test_a_row_that_changed_while_it_was_compared_is_settled_at_a_later_moment(s
     warehouse = FakeWarehouse({1: '{"half": 1}'}, lsns={1: 100})
 
     @contextmanager
-    def later() -> Iterator[FakeMoment]:
+    def later() -> Iterator[FakeSnapshot]:
         warehouse.alive = changed
-        yield FakeMoment(changed, changed, before=200, after=200)
+        yield FakeSnapshot(changed, changed, before=200, after=200)
 
-    differences, open_rows = settle(TABLE, [key(1)], FakeMoment(then, changed), warehouse, later)
+    differences, open_rows = settle(TABLE, [key(1)], FakeSnapshot(then, changed), warehouse, later)
     assert (differences, open_rows) == ([], 0)
 
 
@@ -185,11 +185,11 @@ def test_a_row_that_differs_at_every_later_moment_is_named(small: None) -> None:
     warehouse = FakeWarehouse({1: '{"wrong": 1}'})
 
     @contextmanager
-    def later() -> Iterator[FakeMoment]:
-        yield FakeMoment({1: '{"new": 1}'}, {1: '{"new": 1}'}, before=200, after=200)
+    def later() -> Iterator[FakeSnapshot]:
+        yield FakeSnapshot({1: '{"new": 1}'}, {1: '{"new": 1}'}, before=200, after=200)
 
-    moment = FakeMoment({1: "{}"}, {1: '{"new": 1}'})
-    differences, open_rows = settle(TABLE, [key(1)], moment, warehouse, later)
+    snapshot = FakeSnapshot({1: "{}"}, {1: '{"new": 1}'})
+    differences, open_rows = settle(TABLE, [key(1)], snapshot, warehouse, later)
     assert ([d.key for d in differences], open_rows) == ([key(1)], 0)
 
 
@@ -198,11 +198,11 @@ def test_a_row_that_never_stands_still_is_counted_and_not_called_different(small
     warehouse = FakeWarehouse({1: '{"at": -1}'})
 
     @contextmanager
-    def later() -> Iterator[FakeMoment]:
+    def later() -> Iterator[FakeSnapshot]:
         yield moving()
 
-    def moving() -> FakeMoment:
-        return FakeMoment({1: f'{{"at": {next(numbers)}}}'}, {1: f'{{"at": {next(numbers)}}}'})
+    def moving() -> FakeSnapshot:
+        return FakeSnapshot({1: f'{{"at": {next(numbers)}}}'}, {1: f'{{"at": {next(numbers)}}}'})
 
     differences, open_rows = settle(TABLE, [key(1)], moving(), warehouse, later)
     assert (differences, open_rows) == ([], 1)

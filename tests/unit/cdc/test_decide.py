@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catchment.cdc.health.decide import Act
-from catchment.cdc.health.facts import Facts, Signal, SnapshotCount, Unknown
+from catchment.cdc.health.decide import ActionKind
+from catchment.cdc.health.facts import Facts, SnapshotCount, SnapshotSignal, Unknown
 from catchment.cdc.health.history import Done
-from catchment.cdc.health.policy import PATIENCE, Policy, State
+from catchment.cdc.health.policy import ALERT_AFTER, Policy, State
 from tests.support.cdc_health import (
     AWAY,
     MINUTE,
@@ -49,7 +49,7 @@ SCENES: dict[str, Facts] = {
 scenes = st.lists(st.sampled_from(sorted(SCENES)), max_size=60)
 
 
-def acts(watch: Watch, facts: Facts, runs: int) -> list[tuple[int, Act]]:
+def acts(watch: Watch, facts: Facts, runs: int) -> list[tuple[int, ActionKind]]:
     """What is done in so many runs, a minute apart: the minute, and the act."""
     return [(run, action.act) for run in range(runs) for action in watch.see(facts).actions]
 
@@ -102,7 +102,7 @@ def test_a_restart_that_connect_could_not_take_is_not_counted() -> None:
 def test_only_what_has_failed_is_restarted(seen: list[str]) -> None:
     watch = Watch()
     for name in seen:
-        restarts = [a for a in watch.see(SCENES[name]).actions if a.act is Act.RESTART_FAILED]
+        restarts = [a for a in watch.see(SCENES[name]).actions if a.act is ActionKind.RESTART_FAILED]
         assert not restarts or name == "failed"
 
 
@@ -125,7 +125,7 @@ def test_nothing_that_could_skip_data_is_ever_done_unasked(seen: list[str]) -> N
     watch = Watch()
     for name in seen:
         for action in watch.see(SCENES[name]).actions:
-            assert action.act in set(Act)
+            assert action.act in set(ActionKind)
             assert name not in ("lost", "gone", "publication", "database", "paused", "connect", "rebalancing")
 
 
@@ -143,8 +143,8 @@ def test_one_connector_gets_at_most_one_action_a_run_and_its_neighbour_none(seen
 
 
 def test_what_was_deleted_is_made_again_and_what_drifted_set_right_at_once() -> None:
-    assert [a.act for a in Watch().see(SCENES["missing"]).actions] == [Act.CREATE]
-    assert [a.act for a in Watch().see(SCENES["drifted"]).actions] == [Act.UPDATE]
+    assert [a.act for a in Watch().see(SCENES["missing"]).actions] == [ActionKind.CREATE]
+    assert [a.act for a in Watch().see(SCENES["drifted"]).actions] == [ActionKind.UPDATE]
 
 
 def test_a_drift_that_comes_back_is_not_set_right_every_minute() -> None:
@@ -153,7 +153,7 @@ def test_a_drift_that_comes_back_is_not_set_right_every_minute() -> None:
 
 
 def test_a_connector_without_tasks_is_restarted_in_the_second_run_that_sees_it() -> None:
-    assert acts(Watch(), SCENES["no tasks"], 2) == [(1, Act.RESTART)]
+    assert acts(Watch(), SCENES["no tasks"], 2) == [(1, ActionKind.RESTART)]
 
 
 def test_another_drift_is_set_right_at_once() -> None:
@@ -213,7 +213,7 @@ def test_when_connect_is_away_that_is_told_and_not_every_connector() -> None:
 def test_every_alert_names_a_runbook_that_is_there() -> None:
     from pathlib import Path
 
-    for state in PATIENCE:
+    for state in ALERT_AFTER:
         from catchment.cdc.health.assessment import runbook
 
         assert (Path(__file__).parents[3] / runbook(state)).is_file(), state
@@ -246,7 +246,7 @@ def test_a_zombie_is_proposed_to_be_rebuilt_only_when_it_stays_one() -> None:
 
 
 def test_a_snapshot_that_skipped_rows_is_proposed_again_table_by_table() -> None:
-    signal = Signal("one", (r"public\.(activities|events)",))
+    signal = SnapshotSignal("one", (r"public\.(activities|events)",))
     short = replace(
         with_shard(signals=(signal,)),
         counts=tuple(SnapshotCount("s0", table, "one", 9, 1) for table in ("activities", "events")),
@@ -273,8 +273,8 @@ def test_the_same_trouble_asks_by_the_same_run_and_the_next_one_by_another() -> 
 
 def test_a_state_stands_since_it_was_first_seen() -> None:
     watch = Watch()
-    first = watch.see(LOST).standing
-    second = watch.see(LOST).standing
+    first = watch.see(LOST).subjects
+    second = watch.see(LOST).subjects
     since = {s.since for s in (*first, *second) if s.state == State.SLOT_LOST}
     assert len(since) == 1
 
@@ -283,5 +283,5 @@ def test_an_action_that_was_begun_counts_though_its_run_died() -> None:
     """Actions are written down before they are done."""
     watch = Watch()
     watch.see(well())
-    watch.history = replace(watch.history, actions=(Done(NAME, Act.RESTART_FAILED, watch.now, 1),))
+    watch.history = replace(watch.history, actions=(Done(NAME, ActionKind.RESTART_FAILED, watch.now, 1),))
     assert watch.see(FAILED).actions == ()

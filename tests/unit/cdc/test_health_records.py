@@ -14,13 +14,13 @@ from sqlglot import exp
 from catchment.cdc import pauses
 from catchment.cdc.connect import Rebalancing
 from catchment.cdc.health import gather, records
-from catchment.cdc.health.decide import Act, Action
+from catchment.cdc.health.decide import ActionKind, ConnectorAction
 from catchment.cdc.health.policy import State
 from catchment.errors import NeedsPerson
 from tests.support.cdc_health import NAME, START, Watch, running, well, with_status
 
 FAILED = with_status(running(tasks=("FAILED",), trace="boom"))
-RESTART = Action(NAME, Act.RESTART_FAILED, "it failed", 1)
+RESTART = ConnectorAction(NAME, ActionKind.RESTART_FAILED, "it failed", 1)
 PAUSE = pauses.Pause(connector=NAME, owner="Ada", reason="why", starts=START, ends=START + timedelta(hours=1))
 
 

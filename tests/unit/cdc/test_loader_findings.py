@@ -28,7 +28,7 @@ def test_rows_too_many_are_counted() -> None:
 def test_what_cannot_be_told_is_said_once_and_is_not_bad() -> None:
     (finding,) = unknown(P, [(2, 4), (9, 10)])
     assert (finding.start, finding.end, finding.records, finding.is_bad) == (2, 9, 3, False)
-    assert "can't be judged: Kafka no longer has them" in str(finding)
+    assert "can't be checked: Kafka no longer has them" in str(finding)
     assert list(unknown(P, [])) == []
 
 

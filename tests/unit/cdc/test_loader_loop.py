@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from catchment.cdc.declared import Application, parse
 from catchment.cdc.loader import loader as module
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.loader.loader import Loader, Settings
+from catchment.cdc.loader.loader import Loader, LoaderSettings
 from catchment.cdc.loader.offsets import Position
-from catchment.cdc.loader.status import Status, is_well
+from catchment.cdc.loader.status import LoaderStatus, is_well
 from catchment.errors import NeedsPerson
 from tests.support.kafka import Cluster, Log, Raw
 
@@ -53,17 +53,17 @@ def load(
     raw: Raw,
     until: Callable[[], bool],
     declared: Callable[[], Application] = lambda: parse(ONE_TABLE),
-    status: Status | None = None,
+    status: LoaderStatus | None = None,
     seconds: float = 10,
     **fields: float,
-) -> Status:
+) -> LoaderStatus:
     """Run a loader until a condition holds, then tell it to stop."""
     loader = Loader(
         open_warehouse=raw.session,
         open_kafka=cluster.client,
-        settings=Settings(**{"refresh_seconds": 0.0, **fields}),
+        settings=LoaderSettings(**{"refresh_seconds": 0.0, **fields}),
         declared=declared,
-        status=status or Status(),
+        status=status or LoaderStatus(),
     )
     thread = threading.Thread(target=loader.run)
     thread.start()
@@ -240,7 +240,7 @@ def test_a_topic_made_again_while_the_loader_runs_is_not_read_on(looks_every: fl
     cluster, raw = Cluster(), Raw()
     for log in (*cluster.topic(TOPIC), *cluster.topic(OTHER)):
         log.add()
-    status = Status()
+    status = LoaderStatus()
 
     def then() -> bool:
         if raw.of(TOPIC) and cluster.ids[TOPIC] == "one":
@@ -258,7 +258,7 @@ def test_a_stopped_topic_goes_on_once_a_person_has_mended_the_ledger() -> None:
     cluster, raw = Cluster(), Raw()
     raw.offsets[Partition(TOPIC, 0)] = Position(50, "one")
     cluster.topic(TOPIC)[0].add()
-    status = Status()
+    status = LoaderStatus()
 
     def then() -> bool:
         if TOPIC in status.stopped:
@@ -297,7 +297,7 @@ def test_the_status_file_tells_a_loader_that_loads_from_one_that_waits(tmp_path:
     assert not is_well(path, now)[0]
     cluster, raw = Cluster(), Raw()
     cluster.topic(TOPIC)[0].add()
-    status = Status(path)
+    status = LoaderStatus(path)
     load(cluster, raw, everything_is_loaded(cluster, raw), status=status)
     status.write(now=True)
     assert json.loads(path.read_text())["rows"] == 1
@@ -311,7 +311,7 @@ def test_the_status_file_tells_a_loader_that_loads_from_one_that_waits(tmp_path:
 
 
 def test_settings_come_from_the_environment_and_a_bad_one_is_named() -> None:
-    given = Settings.from_env({"CATCHMENT_CDC_FLUSH_SECONDS": "2.5", "CATCHMENT_CDC_NAME": "blue"})
+    given = LoaderSettings.from_env({"CATCHMENT_CDC_FLUSH_SECONDS": "2.5", "CATCHMENT_CDC_NAME": "blue"})
     assert (given.flush_seconds, given.name, given.batch_rows) == (2.5, "blue", 50_000)
     with pytest.raises(NeedsPerson, match="CATCHMENT_CDC_BATCH_ROWS is 'many'"):
-        Settings.from_env({"CATCHMENT_CDC_BATCH_ROWS": "many"})
+        LoaderSettings.from_env({"CATCHMENT_CDC_BATCH_ROWS": "many"})

@@ -15,9 +15,9 @@ from sqlglot import exp
 
 from catchment.cdc.declared import application
 from catchment.cdc.loader import offsets, tables
-from catchment.cdc.loader.batch import Advance, Batch, Partition
+from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
 from catchment.cdc.loader.offsets import LostRace
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import copy_statement, insert_statement
 from catchment.errors import WarehouseUnavailable
 from tests.support.kafka import Message
@@ -79,12 +79,12 @@ class Session:
 
 
 def commit(cursor: Cursor, *topics: str, rows: int = 2) -> tuple[Any, ...]:
-    batch = Batch()
+    batch = KafkaBatch()
     for topic in topics:
         batch.add(Partition(topic, 0), [Message(n) for n in range(rows)])
     cursor.copied = rows
     advances = [Advance(Partition(topic, 0), None, rows) for topic in topics]
-    warehouse = Warehouse(Session(cursor), "test")
+    warehouse = LoaderWarehouse(Session(cursor), "test")
     return warehouse.commit(batch, advances, TARGETS, dict.fromkeys(topics, "id"))
 
 

@@ -25,14 +25,14 @@ class Recorded(OnCallOperator):
         return None
 
 
-@pytest.mark.parametrize("dry", [True, "True", "true", "", "None"])
-def test_only_an_explicit_no_ends_the_dry_run(dry: bool | str) -> None:
-    assert Recorded(task_id="x", reason="why", dry=dry).execute({}) == ["would do it"]
+@pytest.mark.parametrize("dry_run", [True, "True", "true", "", "None"])
+def test_only_an_explicit_no_ends_the_dry_run(dry_run: bool | str) -> None:
+    assert Recorded(task_id="x", reason="why", is_dry_run=dry_run).execute({}) == ["would do it"]
 
 
-@pytest.mark.parametrize("dry", [False, "False", "false"])
-def test_without_a_dry_run_it_is_done(dry: bool | str) -> None:
-    assert Recorded(task_id="x", reason="why", dry=dry).execute({}) == "done"
+@pytest.mark.parametrize("dry_run", [False, "False", "false"])
+def test_without_a_dry_run_it_is_done(dry_run: bool | str) -> None:
+    assert Recorded(task_id="x", reason="why", is_dry_run=dry_run).execute({}) == "done"
 
 
 def test_the_default_is_a_dry_run() -> None:
@@ -65,7 +65,7 @@ def test_a_rebuild_without_a_persons_yes_changes_nothing(answer: Any, monkeypatc
     called: list[str] = []
     for step in ("begun_epoch", "stop", "forget", "begin_epoch", "resume"):
         monkeypatch.setattr(rebuild, step, lambda *_, step=step, **__: called.append(step))
-    operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", dry=False)
+    operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", is_dry_run=False)
     with pytest.raises(NeedsPerson, match=r"Nobody approved.*Nothing was changed"):
         operator.execute({"ti": TaskInstance(answer)})
     assert called == []
@@ -91,7 +91,7 @@ def test_an_approved_rebuild_goes_on_where_an_earlier_try_stopped(
 
         monkeypatch.setattr(rebuild, step, act)
     answer = {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "ada"}}
-    operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", dry=False)
+    operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", is_dry_run=False)
     assert operator.execute({"ti": TaskInstance(answer)}) == 3
     assert called == steps
 

@@ -9,7 +9,7 @@ import pytest
 
 from catchment.cdc.declared import application
 from catchment.cdc.signals import OURS, execute_snapshot, signal_id, stop_snapshot
-from catchment.cdc.snapshot import Progress, Request, RowsSkipped, is_read, plan, verify
+from catchment.cdc.snapshot import RowsSkipped, SnapshotProgress, SnapshotRequest, is_read, plan, verify
 
 APPLICATION = application()
 S0 = APPLICATION.shard("s0")
@@ -17,8 +17,8 @@ ACTIVITIES, USERS = APPLICATION.table("activities"), APPLICATION.table("users")
 STREAMING: dict[str, Any] = {"lsn": 200, "lsn_proc": 200, "txId": 7}
 
 
-def asked(rows: int = 100) -> Request:
-    return Request(shard=S0, table=USERS, signal="x", rows=rows, offsets={0: 5}, lsn=150)
+def asked(rows: int = 100) -> SnapshotRequest:
+    return SnapshotRequest(shard=S0, table=USERS, signal="x", rows=rows, offsets={0: 5}, lsn=150)
 
 
 def test_a_table_with_timestamptz_in_its_key_is_read_by_its_surrogate_key() -> None:
@@ -65,26 +65,26 @@ def test_debezium_is_done_once_its_offsets_are_past_the_signal_and_name_no_snaps
 
 
 def test_progress_reads_as_a_share_of_the_rows() -> None:
-    assert str(Progress(15_000, 4_679, read=False)) == "4,679 of 15,000 rows (31 %), reading"
-    assert str(Progress(10, 12, read=True, loaded=True)) == "10 of 10 rows (100 %), all in raw"
-    assert str(Progress(0, 0, read=True)) == "0 of 0 rows, all on Kafka, raw follows"
+    assert str(SnapshotProgress(15_000, 4_679, read=False)) == "4,679 of 15,000 rows (31 %), reading"
+    assert str(SnapshotProgress(10, 12, read=True, loaded=True)) == "10 of 10 rows (100 %), all in raw"
+    assert str(SnapshotProgress(0, 0, read=True)) == "0 of 0 rows, all on Kafka, raw follows"
 
 
 def test_a_snapshot_that_brought_fewer_rows_than_there_were_is_a_failure() -> None:
-    with pytest.raises(RowsSkipped, match=r"brought 99 of the 100 rows.*declare a surrogate_key for users"):
-        verify(asked(100), Progress(100, 99, read=True, loaded=True))
+    with pytest.raises(RowsSkipped, match=r"contained 99 of the 100 rows.*declare a surrogate_key for users"):
+        verify(asked(100), SnapshotProgress(100, 99, read=True, loaded=True))
 
 
 def test_a_table_that_was_truncated_meanwhile_need_not_have_its_rows() -> None:
-    assert "truncated" in verify(asked(100), Progress(100, 3, read=True, loaded=True, truncated=True))
+    assert "truncated" in verify(asked(100), SnapshotProgress(100, 3, read=True, loaded=True, truncated=True))
 
 
 def test_rows_that_came_beside_the_snapshot_do_no_harm() -> None:
-    assert "all 100 rows" in verify(asked(100), Progress(100, 104, read=True, loaded=True))
+    assert "all 100 rows" in verify(asked(100), SnapshotProgress(100, 104, read=True, loaded=True))
 
 
 def test_an_empty_table_is_done_at_once() -> None:
-    assert "all 0 rows" in verify(asked(0), Progress(0, 0, read=True, loaded=True))
+    assert "all 0 rows" in verify(asked(0), SnapshotProgress(0, 0, read=True, loaded=True))
 
 
 def test_a_plan_says_how_many_rows_by_which_key_and_where_to() -> None:

@@ -18,7 +18,7 @@
         {{ return(everything) }}
     {%- endif -%}
     {%- set full = full or not cdc_is_incremental() -%}
-    {%- set marks = run_query(cdc_watermarks_query(table)) -%}
+    {%- set marks = run_query(cdc_watermarks_query()) -%}
     {%- set found = run_query(cdc_extent_query(table, marks, full)) -%}
     {%- set epochs = run_query(cdc_epochs_query(table)) -%}
     {%- set batch = {'full': full, 'ranges': [], 'truncates': 0} -%}
@@ -58,10 +58,19 @@
 {%- endmacro %}
 
 
-{% macro cdc_watermarks_query(table) -%}
+{#-
+  Whose watermarks: the relation's, `analytics.staging.stg_application__customers`. They must be kept as the rows are: a
+  developer's table or CI's has watermarks of its own, and moves nobody else's.
+-#}
+{% macro cdc_watermark_key() -%}
+    {{ return((this.database ~ '.' ~ this.schema ~ '.' ~ this.identifier) | lower) }}
+{%- endmacro %}
+
+
+{% macro cdc_watermarks_query() -%}
 select topic, kafka_partition, next_offset
 from {{ source('catchment', 'watermarks') }}
-where model = '{{ this.name | lower }}'
+where model = '{{ cdc_watermark_key() }}'
 order by topic, kafka_partition
 {%- endmacro %}
 

@@ -23,7 +23,7 @@ select
             target.{{ column }}::varchar as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
         from {{ this }} as target
-        inner join lacking on {{ cdc_same_key(declared, 'target', 'lacking') }}
+        inner join incomplete_keys on {{ cdc_same_key(declared, 'target', 'incomplete_keys') }}
         left join (
             select {{ cdc_key_columns(declared) }}, _order
             from changes
@@ -93,7 +93,7 @@ rows_now as (
     {%- endif %}
 ),
 
-emptied as (
+latest_truncate as (
     select *
     from truncations
     qualify row_number() over (partition by _shard order by _order desc) = 1
@@ -117,7 +117,7 @@ select
     coalesce(e._offset, n._offset) as _offset,
     coalesce(e._changed_at, n._changed_at) as _changed_at
 from rows_now as n
-left join emptied as e on n._shard = e._shard and n._op <> 'd' and n._order < e._order
+left join latest_truncate as e on n._shard = e._shard and n._op <> 'd' and n._order < e._order
 {%- if incremental and batch.truncates %}
 qualify row_number() over (partition by {{ cdc_key_columns(declared, 'n.') }} order by n._order desc) = 1
 {%- endif %}

@@ -1,37 +1,37 @@
 {#-
-  Unchanged large values, carried forward column by column. Only keys that lack a value are looked at.
+  Unchanged large values, carried forward column by column. Only keys that lack a value are read.
 
-  A *life* of a key begins with an insert. Within it a value that was left out is the last one that was told. A life that
-  begins with a value left out is one half of a change of the primary key: the other half is the delete of the old key,
-  with the same order, and the value is the old key's just before; that may go on through several keys (`moves`).
-  What was merged before (`known`: rows with every value) counts from its own place in the order. Where the batch
-  holds that very change again, it knows better what came before: then the row only stands for what the batch lacks.
+  A *lifetime* of a key begins with an insert. Within it, a value that Postgres left out is the last one that was sent. A
+  lifetime that begins with a value left out is one half of a primary-key change: the other half is the delete of the old
+  key, with the same order, and the value is the one the old key had just before. Several keys may form a chain
+  (`key_change_chains`). What was merged before (`known`: rows with every value) counts from its own place in the order.
+  If the batch holds that same change again, it knows better what came before: the row then only fills what it lacks.
 
-  Values are text here: 'V' and the value, 'N' for NULL, and NULL for a value that was not told.
+  Values are text here: 'V' and the value, 'N' for NULL, and NULL for a value that was not sent.
   `known` is SQL for such rows: _shard, the key, _order, and the large columns as text.
 -#}
 {% macro cdc_filled(table, known) -%}
 {%- set declared = declared_application().tables[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
-{%- set in_life = cdc_key_columns(declared) ~ ', _life' -%}
-moved as (
+{%- set in_lifetime = cdc_key_columns(declared) ~ ', _lifetime' -%}
+key_changes as (
     select distinct _shard, _order
     from changes
     where _op = 'c' and _has_holes
 ),
 
-lacking as (
+incomplete_keys as (
     select distinct {{ cdc_key_columns(declared) }}
     from changes
     where _has_holes
     union
     select distinct {{ cdc_key_columns(declared, 'changes.') }}
     from changes
-    inner join moved on changes._shard = moved._shard and changes._order = moved._order
+    inner join key_changes on changes._shard = key_changes._shard and changes._order = key_changes._order
     where changes._op = 'd'
 ),
 
-told as (
+values_sent as (
     select
         {{ cdc_key_columns(declared, 'changes.') }},
         changes._partition,
@@ -48,7 +48,7 @@ told as (
         end as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
     from changes
-    inner join lacking on {{ cdc_same_key(declared, 'changes', 'lacking') }}
+    inner join incomplete_keys on {{ cdc_same_key(declared, 'changes', 'incomplete_keys') }}
     where changes._op <> 't'
     {%- if known %}
     union all
@@ -68,13 +68,13 @@ told as (
     {%- endif %}
 ),
 
-lives as (
+key_lifetimes as (
     select
-        told.*,
+        values_sent.*,
         sum(case when _op = 'c' then 1 else 0 end) over (
             partition by {{ cdc_key_columns(declared) }} order by _order, _offset rows between unbounded preceding and current row
-        ) as _life
-    from told
+        ) as _lifetime
+    from values_sent
 ),
 
 carried as (
@@ -85,16 +85,16 @@ carried as (
         _order,
         _op,
         _has_holes,
-        max(case when _op = 'c' and _has_holes then _order end) over (partition by {{ in_life }}) as _moved_at,
+        max(case when _op = 'c' and _has_holes then _order end) over (partition by {{ in_lifetime }}) as _moved_at,
     {%- for column in large %}
         last_value({{ column }} ignore nulls) over (
-            partition by {{ in_life }} order by _order, _offset rows between unbounded preceding and current row
+            partition by {{ in_lifetime }} order by _order, _offset rows between unbounded preceding and current row
         ) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
-    from lives
+    from key_lifetimes
 ),
 
-departures as (
+key_change_deletes as (
     select
         _shard,
         _order,
@@ -107,34 +107,34 @@ departures as (
     qualify row_number() over (partition by _shard, _order order by _offset desc) = 1
 ),
 
-moves as (
+key_change_chains as (
     select
-        departures._shard,
-        departures._order,
-        departures._moved_at as _from,
+        key_change_deletes._shard,
+        key_change_deletes._order,
+        key_change_deletes._moved_at as _from,
         1 as _steps,
     {%- for column in large %}
-        departures.{{ column }}{{ ',' if not loop.last }}
+        key_change_deletes.{{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
-    from departures
-    inner join moved on departures._shard = moved._shard and departures._order = moved._order
+    from key_change_deletes
+    inner join key_changes on key_change_deletes._shard = key_changes._shard and key_change_deletes._order = key_changes._order
     union all
     select
-        moves._shard,
-        moves._order,
-        departures._moved_at as _from,
-        moves._steps + 1 as _steps,
+        key_change_chains._shard,
+        key_change_chains._order,
+        key_change_deletes._moved_at as _from,
+        key_change_chains._steps + 1 as _steps,
     {%- for column in large %}
-        coalesce(moves.{{ column }}, departures.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
+        coalesce(key_change_chains.{{ column }}, key_change_deletes.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
-    from moves
-    inner join departures on moves._shard = departures._shard and moves._from = departures._order
-    where moves._steps < 100
+    from key_change_chains
+    inner join key_change_deletes on key_change_chains._shard = key_change_deletes._shard and key_change_chains._from = key_change_deletes._order
+    where key_change_chains._steps < 100
 ),
 
-arrivals as (
+inherited_values as (
     select *
-    from moves
+    from key_change_chains
     qualify row_number() over (partition by _shard, _order order by _steps desc) = 1
 ),
 
@@ -144,10 +144,10 @@ filled as (
         carried._partition,
         carried._offset,
     {%- for column in large %}
-        coalesce(carried.{{ column }}, arrivals.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
+        coalesce(carried.{{ column }}, inherited_values.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
     from carried
-    left join arrivals on carried._shard = arrivals._shard and carried._moved_at = arrivals._order
+    left join inherited_values on carried._shard = inherited_values._shard and carried._moved_at = inherited_values._order
     where carried._has_holes
 ),
 {%- endmacro %}

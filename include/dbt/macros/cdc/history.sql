@@ -3,8 +3,8 @@
   transaction did in between its start and its end was never seen by anybody, so there is one version for each key and
   transaction. A delete or a truncation closes a version; a snapshot's row that differs in nothing begins none.
 
-  All versions of the keys in a batch are made anew from those already there and the batch (strategy cdc_history): what
-  comes late, twice or again finds its place, and intervals can't overlap.
+  All versions of the keys in a batch are rebuilt from the existing versions and the batch (strategy cdc_history): late
+  and repeated changes find their place, and intervals can't overlap.
 -#}
 {% macro history(table, batch=none) -%}
 {%- set declared = declared_application().tables[table] -%}
@@ -24,7 +24,7 @@ select
             target.{{ column }}::varchar as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
         from {{ this }} as target
-        inner join lacking on {{ cdc_same_key(declared, 'target', 'lacking') }}
+        inner join incomplete_keys on {{ cdc_same_key(declared, 'target', 'incomplete_keys') }}
         inner join (
             select {{ key }}, min(_order) as _order
             from changes
@@ -68,13 +68,13 @@ touched as (
     {%- endif %}
 ),
 
-already as (
+existing_versions as (
     select target.*
     from {{ this }} as target
     inner join touched on {{ cdc_same_key(declared, 'target', 'touched') }}
 ),
 {% endif %}
-told_changes as (
+changes_and_versions as (
     select *
     from arrived
     {%- if incremental %}
@@ -85,7 +85,7 @@ told_changes as (
         {%- endfor %}
         _other, _special, _unresolved, _shard, _op, _epoch, _commit_lsn, _lsn, _transaction_id, _order, _partition,
         _offset, _changed_at, 0
-    from already
+    from existing_versions
     union all
     -- the deletes that closed versions
     select
@@ -97,14 +97,14 @@ told_changes as (
         substring(_closed_order, 8, 20)::number(38, 0),
         substring(_closed_order, 29, 20)::number(38, 0),
         null, _closed_order, null, null, valid_to, 0
-    from already
+    from existing_versions
     where _closed_by = 'd'
     {%- endif %}
 ),
 
 every_change as (
     select *
-    from told_changes
+    from changes_and_versions
     union all
     select
         {%- for column in declared.columns %}
@@ -112,7 +112,7 @@ every_change as (
         {%- endfor %}
         null, null, null, keys._shard, 't', t._epoch, t._commit_lsn, t._lsn, t._transaction_id, t._order,
         t._partition, t._offset, t._changed_at, 1
-    from (select distinct {{ key }} from told_changes) as keys
+    from (select distinct {{ key }} from changes_and_versions) as keys
     inner join truncations as t on keys._shard = t._shard
 ),
 

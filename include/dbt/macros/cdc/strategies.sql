@@ -1,11 +1,11 @@
 {#-
-  How a batch gets into a table that is there already. Both leave the same rows when a batch is merged again.
+  How a batch is merged into an existing table. Both strategies are idempotent.
 -#}
 
 
 {#-
   The newest change of each key, unless the table holds a newer one. The same change again counts: after a replay that
-  mended a gap, the batch knows more of the values before it.
+  fixed a gap, the batch knows more of the values before it.
 -#}
 {% macro get_incremental_cdc_current_sql(arg_dict) -%}
     {%- set table = config.get('meta').table -%}
@@ -14,7 +14,7 @@
     {%- set kept = [] -%}
     {%- for column in declared.columns if column not in declared.key %}{% do kept.append(column) %}{% endfor -%}
     {%- do kept.extend(['_other', '_special', '_unresolved']) -%}
-    {%- set told = ['_is_deleted', '_op', '_epoch', '_commit_lsn', '_lsn', '_order', '_partition', '_offset', '_changed_at'] -%}
+    {%- set change_columns = ['_is_deleted', '_op', '_epoch', '_commit_lsn', '_lsn', '_order', '_partition', '_offset', '_changed_at'] -%}
     {%- set merge -%}
 merge into {{ arg_dict.target_relation }} as target
 using {{ arg_dict.temp_relation }} as source
@@ -23,11 +23,11 @@ when matched and source._order >= target._order then update set
     {% for column in kept -%}
     {{ column }} = case when source._unresolved = '*' then target.{{ column }} else source.{{ column }} end,
     {% endfor -%}
-    {% for column in told -%}
+    {% for column in change_columns -%}
     {{ column }} = source.{{ column }}{{ ',' if not loop.last }}
     {% endfor %}
-when not matched then insert ({{ (declared.key + kept + told) | join(', ') }}, _shard)
-values (source.{{ (declared.key + kept + told) | join(', source.') }}, source._shard)
+when not matched then insert ({{ (declared.key + kept + change_columns) | join(', ') }}, _shard)
+values (source.{{ (declared.key + kept + change_columns) | join(', source.') }}, source._shard)
     {%- endset -%}
     {{ return(snowflake_dml_explicit_transaction(merge)) }}
 {%- endmacro %}
@@ -55,7 +55,7 @@ where _op not in ('d', 't')
 
 {#-
   A value may be neither in the batch nor in the table: half of a primary key's change was merged before, and the old
-  key lives again since. Then the batch is made anew from all of raw. It is rare, so it may cost that.
+  key exists again since. Then the batch is rebuilt from all of raw. This is rare, so the cost is acceptable.
 -#}
 {% macro cdc_read_again_if_lacking(temp_relation, table, kind) -%}
     {%- if cdc_batch_read().full -%}{{ return('') }}{%- endif -%}

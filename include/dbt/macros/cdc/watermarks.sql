@@ -19,12 +19,12 @@ using (
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ) as source
-on target.model = '{{ this.name | lower }}' and target.topic = source.topic and target.kafka_partition = source.kafka_partition
+on target.model = '{{ cdc_watermark_key() }}' and target.topic = source.topic and target.kafka_partition = source.kafka_partition
 when matched and target.next_offset = source.found_offset and {{ cdc_nothing_is_awaited() }} then update set
     next_offset = source.until_offset,
     updated_at = sysdate()
 when not matched and {{ cdc_nothing_is_awaited() }} then insert (model, topic, kafka_partition, next_offset, updated_at)
-values ('{{ this.name | lower }}', source.topic, source.kafka_partition, source.until_offset, sysdate())
+values ('{{ cdc_watermark_key() }}', source.topic, source.kafka_partition, source.until_offset, sysdate())
 {%- endmacro %}
 
 

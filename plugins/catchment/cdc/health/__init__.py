@@ -1,5 +1,5 @@
 """The health check of change data capture: facts → states → what to do, minute by minute.
 
-`gather` asks every part for `facts`; `assess` tells what state each thing is in; `decide` says what follows, by
-`policy` and `history`; `records` keeps it all in the warehouse; `check` is one run of it.
+`gather` collects `facts` from every part; `assess` turns them into states; `decide` turns states into actions, by
+`policy` and `history`; `records` stores everything in the warehouse; `check` is one run.
 """

@@ -30,7 +30,7 @@ _RUNBOOKS = {
 
 @dataclass(frozen=True)
 class Assessment:
-    """`explained`: another subject's state is the cause, so this one is not told by itself."""
+    """`explained`: another subject's state is the cause, so this one raises no alert."""
 
     subject: str
     state: State

@@ -1,4 +1,4 @@
-"""One run of the health check: read history, gather facts, decide, write down, act, write down how it went.
+"""One run of the health check: read the history, gather facts, decide, record, act, record the outcome.
 
 `python -m catchment cdc-health` does it once on a terminal; the DAG cdc_connector_health does it every minute.
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from catchment.cdc.connect import Connect
 from catchment.cdc.declared import Application
 from catchment.cdc.health import records
-from catchment.cdc.health.decide import Act, Action, Decision, decide
+from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, decide
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.gather import LookUp, counts, gather, waiting
 from catchment.cdc.health.history import History
@@ -29,17 +29,17 @@ class Report:
 
     facts: Facts
     decision: Decision
-    outcomes: tuple[tuple[Action, CatchmentError | None], ...]
+    outcomes: tuple[tuple[ConnectorAction, CatchmentError | None], ...]
 
     def lines(self) -> Iterator[str]:
         """The run for a person: one line for each subject, action, alert and proposal."""
-        for standing in self.decision.standing:
-            yield f"{standing.state:20} {standing.found.sentence} (since {standing.since:%Y-%m-%d %H:%M:%S} UTC)"
+        for subject in self.decision.subjects:
+            yield f"{subject.state:20} {subject.found.sentence} (since {subject.since:%Y-%m-%d %H:%M:%S} UTC)"
         for action, error in self.outcomes:
-            yield f"did                  {action.act} {action.subject}, attempt {action.attempt}: {error or 'done'}"
-        yield from (f"tell                 {alert.text}" for alert in self.decision.alerts)
+            yield f"action               {action.act} {action.subject}, attempt {action.attempt}: {error or 'done'}"
+        yield from (f"alert                {alert.text}" for alert in self.decision.alerts)
         for proposal in self.decision.proposals:
-            yield f"propose              {proposal.dag_id} {dict(proposal.conf)}: {proposal.consequence}"
+            yield f"proposal             {proposal.dag_id} {dict(proposal.conf)}: {proposal.consequence}"
 
 
 def check(
@@ -51,19 +51,19 @@ def check(
     query_tag: str = "",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
-    """Look, decide, act. Raises when the warehouse can't be read or written: without memory nothing is done."""
+    """Gather facts, decide, act. Raises when the warehouse can't be used: without history nothing is done."""
     warehouse = session.connect(look_up("snowflake_default"), query_tag=query_tag)
     try:
         cursor = warehouse.cursor()
         now = clock()
-        with session.explained("read what earlier health runs saw"):
+        with session.explained("read the history of the health check"):
             history = records.read(cursor, now)
         facts = _with_answers(gather(application, look_up, cursor), application, history, now, look_up, cursor)
         decision = decide(application, facts, history, now, policy)
-        with session.explained("write down what the health run decided"):
+        with session.explained("record what the health check decided"):
             records.write(cursor, records.decided(run, now, decision))
         outcomes = tuple((action, _carried_out(action, look_up)) for action in decision.actions)
-        with session.explained("write down what the health run did"):
+        with session.explained("record what the health check did"):
             records.write(cursor, [records.outcome(run, now, action, error) for action, error in outcomes])
         return Report(facts, decision, outcomes)
     finally:
@@ -78,7 +78,7 @@ def _with_answers(
     look_up: LookUp,
     cursor: session.Cursor,
 ) -> Facts:
-    """The facts, with what is asked only where the first look and the run before give reason to."""
+    """The facts, completed by questions that only some findings of this run or the last one raise."""
     stuck = suspicious(facts, history, now)
     snapshots = tuple(questions(application, facts, history, now))
     if stuck and not isinstance(facts.ends, Unknown):
@@ -86,7 +86,7 @@ def _with_answers(
     return replace(facts, counts=counts(snapshots, application, look_up, cursor)) if snapshots else facts
 
 
-def _carried_out(action: Action, look_up: LookUp) -> CatchmentError | None:
+def _carried_out(action: ConnectorAction, look_up: LookUp) -> CatchmentError | None:
     """Do it; the error when it could not be done."""
     try:
         with Connect(look_up("kafka_connect")) as connect:
@@ -96,13 +96,13 @@ def _carried_out(action: Action, look_up: LookUp) -> CatchmentError | None:
     return None
 
 
-def _do(action: Action, connect: Connect) -> None:
+def _do(action: ConnectorAction, connect: Connect) -> None:
     match action.act:
-        case Act.CREATE | Act.UPDATE:
+        case ActionKind.CREATE | ActionKind.UPDATE:
             if action.config is None:
                 raise CatchmentError(f"{action.subject}: there is no config to give it.")
             connect.put(action.subject, action.config)
-        case Act.RESTART_FAILED:
+        case ActionKind.RESTART_FAILED:
             connect.restart_failed(action.subject)
-        case Act.RESTART:
+        case ActionKind.RESTART:
             connect.restart(action.subject)

@@ -1,7 +1,7 @@
-"""What to do, given what is seen, what was done before, and the time: pure.
+"""What to do, given the facts, the history and the time. Pure.
 
-Nothing that could skip data is ever an action; it is a proposal, which a person approves with its consequence before
-their eyes. Restarts are for what failed alone, further and further apart, and few.
+Nothing that could skip data is ever an action. It is a proposal, which a person approves after reading the
+consequence. Only what failed is restarted, with back-off and a budget.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from catchment.cdc.health.assess import assess
 from catchment.cdc.health.assessment import Assessment, runbook
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
-from catchment.cdc.health.policy import FINE, NOW, PATIENCE, SEEN_TWICE, Policy, State
+from catchment.cdc.health.policy import ALERT_AFTER, HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
 from catchment.cdc.plan import Create, Update
 
 REBUILD, RESNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_approval"
 
 
-class Act(StrEnum):
+class ActionKind(StrEnum):
     """What the health DAG may do by itself. None of it skips data."""
 
     CREATE = "create"
@@ -34,11 +34,11 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True)
-class Action:
+class ConnectorAction:
     """Something to do to a connector now; `attempt` counts tries since it was last stable."""
 
     subject: str
-    act: Act
+    act: ActionKind
     reason: str
     attempt: int
     fingerprint: str = ""
@@ -47,7 +47,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Alert:
-    """A sentence for a person, given once for a trouble and again when it has lasted long."""
+    """A sentence for a person: once when a problem begins, and again as long as it lasts."""
 
     subject: str
     key: str
@@ -71,7 +71,7 @@ class Proposal:
 
     @property
     def run_id(self) -> str:
-        """The same for the same trouble, so that it is asked for once."""
+        """The same for the same problem, so that it is requested once."""
         about = "__".join((self.subject.replace("/", "_"), *([self.conf["table"]] if "table" in self.conf else [])))
         return f"health__{about}__{self.since:%Y%m%dT%H%M%S}"
 
@@ -84,8 +84,8 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What a subject is in, and since when."""
+class SubjectState:
+    """The state of a subject, and since when."""
 
     found: Assessment
     since: datetime
@@ -102,19 +102,19 @@ class Standing:
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome of one run. `troubles` are the subjects that are not well, told or not."""
+    """The outcome of one run. `troubles` are the subjects that are not well, alerted or not."""
 
-    standing: tuple[Standing, ...]
-    actions: tuple[Action, ...]
+    subjects: tuple[SubjectState, ...]
+    actions: tuple[ConnectorAction, ...]
     alerts: tuple[Alert, ...]
     proposals: tuple[Proposal, ...]
 
     @property
-    def troubles(self) -> tuple[Standing, ...]:
-        return tuple(s for s in self.standing if s.state not in FINE)
+    def troubles(self) -> tuple[SubjectState, ...]:
+        return tuple(s for s in self.subjects if s.state not in HEALTHY_STATES)
 
     def state(self, subject: str) -> State:
-        return next(s.state for s in self.standing if s.subject == subject)
+        return next(s.state for s in self.subjects if s.subject == subject)
 
 
 def decide(
@@ -122,26 +122,28 @@ def decide(
 ) -> Decision:
     """The states of everything, and what follows from them."""
     policy = policy or Policy()
-    standing = tuple(
-        Standing(
+    subjects = tuple(
+        SubjectState(
             found,
             history.since(found.subject, found.state, now),
             history.unhealthy_since(found.subject, found.state, now),
         )
         for found in assess(application, facts, history, now, policy)
     )
-    actions = tuple(action for s in standing for action in _actions(s, facts, history, now, policy))
-    alerts = tuple(alert for s in standing for alert in _alerts(s, history, now, policy))
+    actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
+    alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
     proposals = tuple(
-        proposal for s in standing for proposal in _proposals(s, application, facts, history, now, policy)
+        proposal for s in subjects for proposal in _proposals(s, application, facts, history, now, policy)
     )
-    return Decision(standing, actions, alerts, proposals)
+    return Decision(subjects, actions, alerts, proposals)
 
 
 # --- actions --------------------------------------------------------------------------------------------------------
 
 
-def _actions(s: Standing, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Action]:
+def _actions(
+    s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy
+) -> Iterator[ConnectorAction]:
     """At most one action for a subject."""
     wanted = _wanted(s, facts, now)
     if wanted is None or isinstance(facts.running, Unknown):
@@ -150,7 +152,7 @@ def _actions(s: Standing, facts: Facts, history: History, now: datetime, policy:
     last = history.attempts(s.subject, act, fingerprint, s.unhealthy_since or now, policy.stable)
     attempts = last.attempt if last else 0
     if policy.may_act(attempts, last.at if last else None, now):
-        yield Action(s.subject, act, s.found.sentence, attempts + 1, fingerprint, config)
+        yield ConnectorAction(s.subject, act, s.found.sentence, attempts + 1, fingerprint, config)
 
 
 # A person wants it so, or a restart of the task (which an update is, too) helps nothing and may do harm.
@@ -168,21 +170,21 @@ _HANDS_OFF = frozenset(
 )
 
 
-def _wanted(s: Standing, facts: Facts, now: datetime) -> tuple[Act, str, Config | None] | None:
+def _wanted(s: SubjectState, facts: Facts, now: datetime) -> tuple[ActionKind, str, Config | None] | None:
     """What would help, whether or not it may be done now."""
     change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
     if s.state in _HANDS_OFF:
         return None
     match s.state, change:
         case State.MISSING, Create(_, config):
-            return Act.CREATE, "", config
+            return ActionKind.CREATE, "", config
         case _, Update(_, config, _) as update:
-            return Act.UPDATE, update.fingerprint, config
+            return ActionKind.UPDATE, update.fingerprint, config
         case ((State.FAILED | State.PASSWORD_REFUSED), _):
             # Without Kafka a restart fails for sure, and would only spend the budget.
-            return None if isinstance(facts.ends, Unknown) else (Act.RESTART_FAILED, "", None)
-        case State.NO_TASKS, _ if now - s.since >= SEEN_TWICE:  # for a moment that is so in every rebalance
-            return Act.RESTART, "", None
+            return None if isinstance(facts.ends, Unknown) else (ActionKind.RESTART_FAILED, "", None)
+        case State.NO_TASKS, _ if now - s.since >= SEEN_TWICE:  # every rebalance looks like this briefly
+            return ActionKind.RESTART, "", None
         case _:
             return None
 
@@ -190,39 +192,39 @@ def _wanted(s: Standing, facts: Facts, now: datetime) -> tuple[Act, str, Config 
 # --- alerts ---------------------------------------------------------------------------------------------------------
 
 
-def _alerts(s: Standing, history: History, now: datetime, policy: Policy) -> Iterator[Alert]:
-    """At most one alert for a subject. The key of an alert is its state; spending the budget is told by itself."""
-    if s.state not in PATIENCE or s.found.explained:
+def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) -> Iterator[Alert]:
+    """At most one alert for a subject. An alert's key is its state; a spent restart budget is an alert of its own."""
+    if s.state not in ALERT_AFTER or s.found.explained:
         return
-    key, sentence, patience = str(s.state), s.found.sentence, PATIENCE[s.state]
+    key, sentence, delay = str(s.state), s.found.sentence, ALERT_AFTER[s.state]
     tried = history.last_action(s.subject)
     counts = tried is not None and s.unhealthy_since is not None and s.unhealthy_since - tried.at < policy.stable
     if tried and counts and s.state is not State.SILENCED:
         if tried.attempt >= policy.restarts:
             key = f"{key}/given_up"
             sentence = f"{sentence} {tried.key.capitalize()} was tried {tried.attempt} times; it is not tried again."
-            patience = NOW
+            delay = NOW
         elif tried.attempt >= 2:
-            sentence, patience = f"{sentence} ({tried.key} was tried {tried.attempt} times.)", NOW
+            sentence, delay = f"{sentence} ({tried.key} was tried {tried.attempt} times.)", NOW
         if tried.error:
             sentence = f"{sentence} The last try: {tried.error}"
-    if now - s.since >= patience and _is_news(s, key, history, now, policy):
+    if now - s.since >= delay and _is_news(s, key, history, now, policy):
         yield Alert(s.subject, key, sentence, runbook(s.state))
 
 
-def _is_news(s: Standing, key: str, history: History, now: datetime, policy: Policy) -> bool:
-    told = history.last_alert(s.subject, key)
-    if told is None:
+def _is_news(s: SubjectState, key: str, history: History, now: datetime, policy: Policy) -> bool:
+    last = history.last_alert(s.subject, key)
+    if last is None:
         return True
-    again = told.at < s.since and now - told.at >= policy.quiet
-    return again or now - told.at >= policy.remind
+    again = last.at < s.since and now - last.at >= policy.quiet
+    return again or now - last.at >= policy.remind
 
 
 # --- proposals ------------------------------------------------------------------------------------------------------
 
 
 def _proposals(
-    s: Standing, application: Application, facts: Facts, history: History, now: datetime, policy: Policy
+    s: SubjectState, application: Application, facts: Facts, history: History, now: datetime, policy: Policy
 ) -> Iterator[Proposal]:
     """What a person may approve, proposed once for a trouble."""
     shard = next((shard for shard in application.shards if s.subject.startswith(shard.connector)), None)
@@ -246,9 +248,9 @@ def _proposals(
 _REBUILD = (
     "The connector is stopped, its slot dropped and its offsets deleted; a new slot starts now and every table of the "
     "shard is snapshotted again. What was written and deleted in between is never seen as a change: history tables "
-    "lack it, and rows deleted meanwhile are found by comparing. The snapshot reads every row of the shard's tables."
+    "lack it, and rows deleted in the gap are found by comparing. The snapshot reads every row of the shard's tables."
 )
 _RESNAPSHOT = (
-    "The table is read again, chunk by chunk, beside the stream; nothing is skipped or deleted. It costs the database "
-    "one read of the table, and raw one more row for each of its rows."
+    "The table is read again, chunk by chunk, while streaming continues; nothing is skipped or deleted. It costs the "
+    "database one read of the table, and raw one more row for each of its rows."
 )

@@ -1,6 +1,6 @@
-"""What is known of the stream at one moment: plain values, gathered by `gather`, judged by `assess`.
+"""Everything known about the pipeline at one time: plain values, gathered by `gather`, judged by `assess`.
 
-Each source of facts may fail by itself; what it would have said is then `Unknown`, with the reason.
+Each source of facts may fail alone; its facts are then `Unknown`, with the reason.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Slot:
     slot is lost, None where nothing limits it (`max_slot_wal_keep_size = -1`).
 
     `decoded` counts transactions since the slot was made, or since the server's counters were reset (a crash does it):
-    `counted_since` changes with each reset. So a count that fell alone tells a slot that was dropped and made again.
+    `counted_since` changes with each reset. A count that fell without a reset means a recreated slot.
     """
 
     active: bool
@@ -55,7 +55,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Signal:
+class SnapshotSignal:
     """A row of `cdc.signals` that asks for an incremental snapshot of `collections` (regular expressions)."""
 
     id: str
@@ -75,7 +75,7 @@ class ShardFacts:
     slot: Slot | Unknown | None
     unpublished: tuple[str, ...] | Unknown | None = ()
     heartbeat: float | Unknown | None = 0.0
-    signals: tuple[Signal, ...] | Unknown = ()
+    signals: tuple[SnapshotSignal, ...] | Unknown = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class SnapshotCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything, at one moment. Offsets are Debezium's own (LSNs and snapshot state), by connector."""
+    """All facts of one run. Offsets are Debezium's own (LSNs and snapshot state), by connector."""
 
     plan: Plan | Unknown
     running: Mapping[str, Running] | Unknown
@@ -106,9 +106,9 @@ class Facts:
     epochs: Mapping[str, datetime] | Unknown = field(default_factory=dict)
 
     def pause(self, subject: str, at: datetime) -> Pause | None:
-        """The pause that stands for a connector, or for the loader."""
+        """The active pause of a connector, or of the loader."""
         pause = self.pauses.get(subject)
-        return pause if pause and pause.standing(at) else None
+        return pause if pause and pause.is_active(at) else None
 
     def behind(self) -> dict[Partition, tuple[int, int]]:
         """Partitions that are not loaded to their end: the next offset to load, and Kafka's end."""

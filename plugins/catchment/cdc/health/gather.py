@@ -1,7 +1,6 @@
-"""Gather the facts: Connect, each shard, Kafka and the warehouse are asked, and each may fail by itself.
+"""Gather the facts from Connect, each shard, Kafka and the warehouse, all at the same time.
 
-Whatever a source does (refuse, hang, die in the middle), the rest is still known: its part is `Unknown` with a reason.
-Every question has a time-out, and the sources are asked at the same time.
+When a source refuses, hangs or dies, only its part is `Unknown`, with the reason. Every request has a timeout.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from catchment.cdc import shard as database
 from catchment.cdc.connect import Connect, Rebalancing, Running
 from catchment.cdc.connectors import declared_connectors
 from catchment.cdc.declared import HEARTBEAT, SIGNALS, Application, Shard
-from catchment.cdc.health.facts import Facts, ShardFacts, Signal, Slot, SnapshotCount, Unknown
+from catchment.cdc.health.facts import Facts, ShardFacts, Slot, SnapshotCount, SnapshotSignal, Unknown
 from catchment.cdc.health.snapshots import Question
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
@@ -49,7 +48,7 @@ FROM pg_publication p LEFT JOIN pg_publication_tables t USING (pubname) WHERE p.
 """
 _HEARTBEAT = f"SELECT extract(epoch FROM clock_timestamp() - ts)::float FROM {HEARTBEAT} WHERE id = 1"
 _SIGNALS = f"SELECT id, data FROM {SIGNALS} WHERE type = 'execute-snapshot' ORDER BY id"
-# Keys that raw has seen since a moment, and that were not deleted after: what a snapshot has to be as large as.
+# Keys that raw has seen since a given time and that were not deleted after: a snapshot must have at least as many.
 _SEEN = """
 SELECT COUNT(*) FROM (
     SELECT RECORD_CONTENT:op::VARCHAR AS OP
@@ -65,12 +64,12 @@ SELECT COUNT(*) FROM (
 
 
 def gather(application: Application, look_up: LookUp, cursor: session.Cursor) -> Facts:
-    """The facts of this moment. `cursor` is the warehouse's; connections are looked up before threads begin.
+    """The facts as of now. `cursor` is the warehouse's; connections are looked up before threads begin.
 
     Raises when the pauses can't be read: what a person silenced must not be touched for want of knowing.
     """
     with session.explained("read what people have paused"):
-        standing = pauses.newest(cursor)
+        paused = pauses.newest(cursor)
     connections = {name: known(partial(look_up, name)) for name in _connections(application)}
     with ThreadPoolExecutor() as together:
         connect = together.submit(_connect, application, connections)
@@ -85,7 +84,7 @@ def gather(application: Application, look_up: LookUp, cursor: session.Cursor) ->
             shards={name: asked.result() for name, asked in shards.items()},
             ends=ends.result(),
             loaded=loaded,
-            pauses=standing,
+            pauses=paused,
             epochs=epochs,
         )
     return _positions_of_sink(facts, application)
@@ -113,7 +112,7 @@ def waiting(partitions: Iterable[Partition], facts: Facts, connection: Connectio
 def counts(
     questions: Iterable[Question], application: Application, look_up: LookUp, cursor: session.Cursor
 ) -> tuple[SnapshotCount, ...]:
-    """Both sides of each question; the shard's first, so that a row that comes in between is no shortage."""
+    """Both counts for each question; the shard's first, so that a row inserted in between is no shortage."""
     found = (known(partial(_count, question, application, look_up, cursor)) for question in questions)
     return tuple(count for count in found if isinstance(count, SnapshotCount))
 
@@ -132,7 +131,7 @@ def _given(connection: Connection | Unknown) -> Connection:
 
 
 def _connect(application: Application, connections: Mapping[str, Connection | Unknown]) -> dict[str, Any]:
-    """What Connect tells: connectors, the plan that follows, and how far Debezium is."""
+    """What Connect reports: connectors, the plan that follows, and Debezium's offsets."""
     running: Mapping[str, Running] | Unknown
     configs = known(lambda: declared_connectors(application, lambda name: _given(connections[name])))
     with_sink = known(lambda: Sink.of(_given(connections["kafka_connect"])) is not None)
@@ -218,17 +217,17 @@ def _heartbeat(opened: Any) -> float | None:
     return float(found[0][0]) if found and found[0][0] is not None else None
 
 
-def _signals(opened: Any) -> tuple[Signal, ...]:
+def _signals(opened: Any) -> tuple[SnapshotSignal, ...]:
     return tuple(_signal(id_, data) for id_, data in database.rows(opened, _SIGNALS))
 
 
-def _signal(id_: str, data: str | None) -> Signal:
+def _signal(id_: str, data: str | None) -> SnapshotSignal:
     """A signal as people write them; one that is not JSON asks for nothing, and Debezium logs so."""
     try:
         asked = json.loads(data or "{}")
-        return Signal(id_, tuple(map(str, asked.get("data-collections", ()))), "additional-conditions" in asked)
+        return SnapshotSignal(id_, tuple(map(str, asked.get("data-collections", ()))), "additional-conditions" in asked)
     except (ValueError, AttributeError, TypeError):
-        return Signal(id_, ())
+        return SnapshotSignal(id_, ())
 
 
 def _count(question: Question, application: Application, look_up: LookUp, cursor: session.Cursor) -> SnapshotCount:

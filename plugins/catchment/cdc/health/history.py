@@ -1,4 +1,4 @@
-"""What earlier health runs saw, did and said, as far as a decision needs it."""
+"""What earlier runs of the health check saw and did, as far as a decision needs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.health.policy import FINE, State
+from catchment.cdc.health.policy import HEALTHY_STATES, State
 
 RECENT = timedelta(minutes=10)
 
@@ -25,9 +25,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Done:
-    """An action that was begun, an alert that was given, or a proposal that was made. `key` tells its kind:
-    an action's is its kind, an alert's the state it told of, a proposal's the DAG that it asks to run. `error` says why
-    an action was refused."""
+    """A past action, alert or proposal. `key` is the action's kind, the alert's state, or the DAG that the proposal
+    would run. `error` says why an action was refused."""
 
     subject: str
     key: str
@@ -60,8 +59,8 @@ class History:
         return seen.since if seen and seen.state == state else now
 
     def unhealthy_since(self, subject: str, state: State, now: datetime) -> datetime | None:
-        """When the trouble began, through whatever states it has gone; None when all is well."""
-        if state in FINE:
+        """When the trouble began, whatever states it passed through; None when all is well."""
+        if state in HEALTHY_STATES:
             return None
         seen = self.last(subject)
         return seen.unhealthy_since or now if seen else now

@@ -1,4 +1,4 @@
-"""How patient the health DAG is: back-off and budget of restarts, and when a state is worth waking somebody.
+"""The limits of the health check: back-off and budget of restarts, and when a state raises an alert.
 
 Strimzi's rule for restarts: after the n-th, n² + n minutes, at most 60; then, when the budget is spent, a person.
 """
@@ -50,10 +50,10 @@ class State(StrEnum):
     LOADER_STUCK = "loader_stuck"
 
 
-FINE = frozenset({State.HEALTHY, State.STARTING, State.SNAPSHOTTING, State.SILENCED, State.UNDECLARED})
+HEALTHY_STATES = frozenset({State.HEALTHY, State.STARTING, State.SNAPSHOTTING, State.SILENCED, State.UNDECLARED})
 
-# How long a state lasts before a person is told. What is not here is never told by itself.
-PATIENCE = {
+# How long a state must last before it raises an alert. States that are not listed never do.
+ALERT_AFTER = {
     State.UNKNOWN: 3 * MINUTE,
     State.MISSING: SEEN_TWICE,
     State.DRIFTED: SEEN_TWICE,

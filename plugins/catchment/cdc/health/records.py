@@ -1,4 +1,4 @@
-"""`RAW.CATCHMENT.CDC_HEALTH`: what each run saw, did and said, and what the next run needs to know of it."""
+"""`RAW.CATCHMENT.CDC_HEALTH`: what each run saw, did and reported, and what the next run needs to know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.health.decide import Action, Decision
+from catchment.cdc.health.decide import ConnectorAction, Decision
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.cdc.health.policy import State
 from catchment.errors import CatchmentError, TryAgain
@@ -64,7 +64,7 @@ def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
             s.found.sentence,
             {**s.found.detail, **_trouble(s.unhealthy_since)},
         )
-        for s in decision.standing
+        for s in decision.subjects
     ]
     rows += [
         _row(run, at, "action", a.subject, a.act, None, a.reason, {"attempt": a.attempt, "fingerprint": a.fingerprint})
@@ -78,7 +78,7 @@ def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
     return rows
 
 
-def outcome(run: str, at: datetime, action: Action, error: CatchmentError | None) -> Row:
+def outcome(run: str, at: datetime, action: ConnectorAction, error: CatchmentError | None) -> Row:
     """How an action ended. One that Connect could not take just then (409, away) does not count as an attempt."""
     said = str(error) if error else ""
     detail = {"done": not isinstance(error, TryAgain), "error": said}
@@ -101,8 +101,17 @@ def write(cursor: Cursor, rows: Sequence[Row]) -> None:
 def _row(
     run: str, at: datetime, kind: str, subject: str, state: str, since: datetime | None, sentence: str, detail: Any
 ) -> Row:
-    moment = sql_time(at) or ""
-    return (run, moment, kind, subject, str(state), sql_time(since), sentence[:4000], json.dumps(detail, default=str))
+    written_at = sql_time(at) or ""
+    return (
+        run,
+        written_at,
+        kind,
+        subject,
+        str(state),
+        sql_time(since),
+        sentence[:4000],
+        json.dumps(detail, default=str),
+    )
 
 
 def _done(rows: Iterable[tuple[Any, ...]], kind: str) -> tuple[Done, ...]:

@@ -31,7 +31,7 @@ def assess_kafka(facts: Facts) -> Assessment:
 def assess_loader(facts: Facts, history: History, now: datetime, name: str = LOADER) -> Assessment:
     """Whether what is in Kafka gets into raw: stuck is a partition that has a record to load, and did not move."""
     if pause := facts.pause(name, now):
-        text = f"{name}: left alone until {pause.ends:%Y-%m-%d %H:%M} UTC, as {pause.owner} wished: {pause.reason}."
+        text = f"{name}: paused until {pause.ends:%Y-%m-%d %H:%M} UTC, at the request of {pause.owner}: {pause.reason}."
         return Assessment(name, State.SILENCED, text)
     if isinstance(facts.ends, Unknown):
         return Assessment(name, State.UNKNOWN, f"{name}: can't be judged without Kafka.", explained=True)
@@ -68,7 +68,7 @@ def suspicious(facts: Facts, history: History, now: datetime, name: str = LOADER
 def assess_sink(facts: Facts, name: str, now: datetime) -> Assessment:
     """The state of Snowflake's sink as a connector; whether rows get through is the loader's question."""
     if pause := facts.pause(name, now):
-        text = f"{name}: left alone until {pause.ends:%Y-%m-%d %H:%M} UTC, as {pause.owner} wished: {pause.reason}."
+        text = f"{name}: paused until {pause.ends:%Y-%m-%d %H:%M} UTC, at the request of {pause.owner}: {pause.reason}."
         return Assessment(name, State.SILENCED, text)
     if isinstance(facts.running, Unknown):
         return Assessment(name, State.UNKNOWN, f"{name}: can't be seen.", explained=True)

@@ -17,9 +17,9 @@ from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import (
     Facts,
     ShardFacts,
-    Signal,
     Slot,
     SnapshotCount,
+    SnapshotSignal,
     Unknown,
     snapshotting_incrementally,
 )
@@ -166,5 +166,5 @@ def _tables(application: Application, facts: Facts, shard: Shard, signal: str) -
     database = facts.shards[shard.name]
     if isinstance(database, Unknown) or isinstance(database.signals, Unknown):
         return []
-    asked: dict[str, Signal] = {entry.id: entry for entry in database.signals}
+    asked: dict[str, SnapshotSignal] = {entry.id: entry for entry in database.signals}
     return [t for t in application.tables if signal in asked and asked[signal].asks_for(application.schema, t.name)]

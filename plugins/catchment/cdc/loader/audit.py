@@ -1,7 +1,7 @@
 """Audit: is every committed record of Kafka in raw, once? For each partition, whichever path wrote the rows.
 
-An audit goes on from where the one before ended, if that found nothing wrong and raw still has as many rows up to
-there; else it begins anew. What it finds goes to RAW.CATCHMENT.CDC_AUDITS; `docs/runbooks/cdc_gaps.md` reads it.
+An audit continues where the last one ended, if that found nothing wrong and raw still has as many rows up to there;
+otherwise it starts from the beginning. Findings go to RAW.CATCHMENT.CDC_AUDITS; see `docs/runbooks/cdc_gaps.md`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.findings import CHECKED, Checked, Finding, Hole
 from catchment.cdc.loader.kafka import Kafka, Topic
 from catchment.cdc.loader.offsets import Position
-from catchment.cdc.loader.ranges import Range
+from catchment.cdc.loader.ranges import OffsetRange
 from catchment.cdc.loader.replay import read
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import Target
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.names import REJECTS
@@ -56,7 +56,7 @@ class Audited:
 
 
 def form_values(finding: Finding) -> str:
-    """What to enter in the form of cdc_replay to mend a finding."""
+    """What to enter in the form of cdc_replay to fix a finding."""
     shard, _, table = finding.partition.topic.split(".", 2)
     return (
         f"shard {shard}, table {table}, partitions [{finding.partition.number}], "
@@ -64,13 +64,13 @@ def form_values(finding: Finding) -> str:
     )
 
 
-def audit(targets: Iterable[Target], kafka: Kafka, warehouse: Warehouse, *, anew: bool = False) -> Audited:
-    """Audit these topics and write down what was found. `anew` judges everything again, whatever was found before."""
+def audit(targets: Iterable[Target], kafka: Kafka, warehouse: LoaderWarehouse, *, full: bool = False) -> Audited:
+    """Audit these topics and record the findings. `full` checks everything again, whatever earlier audits found."""
     wanted = list(targets)
     at = datetime.now(UTC)
     topics = kafka.topics([t.topic for t in wanted])
     ledger = warehouse.ledger()
-    before = {} if anew else _before(warehouse)
+    before = {} if full else _before(warehouse)
     found: list[Finding] = []
     rows = 0
     for target in wanted:
@@ -88,7 +88,7 @@ def _audit_topic(
     ledger: Mapping[Partition, Position],
     before: Mapping[Partition, Checked],
     kafka: Kafka,
-    warehouse: Warehouse,
+    warehouse: LoaderWarehouse,
 ) -> tuple[list[Finding], int]:
     partitions = [Partition(topic.name, number) for number in topic.partitions]
     bounds = kafka.bounds(partitions)
@@ -98,13 +98,13 @@ def _audit_topic(
         with warehouse.transaction(f"audit {partition}") as cursor:
             raw = _Raw.of(cursor, target, partition, ledger.get(partition), before.get(partition), bounds[partition][0])
         rows += raw.rows
-        gone, judged = findings.split_at(raw.holes, bounds[partition][0])
-        missing = _missing(kafka, partition, judged)
+        expired, checkable = findings.split_at(raw.holes, bounds[partition][0])
+        missing = _missing(kafka, partition, checkable)
         bad = [
             *findings.gaps(partition, missing, raw.rejected),
             *findings.duplicates(partition, raw.doubled),
         ]
-        found += [*bad, *findings.unknown(partition, gone)]
+        found += [*bad, *findings.unknown(partition, expired)]
         if not bad and raw.end:
             found.append(Finding(partition, CHECKED, raw.start, raw.end - 1, raw.rows))
     return found, rows
@@ -203,7 +203,7 @@ def _missing(kafka: Kafka, partition: Partition, holes: Sequence[Hole]) -> Itera
 def _records_in(kafka: Kafka, partition: Partition, holes: Sequence[Hole]) -> Iterator[int]:
     waiting = iter(holes)
     start, end = next(waiting)
-    for _, records in read(kafka, Range(partition, start, holes[-1][1])):
+    for _, records in read(kafka, OffsetRange(partition, start, holes[-1][1])):
         for record in records:
             while record.offset >= end:
                 following = next(waiting, None)
@@ -214,7 +214,7 @@ def _records_in(kafka: Kafka, partition: Partition, holes: Sequence[Hole]) -> It
                 yield record.offset
 
 
-def _before(warehouse: Warehouse) -> dict[Partition, Checked]:
+def _before(warehouse: LoaderWarehouse) -> dict[Partition, Checked]:
     """The newest line of each partition that says that all was right, unless a newer audit found otherwise."""
     with warehouse.transaction("read the audits before") as cursor:
         cursor.execute(
@@ -231,7 +231,7 @@ def _before(warehouse: Warehouse) -> dict[Partition, Checked]:
         return {Partition(t, int(p)): Checked(int(end), int(rows)) for t, p, end, rows in cursor.fetchall()}
 
 
-def _write_down(found: Sequence[Finding], at: datetime, warehouse: Warehouse) -> None:
+def _write_down(found: Sequence[Finding], at: datetime, warehouse: LoaderWarehouse) -> None:
     if not found:
         return
     with warehouse.transaction("write down what the audit found") as cursor:

@@ -30,7 +30,7 @@ class Advance:
 
 
 @dataclass
-class Batch:
+class KafkaBatch:
     """What goes into the warehouse in one transaction. `topics` holds rows by topic, `read` the next offsets."""
 
     topics: dict[str, Lines] = field(default_factory=dict)

@@ -11,9 +11,9 @@ from threading import Event
 from types import FrameType
 
 from catchment.cdc.loader.kafka import Kafka
-from catchment.cdc.loader.loader import Loader, Settings
-from catchment.cdc.loader.status import Status, is_well
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.loader import Loader, LoaderSettings
+from catchment.cdc.loader.status import LoaderStatus, is_well
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.connection import Connection
 
 
@@ -21,7 +21,7 @@ def run() -> int:
     """Load until SIGTERM or SIGINT; what was read by then is loaded first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("snowflake").setLevel(logging.ERROR)
-    settings = Settings.from_env(os.environ)
+    settings = LoaderSettings.from_env(os.environ)
     kafka, warehouse = Connection.from_env("kafka"), Connection.from_env("snowflake_default")
     stop = Event()
 
@@ -31,18 +31,18 @@ def run() -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     Loader(
-        open_warehouse=lambda: Warehouse.open(warehouse, settings.name),
+        open_warehouse=lambda: LoaderWarehouse.open(warehouse, settings.name),
         open_kafka=lambda: Kafka(kafka),
         settings=settings,
         stop=stop,
-        status=Status(settings.status),
+        status=LoaderStatus(settings.status),
     ).run()
     return 0
 
 
 def check(path: Path | None) -> int:
     """Say whether the loader that writes its status to `path` (default: CATCHMENT_CDC_STATUS) is well: 0, else 1."""
-    path = path or Settings.from_env(os.environ).status
+    path = path or LoaderSettings.from_env(os.environ).status
     if path is None:
         print("Set CATCHMENT_CDC_STATUS to the file that the loader writes.")
         return 1

@@ -1,8 +1,8 @@
 """What an audit concludes about one partition: pure, over what raw, Kafka and the rejects say.
 
 With exactly-once delivery offsets have holes: each of Debezium's transactions ends in a marker that has an offset and
-is no record. So a hole in raw is a gap only if Kafka has a committed record in it; where Kafka has forgotten, nobody
-can tell.
+is no record. So a hole in raw is a gap only if Kafka has a committed record in it; where Kafka's retention
+has passed, it stays unknown.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ def begin(before: Checked | None, rows_now: int) -> int | None:
 
 
 def split_at(holes: Iterable[Hole], first: int) -> tuple[list[Hole], list[Hole]]:
-    """The holes that Kafka can no longer judge, whose first offset is `first`, and those that it can."""
-    gone: list[Hole] = []
+    """The holes before `first`, Kafka's first offset, which can't be checked any more, and the others."""
+    expired: list[Hole] = []
     open_: list[Hole] = []
     for start, end in holes:
         if start < first:
-            gone.append((start, min(end, first)))
+            expired.append((start, min(end, first)))
         if end > first:
             open_.append((max(start, first), end))
-    return gone, open_
+    return expired, open_
 
 
 def gaps(partition: Partition, missing: Iterable[int], rejected: frozenset[int]) -> Iterator[Finding]:
@@ -86,17 +86,18 @@ def duplicates(partition: Partition, doubled: Iterable[tuple[int, int]]) -> Iter
     yield from _ranges(partition, DUPLICATE, doubled)
 
 
-def unknown(partition: Partition, gone: Sequence[Hole]) -> Iterator[Finding]:
-    """Holes of which Kafka has forgotten whether there was anything in them."""
-    if gone:
-        offsets = sum(end - start for start, end in gone)
+def unknown(partition: Partition, expired: Sequence[Hole]) -> Iterator[Finding]:
+    """Holes below Kafka's first offset: whether they held records is unknown."""
+    if expired:
+        offsets = sum(end - start for start, end in expired)
         yield Finding(
             partition,
             UNKNOWN,
-            gone[0][0],
-            gone[-1][1] - 1,
+            expired[0][0],
+            expired[-1][1] - 1,
             offsets,
-            f"{len(gone)} holes of {offsets} offsets up to {gone[-1][1] - 1} can't be judged: Kafka no longer has them",
+            f"{len(expired)} holes of {offsets} offsets up to {expired[-1][1] - 1} can't be checked: "
+            "Kafka no longer has them",
         )
 
 

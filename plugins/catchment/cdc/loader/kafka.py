@@ -39,8 +39,8 @@ class KafkaUnavailable(TryAgain):
     """Kafka can't be reached, or does not answer."""
 
 
-class OffsetsGone(CatchmentError):
-    """Kafka no longer has, or never had, an offset that we go on from."""
+class OffsetOutOfRange(CatchmentError):
+    """Kafka no longer has, or never had, the offset to continue from."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Kafka:
         from kafka import KafkaAdminClient, KafkaConsumer  # type: ignore[import-untyped]
 
         given = arguments(connection)
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it has a line for each try to connect
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs every attempt to connect
         with self._explained("connect"):
             self._admin = KafkaAdminClient(**given, request_timeout_ms=10_000, bootstrap_timeout_ms=10_000)
             self._consumer = KafkaConsumer(
@@ -91,7 +91,7 @@ class Kafka:
             )
 
     def close(self) -> None:
-        """Let go of the sockets."""
+        """Close the sockets."""
         self._consumer.close()
         self._admin.close()
 
@@ -110,7 +110,7 @@ class Kafka:
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
         """The first offset that Kafka has, and the next that a committed record can get.
 
-        A partition that was made a moment ago may be left out: its leader is not known to all yet.
+        A new partition may be left out while its leader is not known yet.
         """
         tps = {_tp(p): p for p in partitions}
         if not tps:
@@ -119,22 +119,22 @@ class Kafka:
             first, last = self._consumer.beginning_offsets(list(tps)), self._consumer.end_offsets(list(tps))
         return {p: (first[tp], last[tp]) for tp, p in tps.items() if tp in first and tp in last}
 
-    def offsets_at(self, partitions: Iterable[Partition], moment: datetime) -> dict[Partition, int | None]:
-        """The offset of the first record of that moment or later; None where there is none."""
+    def offsets_at(self, partitions: Iterable[Partition], at: datetime) -> dict[Partition, int | None]:
+        """The offset of the first record at that time or later; None where there is none."""
         tps = {_tp(p): p for p in partitions}
         with self._explained("ask for offsets by time"):
-            found = self._consumer.offsets_for_times({tp: int(moment.timestamp() * 1000) for tp in tps})
+            found = self._consumer.offsets_for_times({tp: int(at.timestamp() * 1000) for tp in tps})
         return {p: found[tp].offset if found.get(tp) else None for tp, p in tps.items()}
 
     def assign(self, starts: Mapping[Partition, int], going_on: Iterable[Partition] = ()) -> None:
-        """Read `starts` from these offsets, go on with `going_on` where it is, and read nothing else."""
+        """Read `starts` from these offsets, continue with `going_on` where it is, and read nothing else."""
         with self._explained("assign partitions"):
             self._consumer.assign([_tp(p) for p in (*starts, *going_on)])
             for partition, offset in starts.items():
                 self._consumer.seek(_tp(partition), offset)
 
     def poll(self, seconds: float, most: int = POLL_RECORDS) -> Mapping[Partition, list[Record]]:
-        """What has arrived, waiting at most so long for the first of it. Raises `OffsetsGone`."""
+        """What has arrived, waiting at most so long for the first of it. Raises `OffsetOutOfRange`."""
         with self._explained("fetch"):
             found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
         return {Partition(tp.topic, tp.partition): records for tp, records in found.items()}
@@ -152,9 +152,9 @@ class Kafka:
         try:
             yield
         except (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError) as error:
-            raise OffsetsGone(str(error)) from error
+            raise OffsetOutOfRange(str(error)) from error
         except (errors.SaslAuthenticationFailedError, errors.AuthorizationError) as error:
-            raise NeedsPerson(f'Kafka refused us ({error}): mend the connection "kafka".') from error
+            raise NeedsPerson(f'Kafka refused us ({error}): fix the connection "kafka".') from error
         except (errors.KafkaError, OSError, AssertionError, LookupError) as error:
             raise KafkaUnavailable(
                 f"Kafka could not {doing} ({type(error).__name__}: {error}): it is tried again."

@@ -1,8 +1,8 @@
-"""The loader: Kafka → raw for all declared topics, until it is told to stop.
+"""The loader: Kafka → raw for all declared topics, until it is stopped.
 
-One thread reads Kafka into the next batch while another commits the one before; a batch is sent as soon as the
-warehouse is free, so batches are small when little happens and large when much does. Whatever goes wrong has one cure:
-forget what is in memory, read the ledger, go on from there.
+One thread reads Kafka into the next batch while another commits the previous one. A batch is sent as soon as the
+warehouse is free, so batches grow with the load. Every error is handled in the same way: drop what is in memory, read
+the ledger, continue from there.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any
 
 from catchment.cdc.declared import FILE, Application, parse
 from catchment.cdc.loader import tables
-from catchment.cdc.loader.batch import Advance, Batch, Partition
-from catchment.cdc.loader.kafka import Kafka, KafkaUnavailable, OffsetsGone, Topic
+from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
+from catchment.cdc.loader.kafka import Kafka, KafkaUnavailable, OffsetOutOfRange, Topic
 from catchment.cdc.loader.offsets import LostRace
 from catchment.cdc.loader.rows import Rejected
 from catchment.cdc.loader.starts import Stopped, starts
-from catchment.cdc.loader.status import Status
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.status import LoaderStatus
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.errors import CatchmentError, ContractBroken, NeedsPerson
 
 log = logging.getLogger("catchment.cdc.loader")
 
 PREFIX = "CATCHMENT_CDC_"
-STANDBY = 5.0  # seconds before a loader that lost a race tries again
+STANDBY = 5.0  # seconds before a loader that lost a race retries
 REPORT = 10.0  # seconds between lines of progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class LoaderSettings:
     """How the loader behaves. `flush_seconds` is the least time between transactions: 0 locally, for latency; some
     seconds on an account, where each one costs. A batch is full at `batch_rows` or `batch_bytes`."""
 
@@ -48,7 +48,7 @@ class Settings:
     status: Path | None = None
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+    def from_env(cls, environ: Mapping[str, str]) -> LoaderSettings:
         """Settings from CATCHMENT_CDC_NAME, _FLUSH_SECONDS, _BATCH_ROWS, _BATCH_BYTES, _REFRESH_SECONDS, _STATUS."""
         kinds: dict[str, Callable[[str], Any]] = {
             "name": str,
@@ -69,7 +69,7 @@ class Settings:
 
 
 def declared_now() -> Application:
-    """What is declared at this moment: a table that is added is picked up by a loader that runs."""
+    """The current declaration: a running loader picks up a table that is added."""
     return parse(FILE.read_text(encoding="utf-8"))
 
 
@@ -77,15 +77,15 @@ def declared_now() -> Application:
 class Loader:
     """Loads until `stop` is set. `open_warehouse` and `open_kafka` make new sessions after each trouble."""
 
-    open_warehouse: Callable[[], Warehouse]
+    open_warehouse: Callable[[], LoaderWarehouse]
     open_kafka: Callable[[], Kafka]
-    settings: Settings = field(default_factory=Settings)
+    settings: LoaderSettings = field(default_factory=LoaderSettings)
     declared: Callable[[], Application] = declared_now
     stop: Event = field(default_factory=Event)
-    status: Status = field(default_factory=Status)
+    status: LoaderStatus = field(default_factory=LoaderStatus)
 
     def run(self) -> None:
-        """Load until told to stop; what was read by then is loaded first. Trouble is waited for, never given up on."""
+        """Load until stopped; what was read by then is loaded first. Errors are retried for ever, with back-off."""
         troubles = 0
         while not self.stop.is_set():
             loaded = self.status.transactions
@@ -93,14 +93,14 @@ class Loader:
                 with ExitStack() as opened:
                     warehouse = opened.enter_context(closing(self.open_warehouse()))
                     kafka = opened.enter_context(closing(self.open_kafka()))
-                    Session(self, warehouse, kafka).run()
+                    LoadSession(self, warehouse, kafka).run()
                 return
             except LostRace as error:
                 troubles, delay = 0, STANDBY
-                message = f"another loader is at work ({error}): this one stands by. Nothing is lost or doubled."
-            except OffsetsGone as error:
+                message = f"another loader is at work ({error}): this one waits. Nothing is lost or duplicated."
+            except OffsetOutOfRange as error:
                 troubles, delay = troubles + 1, _pause(troubles)
-                message = f"Kafka has no record where the ledger goes on ({error}): the topics are looked at again."
+                message = f"Kafka has no record at the ledger's offset ({error}): the topics are checked again."
             except CatchmentError as error:
                 troubles = 1 if self.status.transactions > loaded else troubles + 1
                 delay, message = _pause(troubles), str(error)
@@ -121,24 +121,24 @@ def _pause(troubles: int) -> float:
     return float(min(30, 2 ** min(max(troubles - 1, 0), 5)))
 
 
-class Session:
-    """One stretch of loading, with one session of the warehouse and one of Kafka, until the first trouble."""
+class LoadSession:
+    """Loading with one warehouse session and one Kafka client, until the first error."""
 
-    def __init__(self, loader: Loader, warehouse: Warehouse, kafka: Kafka) -> None:
+    def __init__(self, loader: Loader, warehouse: LoaderWarehouse, kafka: Kafka) -> None:
         self.settings, self.status, self.stop = loader.settings, loader.status, loader.stop
         self.declared = loader.declared
         self.warehouse, self.kafka = warehouse, kafka
         self.ledger: dict[Partition, int | None] = {}
         self.topic_ids: dict[str, str] = {}
         self.targets: dict[str, Any] = {}
-        self.batch = Batch()
-        self.sent: tuple[Batch, tuple[Advance, ...], Future[tuple[Rejected, ...]]] | None = None
+        self.batch = KafkaBatch()
+        self.sent: tuple[KafkaBatch, tuple[Advance, ...], Future[tuple[Rejected, ...]]] | None = None
         self.sent_at = self.refreshed_at = self.reported_at = self.advanced_at = -1e9
         self.reported_rows = self.status.rows
 
     def run(self) -> None:
-        """Load until told to stop. Any trouble is raised, and what is in memory is forgotten."""
-        self.warehouse.end_what_was_left()
+        """Load until stopped. Any error is raised, and what is in memory is dropped."""
+        self.warehouse.abort_open_transactions()
         with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
             while not self.stop.is_set():
                 self._refresh()
@@ -147,14 +147,14 @@ class Session:
                 if self.sent is None and self._due():
                     self._send(committer)
                 self._report()
-            self._settle(patiently=True)
+            self._settle(block=True)
             if self.batch.rows or self.batch.rejects:
                 self._send(committer)
-                self._settle(patiently=True)
+                self._settle(block=True)
         log.info("ended: %d rows loaded since the start, the rest waits in Kafka", self.status.rows)
 
     def _refresh(self) -> None:
-        """Take up topics and partitions that are new, and leave those that were made again."""
+        """Start reading new topics and partitions, and stop reading those that were recreated."""
         if time.monotonic() - self.refreshed_at < self.settings.refresh_seconds:
             return
         try:
@@ -164,15 +164,15 @@ class Session:
             application = None
         if application is not None:
             self.targets = tables.targets(application)
-        self._look_back()
+        self._check_ledger()
         topics = self.kafka.topics(self.targets)
         self._assign(topics)
         self.refreshed_at = time.monotonic()
 
-    def _look_back(self) -> None:
-        """See that the ledger is where we left it: a transaction ended by someone else looks committed to us.
+    def _check_ledger(self) -> None:
+        """Check that the ledger is where we left it: a transaction ended by someone else looks committed to us.
 
-        The next batch would find out; this is for the case that none comes.
+        The next batch would notice; this is for the case that none comes.
         """
         if self.sent is not None or not self.ledger:
             return
@@ -186,14 +186,14 @@ class Session:
         bounds = self.kafka.bounds([p for topic in topics.values() for p in _partitions(topic)])
         topics = {name: t for name, t in topics.items() if bounds.keys() >= set(_partitions(t))}
         partitions = [p for topic in topics.values() for p in _partitions(topic)]
-        made_again = {name for name, kept in self.topic_ids.items() if name in topics and topics[name].id != kept}
-        if made_again or not set(partitions) <= self.ledger.keys() or self.ledger.keys() - set(partitions):
+        recreated = {name for name, kept in self.topic_ids.items() if name in topics and topics[name].id != kept}
+        if recreated or not set(partitions) <= self.ledger.keys() or self.ledger.keys() - set(partitions):
             self._choose(topics, bounds)
         self.status.behind = sum(bounds[p][1] - (n or 0) for p, n in self.ledger.items() if p in bounds)
 
     def _choose(self, topics: Mapping[str, Topic], bounds: Mapping[Partition, tuple[int, int]]) -> None:
-        """Decide from where each topic is read, once what is on its way has arrived. What was read is kept."""
-        self._settle(patiently=True)
+        """Decide where each topic is read from, once the batch being committed is done. What was read is kept."""
+        self._settle(block=True)
         ledger = self.warehouse.ledger()
         begin: dict[Partition, int] = {}
         stopped: dict[str, str] = {}
@@ -215,7 +215,7 @@ class Session:
         left = self.ledger.keys() - begin.keys() - set(going_on)
         if left:
             raise KafkaUnavailable(
-                f"{', '.join(sorted({p.topic for p in left}))} vanished or changed: looked at again."
+                f"{', '.join(sorted({p.topic for p in left}))} were deleted or changed: checking again."
             )
         if begin:
             new = sorted({p.topic for p in begin})
@@ -225,7 +225,7 @@ class Session:
         self.status.stopped = stopped
 
     def _read(self) -> None:
-        """Take in what Kafka has; with a full batch, wait for the warehouse instead."""
+        """Read from Kafka; with a full batch, wait for the warehouse instead."""
         if self.batch.rows >= self.settings.batch_rows or self.batch.size >= self.settings.batch_bytes:
             if self.sent is not None:
                 wait([self.sent[2]], timeout=0.5)
@@ -236,7 +236,7 @@ class Session:
             self.batch.read[partition] = records[-1].offset + 1
 
     def _due(self) -> bool:
-        """Whether there is something to send, and enough time has gone by since the last."""
+        """Whether there is something to send, and enough time has passed since the last."""
         now = time.monotonic()
         if self.batch.rows or self.batch.rejects:
             full = self.batch.rows >= self.settings.batch_rows or self.batch.size >= self.settings.batch_bytes
@@ -245,33 +245,33 @@ class Session:
 
     def _send(self, committer: ThreadPoolExecutor) -> None:
         """Give the batch to the warehouse. One without rows moves partitions past transaction markers."""
-        batch, self.batch = self.batch, Batch()
+        batch, self.batch = self.batch, KafkaBatch()
         if not (batch.rows or batch.rejects):
             self.advanced_at = time.monotonic()
             batch.read = {partition: self.kafka.position(partition) for partition in self.ledger}
         advances = batch.advances(self.ledger)
         if not advances:
             return
-        self._still_the_same({advance.partition.topic for advance in advances})
+        self._check_topic_ids({advance.partition.topic for advance in advances})
         self.sent_at = time.monotonic()
         future = committer.submit(self.warehouse.commit, batch, advances, self.targets, self.topic_ids)
         self.sent = (batch, advances, future)
 
-    def _still_the_same(self, names: set[str]) -> None:
-        """Raise if a topic was deleted since it was read: what was read after that is another topic's.
+    def _check_topic_ids(self, names: set[str]) -> None:
+        """Raise if a topic was deleted since it was read: later records belong to another topic.
 
-        A topic that has its id still had it when its records were fetched.
+        If a topic has the same id now, it had it when its records were fetched.
         """
         now = self.kafka.topics(names)
-        if gone := sorted(n for n in names if n not in now or now[n].id != self.topic_ids[n]):
-            raise KafkaUnavailable(f"{', '.join(gone)} vanished or was made again: nothing of it is loaded.")
+        if missing := sorted(n for n in names if n not in now or now[n].id != self.topic_ids[n]):
+            raise KafkaUnavailable(f"{', '.join(missing)} was deleted or recreated: nothing of it is loaded.")
 
-    def _settle(self, *, patiently: bool = False) -> None:
-        """See whether the batch on its way has arrived; raises its trouble."""
+    def _settle(self, *, block: bool = False) -> None:
+        """Take the result of the batch being committed, if it is there; raises its error."""
         if self.sent is None:
             return
         batch, advances, future = self.sent
-        while patiently and not future.done():
+        while block and not future.done():
             wait([future], timeout=1)
             self.status.write()
         if not future.done():

@@ -1,9 +1,9 @@
 """RAW.CATCHMENT.OFFSETS: how far each partition is loaded. Changed in the transaction of the rows, by comparison.
 
-Two loaders never double rows: an advance names the offset that it goes on from, and the one that comes second finds
-another. A loader that was frozen until its transaction was ended by someone else commits nothing: the last statement
-before COMMIT looks for its own advance, which is gone with the transaction (see `Advanced.holds`). If it was ended
-after that, COMMIT has nothing to do, and the next advance, or the next look at the ledger, finds out.
+Two loaders never duplicate rows: an advance names the offset that it starts from, and the second one finds another
+offset. A loader that was frozen until its transaction was ended by someone else commits nothing: the last statement
+before COMMIT checks its own advance, which was rolled back with the transaction (see `Advanced.verify`). If it was
+ended after that, COMMIT has nothing to do, and the next advance, or the next check of the ledger, notices.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class LostRace(CatchmentError):
 
 @dataclass(frozen=True)
 class Position:
-    """Where a partition stands in the ledger; `topic_id` is Kafka's id of the topic that it was read from."""
+    """A partition's place in the ledger; `topic_id` is Kafka's id of the topic that it was read from."""
 
     next_offset: int
     topic_id: str | None
@@ -73,7 +73,7 @@ class Advanced:
     name: str
     count: int
 
-    def holds(self) -> None:
+    def verify(self) -> None:
         """Raise `LostRace` unless the advance is still in this transaction."""
         self.cursor.execute(_MINE, (self.name,))
         ((found,),) = self.cursor.fetchall()
@@ -95,8 +95,8 @@ def advance(
         }
         for a in advances
     ]
-    moment = sql_time(at)
-    cursor.execute(_ADVANCE, (json.dumps(changes), name, moment, name, moment))
+    updated_at = sql_time(at)
+    cursor.execute(_ADVANCE, (json.dumps(changes), name, updated_at, name, updated_at))
     ((inserted, updated),) = cursor.fetchall()
     if int(inserted) + int(updated) != len(advances):
         raise LostRace(

@@ -11,7 +11,7 @@ from catchment.errors import NeedsPerson
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ReplayRequest:
     """What a person asked for: some partitions of a topic (none: all), from and to an offset, or from and to a time.
 
     `to_offset` is the last one that is wanted; `to_time` is exclusive, and without it all that is loaded is meant.
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Range:
+class OffsetRange:
     """Offsets of one partition, the end exclusive."""
 
     partition: Partition
@@ -66,7 +66,7 @@ class Known:
     at_to: int | None = None
 
 
-def ranges(request: Request, known: Mapping[Partition, Known]) -> tuple[Range, ...]:
+def ranges(request: ReplayRequest, known: Mapping[Partition, Known]) -> tuple[OffsetRange, ...]:
     """What is replayed. Raises NeedsPerson for offsets that Kafka no longer has, or that are not loaded yet."""
     found = []
     for partition, facts in known.items():
@@ -83,7 +83,7 @@ def ranges(request: Request, known: Mapping[Partition, Known]) -> tuple[Range, .
             end = facts.loaded if request.to_time is None or facts.at_to is None else facts.at_to
         end = min(end, facts.loaded)
         if start < end:
-            found.append(Range(partition, start, end))
+            found.append(OffsetRange(partition, start, end))
         elif request.from_offset is not None:
             raise NeedsPerson(
                 f"{partition} is loaded up to offset {facts.loaded - 1}: {start} and later come by themselves. "

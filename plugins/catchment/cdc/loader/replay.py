@@ -1,8 +1,8 @@
-"""Replay: a range of offsets from Kafka into raw again, in place of the rows that are there.
+"""Replay: load a range of Kafka offsets into raw again, replacing the rows that are there.
 
 Each slice is one transaction: the range's rows and rejects are deleted, what Kafka has is inserted, and dbt's watermark
 goes back to the slice's start, so that the current state takes it in. The loader's own offsets never move, and nothing
-beyond them is touched, so the loader may go on meanwhile.
+beyond them is touched, so the loader can keep running.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from catchment.cdc.loader.batch import Batch, Partition
+from catchment.cdc.loader.batch import KafkaBatch, Partition
 from catchment.cdc.loader.kafka import Kafka, KafkaUnavailable
-from catchment.cdc.loader.ranges import Known, Range, Request, ranges
+from catchment.cdc.loader.ranges import Known, OffsetRange, ReplayRequest, ranges
 from catchment.cdc.loader.rows import Record
-from catchment.cdc.loader.warehouse import Warehouse
+from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import RefusedRows, Target, Writer
 from catchment.errors import NeedsPerson, WarehouseUnavailable
 from catchment.warehouse.ledger import sql_time
@@ -26,7 +26,7 @@ from catchment.warehouse.session import Cursor
 WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
 SLICE_ROWS = 50_000
 SLICE_BYTES = 64_000_000
-PATIENCE = 30.0  # seconds without a record or a step forward
+STALL_SECONDS = 30.0  # without a record or progress
 
 # Rows of our loader have typed columns, rows of Snowflake's sink only their metadata.
 _OURS = "KAFKA_PARTITION = ? AND KAFKA_OFFSET >= ? AND KAFKA_OFFSET < ?"
@@ -40,7 +40,7 @@ _SINKS = (
 class Replayed:
     """What a replay did to one range: rows before and after, and the records that are among the rejects."""
 
-    range: Range
+    range: OffsetRange
     before: int
     after: int
     rejected: int
@@ -49,8 +49,8 @@ class Replayed:
         return f"{self.range}: {self.before} rows before, {self.after} after, {self.rejected} rejected"
 
 
-def plan(request: Request, target: Target, kafka: Kafka, warehouse: Warehouse) -> tuple[Range, ...]:
-    """What a replay would bring again. Raises NeedsPerson where that can't be done."""
+def plan(request: ReplayRequest, target: Target, kafka: Kafka, warehouse: LoaderWarehouse) -> tuple[OffsetRange, ...]:
+    """The ranges that a replay would load again. Raises NeedsPerson when it is not possible."""
     topic = kafka.topics([request.topic]).get(request.topic)
     if topic is None:
         raise NeedsPerson(f"Kafka has no topic {request.topic}: there is nothing to replay from.")
@@ -67,16 +67,16 @@ def plan(request: Request, target: Target, kafka: Kafka, warehouse: Warehouse) -
     return ranges(request, {p: Known(bounds[p][0], loaded[p], at_from.get(p), at_to.get(p)) for p in partitions})
 
 
-def count(found: Range, target: Target, warehouse: Warehouse) -> int:
+def count(found: OffsetRange, target: Target, warehouse: LoaderWarehouse) -> int:
     """How many rows raw has of a range."""
     with warehouse.transaction(f"count rows of {found.partition}") as cursor:
         return _count(cursor, target, found, None)[0]
 
 
 def replay(
-    found: Range, target: Target, kafka: Kafka, warehouse: Warehouse, report: Callable[[Replayed], None]
+    found: OffsetRange, target: Target, kafka: Kafka, warehouse: LoaderWarehouse, report: Callable[[Replayed], None]
 ) -> Replayed:
-    """Bring a range again, slice by slice; each slice is `report`ed when it is committed. Again any number of times."""
+    """Replay a range, slice by slice; each slice is `report`ed when it is committed. Idempotent."""
     before = after = rejected = 0
     for part, batch in _slices(found, kafka):
         done = _replace(part, batch, target, warehouse)
@@ -85,19 +85,19 @@ def replay(
     return Replayed(found, before, after, rejected)
 
 
-def _slices(found: Range, kafka: Kafka) -> Iterator[tuple[Range, Batch]]:
+def _slices(found: OffsetRange, kafka: Kafka) -> Iterator[tuple[OffsetRange, KafkaBatch]]:
     """The records of a range, with the part of it that they are all of."""
-    start, batch = found.start, Batch()
+    start, batch = found.start, KafkaBatch()
     for reached, records in read(kafka, found):
         batch.add(found.partition, records)
         if batch.rows >= SLICE_ROWS or batch.size >= SLICE_BYTES:
-            yield Range(found.partition, start, reached), batch
-            start, batch = reached, Batch()
+            yield OffsetRange(found.partition, start, reached), batch
+            start, batch = reached, KafkaBatch()
     if start < found.end:
-        yield Range(found.partition, start, found.end), batch
+        yield OffsetRange(found.partition, start, found.end), batch
 
 
-def read(kafka: Kafka, found: Range) -> Iterator[tuple[int, list[Record]]]:
+def read(kafka: Kafka, found: OffsetRange) -> Iterator[tuple[int, list[Record]]]:
     """A range's records as Kafka gives them, each time with the offset before which all have been given."""
     kafka.assign({found.partition: found.start})
     reached, moved_at = found.start, time.monotonic()
@@ -107,23 +107,25 @@ def read(kafka: Kafka, found: Range) -> Iterator[tuple[int, list[Record]]]:
         if position > reached:
             reached, moved_at = position, time.monotonic()
             yield reached, [record for record in records if record.offset < found.end]
-        elif time.monotonic() - moved_at > PATIENCE:
+        elif time.monotonic() - moved_at > STALL_SECONDS:
             raise KafkaUnavailable(
-                f"Kafka gave nothing of {found.partition} after offset {reached} for {PATIENCE:.0f} s: try again."
+                f"Kafka gave nothing of {found.partition} after offset {reached} for {STALL_SECONDS:.0f} s: try again."
             )
 
 
-def _replace(part: Range, batch: Batch, target: Target, warehouse: Warehouse) -> Replayed:
+def _replace(part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse) -> Replayed:
     try:
-        return _replace_once(part, batch, target, warehouse, careful=False)
+        return _replace_once(part, batch, target, warehouse, by_file=False)
     except RefusedRows:
         try:
-            return _replace_once(part, batch, target, warehouse, careful=True)
+            return _replace_once(part, batch, target, warehouse, by_file=True)
         except RefusedRows as error:
             raise WarehouseUnavailable(f"The warehouse lost rows of {part} ({error}): try again.") from error
 
 
-def _replace_once(part: Range, batch: Batch, target: Target, warehouse: Warehouse, *, careful: bool) -> Replayed:
+def _replace_once(
+    part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse, *, by_file: bool
+) -> Replayed:
     at = datetime.now(UTC)
     number, start, end = part.partition.number, part.start, part.end
     with warehouse.transaction(f"replay {part}") as cursor:
@@ -134,7 +136,7 @@ def _replace_once(part: Range, batch: Batch, target: Target, warehouse: Warehous
             f"DELETE FROM {REJECTS} WHERE FILE = ? AND ROW_NUMBER >= ? AND ROW_NUMBER < ?",
             (f"kafka://{part.partition}", start, end),
         )
-        writer = Writer(cursor, {target.topic: target}, warehouse.folder, at, careful)
+        writer = Writer(cursor, {target.topic: target}, warehouse.folder, at, by_file)
         refused = writer.write(batch.topics, batch.rejects)
         cursor.execute(
             f"UPDATE {WATERMARKS} SET NEXT_OFFSET = ? WHERE TOPIC = ? AND KAFKA_PARTITION = ? AND NEXT_OFFSET > ?",
@@ -148,7 +150,7 @@ def _replace_once(part: Range, batch: Batch, target: Target, warehouse: Warehous
     return Replayed(part, before, after, len(batch.rejects) + len(refused))
 
 
-def _count(cursor: Cursor, target: Target, part: Range, at: datetime | None) -> tuple[int, int]:
+def _count(cursor: Cursor, target: Target, part: OffsetRange, at: datetime | None) -> tuple[int, int]:
     """The rows that raw has of a range, and those of them that were loaded at `at`."""
     place = (part.partition.number, part.start, part.end)
     cursor.execute(
@@ -161,7 +163,7 @@ def _count(cursor: Cursor, target: Target, part: Range, at: datetime | None) -> 
     return int(ours) + int(sinks), int(now or 0)
 
 
-def _loaded(partitions: list[Partition], target: Target, warehouse: Warehouse) -> dict[Partition, int]:
+def _loaded(partitions: list[Partition], target: Target, warehouse: LoaderWarehouse) -> dict[Partition, int]:
     """The next offset that is not loaded: the loader's, or what follows the newest row where the sink loads."""
     ledger = warehouse.ledger()
     with warehouse.transaction("ask for the newest rows") as cursor:

@@ -14,19 +14,19 @@ RUNBOOK = "docs/runbooks/cdc_topic_stopped.md"
 
 @dataclass(frozen=True)
 class Stopped:
-    """A topic that can't be read on without losing or doubling rows: a person decides."""
+    """A topic that can't be read further without losing or duplicating rows: a person decides."""
 
     topic: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.topic} is not loaded: {self.reason}. The other topics go on. See {RUNBOOK}."
+        return f"{self.topic} is not loaded: {self.reason}. The other topics are loaded. See {RUNBOOK}."
 
 
 def starts(
     topic: Topic, ledger: Mapping[Partition, Position], bounds: Mapping[Partition, tuple[int, int]]
 ) -> dict[Partition, int] | Stopped:
-    """Where each partition of a topic goes on; `bounds` are Kafka's first and next offset of each.
+    """Where to continue reading each partition of a topic; `bounds` are Kafka's first and next offset of each.
 
     A partition that the ledger does not know is read from its first record. A topic is stopped as a whole: its
     partitions hold one table.

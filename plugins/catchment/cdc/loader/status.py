@@ -1,4 +1,4 @@
-"""What the loader says of itself: a small JSON file for health checks, and lines in its log."""
+"""The loader's own status: a small JSON file for health checks, and lines in its log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FRESH = 30.0  # seconds
 
 
 @dataclass
-class Status:
+class LoaderStatus:
     """`state` is starting, loading, waiting or ended; `problem` is why it waits; `stopped` names topics left alone.
 
     `behind` is how many offsets Kafka is ahead of the ledger, transaction markers included, when it was last asked.

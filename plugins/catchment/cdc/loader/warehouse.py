@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catchment.cdc.loader import offsets
-from catchment.cdc.loader.batch import Advance, Batch, Partition
+from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
 from catchment.cdc.loader.offsets import Position
 from catchment.cdc.loader.rows import Rejected
 from catchment.cdc.loader.write import RefusedRows, Target, Writer
@@ -24,7 +24,7 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
-class Warehouse:
+class LoaderWarehouse:
     """An open session. `name` is the loader's: of two with the same name, the newer ends what the older left open."""
 
     session: Session
@@ -33,7 +33,7 @@ class Warehouse:
     _own: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     @classmethod
-    def open(cls, connection: Connection, name: str, **tags: str) -> Warehouse:
+    def open(cls, connection: Connection, name: str, **tags: str) -> LoaderWarehouse:
         """A session for which values are bound by the server: a batch's rows are no part of a statement's text.
 
         Autocommit is off, so that a statement after the end of a transaction that someone else ended does not count
@@ -50,7 +50,7 @@ class Warehouse:
         """End the session; an open transaction is rolled back."""
         self.session.close()
 
-    def end_what_was_left(self) -> None:
+    def abort_open_transactions(self) -> None:
         """End the open transactions of a loader of this name: one that was killed keeps its lock for long."""
         with explained("list open transactions"), self._cursor() as cursor:
             cursor.execute("SHOW TRANSACTIONS")
@@ -83,7 +83,7 @@ class Warehouse:
 
     def commit(
         self,
-        batch: Batch,
+        batch: KafkaBatch,
         advances: Sequence[Advance],
         targets: Mapping[str, Target],
         topic_ids: dict[str, str],
@@ -94,10 +94,10 @@ class Warehouse:
         it can be unknown whether the batch was committed: read the ledger again.
         """
         try:
-            return self._load(batch, advances, targets, topic_ids, careful=False)
+            return self._load(batch, advances, targets, topic_ids, by_file=False)
         except RefusedRows:
             try:
-                return self._load(batch, advances, targets, topic_ids, careful=True)
+                return self._load(batch, advances, targets, topic_ids, by_file=True)
             except RefusedRows as error:
                 raise WarehouseUnavailable(
                     f"The warehouse lost rows of a batch ({error}): it is loaded again."
@@ -105,17 +105,17 @@ class Warehouse:
 
     def _load(
         self,
-        batch: Batch,
+        batch: KafkaBatch,
         advances: Sequence[Advance],
         targets: Mapping[str, Target],
         topic_ids: dict[str, str],
-        careful: bool,
+        by_file: bool,
     ) -> tuple[Rejected, ...]:
         at = datetime.now(UTC)
         with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
             token = f"{self.name} {self._own}-{next(self._numbers)}"
             advanced = offsets.advance(cursor, advances, topic_ids, token, at)
-            return Writer(cursor, targets, self.folder, at, careful, advanced).write(batch.topics, batch.rejects)
+            return Writer(cursor, targets, self.folder, at, by_file, advanced).write(batch.topics, batch.rejects)
 
     @contextmanager
     def transaction(self, work: str) -> Iterator[Cursor]:

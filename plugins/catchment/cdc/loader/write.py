@@ -4,8 +4,8 @@ One INSERT serves all tables of a batch: a statement's own cost, not the rows, i
 and on Snowflake. A file goes to an internal stage under a name of its table, so that each upload takes the place of
 the one before and nothing has to be tidied up; it is read by the statement after it and never again.
 
-Rows that belong to an advance of offsets are written only while it stands: if someone else ended the transaction, the
-statements after that would be a transaction of their own. The last statement sees to it.
+Rows that belong to an advance of offsets are written only while it holds: if someone else ended the transaction, later
+statements would be a transaction of their own. The last statement checks it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COLUMNS = "(RECORD_CONTENT, RECORD_METADATA, KAFKA_PARTITION, KAFKA_OFFSET, LOA
 
 
 class RefusedRows(CatchmentError):
-    """The warehouse can't read a row that we took for JSON: the batch must be loaded the careful way."""
+    """The warehouse can't read a row that we took for JSON: the batch must be loaded by file."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Target:
 class Writer:
     """Writes one batch's rows, if `advanced` is given only while it holds.
 
-    `careful` sends all of them by file, which tells the bad ones from the good.
+    `by_file` sends all of them as files: COPY says which rows are bad.
     """
 
     cursor: Cursor
     targets: Mapping[str, Target]
     folder: str
     at: datetime
-    careful: bool = False
+    by_file: bool = False
     advanced: Advanced | None = None
 
     def write(self, topics: Mapping[str, Lines], rejects: Sequence[Rejected]) -> tuple[Rejected, ...]:
@@ -61,7 +61,7 @@ class Writer:
 
         Raises `LostRace` when the advance does not hold, and `RefusedRows`.
         """
-        few = {} if self.careful else _few(topics)
+        few = {} if self.by_file else _few(topics)
         refused: list[Rejected] = []
         for topic in topics.keys() - few.keys():
             refused += self._copy(self.targets[topic], topics[topic])
@@ -70,7 +70,7 @@ class Writer:
         if few:
             self._insert(few)
         elif self.advanced:
-            self.advanced.holds()
+            self.advanced.verify()
         return tuple(refused)
 
     def _insert(self, topics: Mapping[str, Lines]) -> None:
@@ -86,7 +86,7 @@ class Writer:
         inserted = sum(int(count) for count in self.cursor.fetchall()[0])
         expected = sum(rows.count for rows in topics.values())
         if not inserted and self.advanced:
-            self.advanced.holds()
+            self.advanced.verify()
         if inserted != expected:
             raise RefusedRows(f"{inserted} of {expected} rows were inserted")
 

@@ -1,4 +1,4 @@
-"""What the shards and Connect hold before the application writes: schema, first rows, replication, connectors."""
+"""Seeds the shards and Connect before the application writes: schema, first rows, replication, connectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from local.settings import ROOT, SHARD, Settings
 SCHEMA = ROOT / "local" / "application" / "schema.sql"
 
 
-def lay(
+def seed_shards(
     settings: Settings, credentials: Credentials, environment: Mapping[str, str], *, shards: Iterable[str], rows: bool
 ) -> None:
     """Give the shards (by their services' names) the application's schema, first rows and what replication needs.

@@ -1,4 +1,4 @@
-"""All that is known of one Debezium source at one moment, and what a run measures of it for the next one to compare."""
+"""Everything known about one Debezium source, and what a run stores for the next one to compare with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catchment.cdc.connect import Running, Status
+from catchment.cdc.connect import ConnectorStatus, Running
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
@@ -16,8 +16,8 @@ from catchment.cdc.health.policy import Policy, State
 
 
 @dataclass(frozen=True)
-class Look:
-    """All that is known of one source."""
+class Observation:
+    """Everything known about one source."""
 
     shard: Shard
     facts: Facts
@@ -34,7 +34,7 @@ class Look:
         return None if isinstance(self.facts.running, Unknown) else self.facts.running.get(self.name)
 
     @property
-    def status(self) -> Status | None:
+    def status(self) -> ConnectorStatus | None:
         return self.running.status if self.running else None
 
     @property
@@ -54,7 +54,7 @@ class Look:
         return "\n".join(task.trace for task in self.status.failed) or self.status.trace if self.status else ""
 
     @property
-    def says_it_is(self) -> str:
+    def reported_state(self) -> str:
         """The connector's own word for its state."""
         return self.status.state if self.status else "nothing"
 
@@ -62,17 +62,17 @@ class Look:
         seen = self.history.recent(self.name, self.now)
         return seen.detail.get(key) if seen else None
 
-    def says(self, state: State, sentence: str, *, explained: bool = False) -> Assessment:
+    def describe(self, state: State, sentence: str, *, explained: bool = False) -> Assessment:
         return Assessment(self.name, state, f"{self.name}: {sentence}", explained=explained)
 
 
-def measured(look: Look) -> dict[str, Any]:
+def measured(observed: Observation) -> dict[str, Any]:
     """What this run measured, and since when the slot is idle or does not move: the next run compares."""
-    tasks = [task.state for task in look.status.tasks] if look.status else []
-    detail: dict[str, Any] = {"connector": look.says_it_is, "tasks": tasks}
-    database, now = look.database, look.now.isoformat()
+    tasks = [task.state for task in observed.status.tasks] if observed.status else []
+    detail: dict[str, Any] = {"connector": observed.reported_state, "tasks": tasks}
+    database, now = observed.database, observed.now.isoformat()
     if isinstance(database, Unknown):
-        return detail | {"database": database.because} | _generation(look, None)
+        return detail | {"database": database.because} | _generation(observed, None)
     slot = database.slot
     detail |= {
         "wal": database.wal,
@@ -82,35 +82,39 @@ def measured(look: Look) -> dict[str, Any]:
     }
     if isinstance(slot, Slot):
         detail |= {"flush": slot.confirmed_flush, "flush_since": now, "flush_wal": database.wal}
-        if look.before("flush") == slot.confirmed_flush:
-            detail |= {key: look.before(key) for key in ("flush_since", "flush_wal")}
+        if observed.before("flush") == slot.confirmed_flush:
+            detail |= {key: observed.before(key) for key in ("flush_since", "flush_wal")}
     if slot is None or (isinstance(slot, Slot) and not slot.active):
-        detail["inactive_since"] = _inactive_since(look)
-    return detail | _generation(look, slot if isinstance(slot, Slot) else None)
+        detail["inactive_since"] = _inactive_since(observed)
+    return detail | _generation(observed, slot if isinstance(slot, Slot) else None)
 
 
-def _generation(look: Look, slot: Slot | None) -> dict[str, Any]:
-    """Which slot this is. A count of transactions that fell, with no reset and no new epoch since it was seen, tells
-    that the slot is another one; remembered until an epoch begins."""
-    seen = look.history.last(look.name)
+def _generation(observed: Observation, slot: Slot | None) -> dict[str, Any]:
+    """Identifies the slot. A transaction count that fell without a reset or a new epoch means that this is another
+    slot; remembered until an epoch begins."""
+    seen = observed.history.last(observed.name)
     before = seen.detail.get("generation") if seen else None
-    now = {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": look.now.isoformat()} if slot else before
+    now = (
+        {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": observed.now.isoformat()}
+        if slot
+        else before
+    )
     kept: dict[str, Any] = {"generation": now} if now else {}
     replaced_at = seen.detail.get("replaced_at") if seen else None
     if slot and before and before["counted_since"] == slot.counted_since and slot.decoded < before["decoded"]:
         replaced_at = before["at"]
-    epoch = {} if isinstance(look.facts.epochs, Unknown) else look.facts.epochs
-    began = epoch.get(look.shard.name)
+    epoch = {} if isinstance(observed.facts.epochs, Unknown) else observed.facts.epochs
+    began = epoch.get(observed.shard.name)
     if replaced_at and not (began and began >= datetime.fromisoformat(str(replaced_at))):
         kept["replaced_at"] = replaced_at
     return kept
 
 
-def _inactive_since(look: Look) -> str:
-    """Since when nobody reads the slot; an action on the connector in between starts the count anew."""
-    before, acted = look.before("inactive_since"), look.history.last_action(look.name)
+def _inactive_since(observed: Observation) -> str:
+    """Since when nobody reads the slot; an action on the connector resets it."""
+    before, acted = observed.before("inactive_since"), observed.history.last_action(observed.name)
     if before is None:
-        return look.now.isoformat()
+        return observed.now.isoformat()
     idle = datetime.fromisoformat(str(before))
     return max(idle, acted.at).isoformat() if acted else idle.isoformat()
 

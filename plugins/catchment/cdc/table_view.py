@@ -1,6 +1,6 @@
-"""A table seen from one side: the shard's own, or the warehouse's current state. The questions are the same SQL.
+"""One table as a comparison reads it: on the shard, or in the warehouse's current state. Both run the same SQL.
 
-Rows are parted by the first column of the key: whole numbers in their own order, everything else by its text.
+Rows are split by the first column of the key: whole numbers in their own order, everything else by its text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True)
-class Range:
+class KeyRange:
     """Rows whose first key column is at least `low` and below `high`, as texts; None is no bound."""
 
     low: str | None = None
@@ -31,10 +31,10 @@ class Range:
     def __str__(self) -> str:
         return f"{self.low or '…'} to {self.high or '…'}"
 
-    def cut(self, bounds: Sequence[str]) -> tuple[Range, ...]:
+    def cut(self, bounds: Sequence[str]) -> tuple[KeyRange, ...]:
         """The ranges between these bounds, which are sorted and inside."""
         edges = [self.low, *bounds, self.high]
-        return tuple(Range(low, high) for low, high in pairwise(edges))
+        return tuple(KeyRange(low, high) for low, high in pairwise(edges))
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Digest:
 
 
 @dataclass(frozen=True)
-class Side:
-    """One table of one shard on one side. `relation` and `where` say which rows, `query` runs a statement."""
+class TableView:
+    """One table of one shard in one database. `relation` and `where` select the rows, `query` runs a statement."""
 
     dialect: Dialect
     query: Query
@@ -56,7 +56,7 @@ class Side:
     where: str = "TRUE"
 
     def name(self, column: str) -> str:
-        """A column in this side's SQL. Snowflake's own names are in capitals, so there it is not quoted."""
+        """A column in this database's SQL. Snowflake's own names are in capitals, so there it is not quoted."""
         return f'"{column}"' if self.dialect is Dialect.POSTGRES else column
 
     def text(self, column: str) -> str:
@@ -80,7 +80,7 @@ class Side:
         (row,) = self.query(f"SELECT COUNT(*) FROM {self.relation} WHERE {self.where}")
         return int(row[0])
 
-    def bounds(self, within: Range, parts: int) -> tuple[str, ...]:
+    def bounds(self, within: KeyRange, parts: int) -> tuple[str, ...]:
         """Up to `parts - 1` bounds that cut a range into parts of as many rows."""
         sql = (
             f"SELECT MIN(k) FROM (SELECT k, NTILE({parts}) OVER (ORDER BY k) AS part FROM "
@@ -90,7 +90,7 @@ class Side:
         found = [str(k) for (k,) in self.query(sql)]
         return tuple(dict.fromkeys(bound for bound in found[1:] if bound != found[0]))
 
-    def digests(self, ranges: Sequence[Range]) -> dict[Range, Digest]:
+    def digests(self, ranges: Sequence[KeyRange]) -> dict[KeyRange, Digest]:
         """The digest of each range: one statement, one pass over their rows. The ranges are sorted and apart."""
         sql = (
             "SELECT part, COUNT(*), CAST(SUM(digest) AS VARCHAR) FROM ("
@@ -100,14 +100,14 @@ class Side:
         found = {int(part): Digest(int(rows), int(checksum)) for part, rows, checksum in self.query(sql)}
         return {each: found.get(number, Digest()) for number, each in enumerate(ranges)}
 
-    def rows(self, ranges: Sequence[Range]) -> dict[Key, int]:
+    def rows(self, ranges: Sequence[KeyRange]) -> dict[Key, int]:
         """The digest of every row of these ranges, by its key."""
         keys = ", ".join(self.text(column) for column in self.table.key)
         sql = f"SELECT {keys}, {self.digest} FROM {self.relation} WHERE {self.where} AND {self._within(ranges)}"
         return {tuple(map(str, row[:-1])): int(row[-1]) for row in self.query(sql)}
 
-    def values(self, keys: Iterable[Key], beside: Sequence[str] = ()) -> dict[Key, tuple[Any, ...]]:
-        """The values of the rows with these keys, as texts in the order of `compared`, then the columns `beside`."""
+    def values(self, keys: Iterable[Key], extra: Sequence[str] = ()) -> dict[Key, tuple[Any, ...]]:
+        """The values of the rows with these keys, as texts in the order of `compared`, then the columns `extra`."""
         wanted = list(keys)
         if not wanted:
             return {}
@@ -116,7 +116,7 @@ class Side:
         first = ", ".join(dict.fromkeys(self._literal(key[0]) for key in wanted))
         whole = ", ".join(literal(joined_key(key), self.dialect) for key in wanted)
         sql = (
-            f"SELECT {', '.join([*selected, *beside])} FROM {self.relation} "
+            f"SELECT {', '.join([*selected, *extra])} FROM {self.relation} "
             f"WHERE {self.where} AND {self._first} IN ({first}) AND {self.key} IN ({whole})"
         )
         width = len(self.table.key)
@@ -124,7 +124,7 @@ class Side:
 
     @property
     def _first(self) -> str:
-        """The expression by which rows are parted."""
+        """The expression by which rows are split."""
         column = self.table.key[0]
         if self.table.columns[column] in _WHOLE:
             return self.name(column)
@@ -137,20 +137,20 @@ class Side:
             return value
         return literal(value, self.dialect)
 
-    def _within(self, ranges: Sequence[Range]) -> str:
+    def _within(self, ranges: Sequence[KeyRange]) -> str:
         """The condition for being in one of the ranges."""
         return " OR ".join(f"({self._inside(each)})" for each in _joined(ranges)).join("()")
 
-    def _inside(self, range_: Range) -> str:
+    def _inside(self, range_: KeyRange) -> str:
         low = [f"{self._first} >= {self._literal(range_.low)}"] if range_.low is not None else []
         high = [f"{self._first} < {self._literal(range_.high)}"] if range_.high is not None else []
         return " AND ".join(low + high) or "TRUE"
 
-    def _part(self, ranges: Sequence[Range]) -> str:
+    def _part(self, ranges: Sequence[KeyRange]) -> str:
         """Which of the sorted ranges a row is in, by bisection: its number."""
         numbers = list(enumerate(ranges))
 
-        def choose(among: Sequence[tuple[int, Range]]) -> str:
+        def choose(among: Sequence[tuple[int, KeyRange]]) -> str:
             if len(among) == 1:
                 return str(among[0][0])
             middle = len(among) // 2
@@ -181,16 +181,16 @@ def joined_key_sql(texts: Sequence[str]) -> str:
 
 
 def differing(one: Mapping[Key, int], other: Mapping[Key, int]) -> list[Key]:
-    """The keys that only one side has, or whose digests differ, sorted."""
+    """The keys that only one of them has, or whose digests differ, sorted."""
     return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
 
 
-def _joined(ranges: Sequence[Range]) -> list[Range]:
+def _joined(ranges: Sequence[KeyRange]) -> list[KeyRange]:
     """Neighbouring ranges as one: a shorter condition."""
-    joined: list[Range] = []
+    joined: list[KeyRange] = []
     for each in ranges:
         if joined and joined[-1].high is not None and joined[-1].high == each.low:
-            joined[-1] = Range(joined[-1].low, each.high)
+            joined[-1] = KeyRange(joined[-1].low, each.high)
         else:
             joined.append(each)
     return joined

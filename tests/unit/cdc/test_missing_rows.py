@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from catchment.cdc.absent import Gone, record, since
 from catchment.cdc.declared import application
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.missing_rows import DeletedKey, record, since
 from catchment.cdc.rebuild import is_snapshot_over
 
 APPLICATION = application()
@@ -17,7 +17,7 @@ USERS = APPLICATION.table("users")
 
 
 def test_a_delete_looks_like_debeziums_and_says_who_wrote_it() -> None:
-    value = record(APPLICATION, S0, USERS, Gone(2, {"id": 7}), 500)
+    value = record(APPLICATION, S0, USERS, DeletedKey(2, {"id": 7}), 500)
     assert (value["op"], value["before"], value["after"]) == ("d", {"id": 7}, None)
     source = value["source"]
     assert (source["connector"], source["name"], source["table"], source["lsn"]) == ("catchment", "s0", "users", 500)

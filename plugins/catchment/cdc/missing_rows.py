@@ -1,9 +1,9 @@
-"""Say that rows are gone which a snapshot did not bring: deleted while nothing was captured.
+"""Find rows that were deleted while nothing was captured, and write deletes for them.
 
-A new epoch's snapshot brings every living row. A key that raw knew before and that has no record since was deleted in
-the gap. Each gets a delete and a tombstone on its own topic and partition, so that raw, current state, history and
-whoever else reads the topic learn of it as of any other delete. Its LSN is one of before the snapshot: whatever the
-new epoch says of the key counts more. `source.connector` is "catchment", so that one can tell them apart.
+The snapshot of a new epoch contains every existing row. A key that raw knew before and that has no record since was
+deleted in the gap. Each gets a delete and a tombstone on its own topic and partition, so raw, current state, history
+and every other consumer see an ordinary delete. Its LSN is older than the snapshot's, so any record of the key in the
+new epoch wins. `source.connector` is "catchment", to tell them from Debezium's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from catchment.cdc.loader.kafka import KafkaUnavailable, arguments
 from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
 
-AT_A_TIME = 5_000
+CHUNK_ROWS = 5_000
 FLUSH_SECONDS = 60
 
 _OFFSET = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
@@ -29,8 +29,8 @@ _PARTITION = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
 
 
 @dataclass(frozen=True)
-class Gone:
-    """A key that the new epoch does not know, and the partition that its records are in."""
+class DeletedKey:
+    """A key without a record in the new epoch, and the partition that its records are in."""
 
     partition: int
     key: Mapping[str, Any]
@@ -38,8 +38,8 @@ class Gone:
 
 def find(
     cursor: Any, application: Application, shard: Shard, table: Table, starts: Mapping[Partition, int]
-) -> list[Gone]:
-    """The keys whose newest record in raw is of before `starts` and no delete."""
+) -> list[DeletedKey]:
+    """The keys whose newest record in raw is older than `starts` and not a delete."""
     new = since(application.topic(shard, table), starts)
     cursor.execute(
         "SELECT key_text, MAX_BY(part, at) FROM ("
@@ -48,7 +48,7 @@ def find(
         f"FROM {application.raw_table(shard, table)} WHERE RECORD_METADATA:key IS NOT NULL) records "
         "GROUP BY key_text HAVING MAX(is_new) = 0 AND MAX_BY(op, at) <> 'd'"
     )
-    return [Gone(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
+    return [DeletedKey(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
 
 
 def since(topic: str, starts: Mapping[Partition, int]) -> str:
@@ -59,26 +59,28 @@ def since(topic: str, starts: Mapping[Partition, int]) -> str:
     return f"NOT ({old})" if old else "TRUE"
 
 
-def still_there(session: Any, application: Application, table: Table, gone: Sequence[Gone]) -> list[Mapping[str, Any]]:
-    """Those of the keys that the shard has all the same: the snapshot skipped them, or they were written just now."""
+def still_on_shard(
+    session: Any, application: Application, table: Table, deleted: Sequence[DeletedKey]
+) -> list[Mapping[str, Any]]:
+    """The keys that the shard still has: the snapshot skipped them, or they were just inserted."""
     types = {column: table.columns[column] for column in table.key}
     columns = ", ".join(f'"{column}" {"text" if kind == "enum" else kind}' for column, kind in types.items())
     same = " AND ".join(
-        f'kept."{column}"{"::text" if kind == "enum" else ""} = gone."{column}"' for column, kind in types.items()
+        f'kept."{column}"{"::text" if kind == "enum" else ""} = deleted."{column}"' for column, kind in types.items()
     )
     found = []
-    for some in _portions(gone):
+    for chunk in _chunks(deleted):
         sql = (
-            f"SELECT gone.place FROM jsonb_to_recordset(%s::jsonb) AS gone(place int, {columns}) "
+            f"SELECT deleted.place FROM jsonb_to_recordset(%s::jsonb) AS deleted(place int, {columns}) "
             f'JOIN "{application.schema}"."{table.name}" AS kept ON {same}'
         )
-        keys = json.dumps([{**each.key, "place": place} for place, each in enumerate(some)])
-        found += [some[place].key for (place,) in database.rows(session, sql, (keys,))]
+        keys = json.dumps([{**each.key, "place": place} for place, each in enumerate(chunk)])
+        found += [chunk[place].key for (place,) in database.rows(session, sql, (keys,))]
     return found
 
 
-def tell(systems: Systems, shard: Shard, table: Table, gone: Sequence[Gone], lsn: int) -> None:
-    """Write a delete and a tombstone for each key. Doing it again changes nothing more."""
+def write_deletes(systems: Systems, shard: Shard, table: Table, deleted: Sequence[DeletedKey], lsn: int) -> None:
+    """Write a delete and a tombstone for each key. Idempotent."""
     from kafka import KafkaProducer  # type: ignore[import-untyped]
     from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
@@ -89,7 +91,7 @@ def tell(systems: Systems, shard: Shard, table: Table, gone: Sequence[Gone], lsn
         )
         try:
             sent = []
-            for each in gone:
+            for each in deleted:
                 key = _encoded(each.key)
                 for value in (_encoded(record(systems.application, shard, table, each, lsn)), None):
                     sent.append(producer.send(topic, key=key, value=value, partition=each.partition))
@@ -100,16 +102,16 @@ def tell(systems: Systems, shard: Shard, table: Table, gone: Sequence[Gone], lsn
             producer.close(timeout=FLUSH_SECONDS)
     except KafkaError as error:
         raise KafkaUnavailable(
-            f"{topic}: not all deletes could be written ({type(error).__name__}: {error}). Doing it again is safe."
+            f"{topic}: not all deletes could be written ({type(error).__name__}: {error}). Run it again: that is safe."
         ) from error
 
 
-def record(application: Application, shard: Shard, table: Table, gone: Gone, lsn: int) -> dict[str, Any]:
+def record(application: Application, shard: Shard, table: Table, deleted: DeletedKey, lsn: int) -> dict[str, Any]:
     """A delete as Debezium writes it. Of `before` only the key is known, as with the default replica identity."""
     now = time.time_ns()
     times = {"ts_ms": now // 1_000_000, "ts_us": now // 1_000, "ts_ns": now}
     return {
-        "before": dict(gone.key),
+        "before": dict(deleted.key),
         "after": None,
         "source": {
             "version": "1",
@@ -132,11 +134,11 @@ def record(application: Application, shard: Shard, table: Table, gone: Gone, lsn
 
 
 def refuse_if_skipped(shard: Shard, table: Table, there: Iterable[Mapping[str, Any]]) -> None:
-    """Raise NeedsPerson when the snapshot skipped rows: then what it did not bring is not known to be gone."""
+    """Raise NeedsPerson when the snapshot skipped rows: then a missing row need not be a deleted one."""
     keys = [json.dumps(dict(key)) for key in there]
     if keys:
         raise NeedsPerson(
-            f"{shard.name}.{table.name}: the snapshot did not bring {len(keys):,} rows that the shard has, such as "
+            f"{shard.name}.{table.name}: the snapshot did not contain {len(keys):,} rows that the shard has, such as "
             f"{', '.join(keys[:3])}. No delete was written. Re-snapshot the table (docs/runbooks/cdc_resnapshot.md), "
             "then clear this task."
         )
@@ -152,5 +154,5 @@ def _encoded(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _portions(gone: Sequence[Gone]) -> Iterator[Sequence[Gone]]:
-    return (gone[start : start + AT_A_TIME] for start in range(0, len(gone), AT_A_TIME))
+def _chunks(deleted: Sequence[DeletedKey]) -> Iterator[Sequence[DeletedKey]]:
+    return (deleted[start : start + CHUNK_ROWS] for start in range(0, len(deleted), CHUNK_ROWS))

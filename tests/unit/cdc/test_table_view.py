@@ -13,45 +13,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from catchment.cdc.compare_sides import Digest, Range, Side, differing, joined_key
-from catchment.cdc.compare_text import Dialect, Kind, alike, kind_of
+from catchment.cdc.compare_text import ColumnKind, Dialect, alike, kind_of
 from catchment.cdc.compare_warehouse import CurrentState
 from catchment.cdc.declared import Table, application
+from catchment.cdc.table_view import Digest, KeyRange, TableView, differing, joined_key
 
 APPLICATION = application()
 SMALL = Table(name="small", key=("id",), columns={"id": "bigint", "name": "text"})
 numbers = st.sets(st.integers(-50, 50), max_size=9)
 
 
-def sqlite(rows: dict[int, str | None]) -> Side:
+def sqlite(rows: dict[int, str | None]) -> TableView:
     """A side whose database is SQLite: what Postgres and Snowflake have in common, it has too."""
     database = sqlite3.connect(":memory:")
     database.create_function("MD5", 1, lambda text: None if text is None else hashlib.md5(text.encode()).hexdigest())
     database.create_function("TRANSLATE", 3, lambda text, old, new: text.translate(str.maketrans(old, new)))
     database.execute("CREATE TABLE small (id INTEGER PRIMARY KEY, name TEXT)")
     database.executemany("INSERT INTO small VALUES (?, ?)", rows.items())
-    return Side(Dialect.POSTGRES, lambda sql: database.execute(sql).fetchall(), "small", SMALL)
+    return TableView(Dialect.POSTGRES, lambda sql: database.execute(sql).fetchall(), "small", SMALL)
 
 
 @given(ids=numbers, bounds=st.sets(st.integers(-60, 60), max_size=12))
 def test_every_row_is_in_the_one_range_that_it_belongs_to(ids: set[int], bounds: set[int]) -> None:
-    ranges = Range().cut([str(bound) for bound in sorted(bounds)])
+    ranges = KeyRange().cut([str(bound) for bound in sorted(bounds)])
     digests = sqlite(dict.fromkeys(ids, "x")).digests(ranges)
     assert {each: digest.rows for each, digest in digests.items()} == {
         each: sum(_inside(n, each) for n in ids) for each in ranges
     }
 
 
-def _inside(number: int, range_: Range) -> bool:
+def _inside(number: int, range_: KeyRange) -> bool:
     return (range_.low is None or number >= int(range_.low)) and (range_.high is None or number < int(range_.high))
 
 
 @given(ids=numbers, parts=st.integers(2, 6))
 def test_bounds_cut_a_range_into_parts_without_losing_a_row(ids: set[int], parts: int) -> None:
     side = sqlite(dict.fromkeys(ids, "x"))
-    bounds = side.bounds(Range(), parts)
+    bounds = side.bounds(KeyRange(), parts)
     assert [int(bound) for bound in bounds] == sorted({int(bound) for bound in bounds})
-    assert sum(digest.rows for digest in side.digests(Range().cut(bounds)).values()) == len(ids)
+    assert sum(digest.rows for digest in side.digests(KeyRange().cut(bounds)).values()) == len(ids)
     assert len(bounds) <= parts - 1
 
 
@@ -59,18 +59,18 @@ def test_bounds_cut_a_range_into_parts_without_losing_a_row(ids: set[int], parts
 def test_a_sum_tells_that_one_value_differs(ids: set[int], at: int) -> None:
     rows: dict[int, str | None] = dict.fromkeys(ids, "x")
     other = {**rows, sorted(ids)[at % len(ids)]: "y"}
-    assert sqlite(rows).digests([Range()]) != sqlite(other).digests([Range()])
-    assert len(differing(sqlite(rows).rows([Range()]), sqlite(other).rows([Range()]))) == 1
+    assert sqlite(rows).digests([KeyRange()]) != sqlite(other).digests([KeyRange()])
+    assert len(differing(sqlite(rows).rows([KeyRange()]), sqlite(other).rows([KeyRange()]))) == 1
 
 
 @pytest.mark.parametrize("pair", [(None, ""), (None, "-"), ("1:x", "x"), ("a", "a "), ("", "-")])
 def test_null_and_lookalikes_have_digests_of_their_own(pair: tuple[str | None, str | None]) -> None:
-    one, other = (sqlite({1: value}).digests([Range()])[Range()] for value in pair)
+    one, other = (sqlite({1: value}).digests([KeyRange()])[KeyRange()] for value in pair)
     assert one != other
 
 
 def test_an_empty_range_is_a_digest_of_nothing() -> None:
-    assert sqlite({}).digests([Range()]) == {Range(): Digest()}
+    assert sqlite({}).digests([KeyRange()]) == {KeyRange(): Digest()}
 
 
 @given(st.lists(st.lists(st.text(max_size=4), min_size=2, max_size=2).map(tuple), min_size=2, max_size=2, unique=True))
@@ -95,12 +95,12 @@ class Recorder:
 def test_all_that_the_warehouse_is_asked_parses_as_snowflake(table: Table) -> None:
     cursor = Recorder()
     state = CurrentState(cursor, APPLICATION, APPLICATION.shards[0])
-    side = state.side(table, 5)
+    side = state.view(table, 5)
     side.count()
-    side.bounds(Range(), 4)
-    side.digests(Range().cut(["1", "2", "30"]))
-    side.rows([Range("1", "2"), Range("2", None)])
-    state.everything(table).values([tuple("1" for _ in table.key)], beside=("_IS_DELETED", "_LSN"))
+    side.bounds(KeyRange(), 4)
+    side.digests(KeyRange().cut(["1", "2", "30"]))
+    side.rows([KeyRange("1", "2"), KeyRange("2", None)])
+    state.everything(table).values([tuple("1" for _ in table.key)], extra=("_IS_DELETED", "_LSN"))
     state.changed(table, 5)
     assert len(cursor.statements) == 6
     for text in cursor.statements:
@@ -111,19 +111,19 @@ def test_all_that_the_warehouse_is_asked_parses_as_snowflake(table: Table) -> No
 @pytest.mark.parametrize(
     ("kind", "one", "other", "same"),
     [
-        (Kind.JSON, '{"a": 1.50, "b": [1, 2]}', '{"b":[1,2],"a":1.5}', True),
-        (Kind.JSON, '{"a": [1, 2]}', '{"a":[2,1]}', False),
-        (Kind.JSON, "9007199254740993", "9007199254740992", False),
-        (Kind.JSON, "null", None, False),
-        (Kind.ARRAY, "[1, null]", "[1,null]", True),
-        (Kind.NUMBER, "1.50", "1.5", True),
-        (Kind.NUMBER, "NaN", "NaN", True),
-        (Kind.TEXT, "a", "a ", False),
-        (Kind.TEXT, None, None, True),
-        (Kind.JSON, "{broken", "{", False),
+        (ColumnKind.JSON, '{"a": 1.50, "b": [1, 2]}', '{"b":[1,2],"a":1.5}', True),
+        (ColumnKind.JSON, '{"a": [1, 2]}', '{"a":[2,1]}', False),
+        (ColumnKind.JSON, "9007199254740993", "9007199254740992", False),
+        (ColumnKind.JSON, "null", None, False),
+        (ColumnKind.ARRAY, "[1, null]", "[1,null]", True),
+        (ColumnKind.NUMBER, "1.50", "1.5", True),
+        (ColumnKind.NUMBER, "NaN", "NaN", True),
+        (ColumnKind.TEXT, "a", "a ", False),
+        (ColumnKind.TEXT, None, None, True),
+        (ColumnKind.JSON, "{broken", "{", False),
     ],
 )
-def test_the_last_word_goes_by_meaning(kind: Kind, one: str | None, other: str | None, same: bool) -> None:
+def test_the_last_word_goes_by_meaning(kind: ColumnKind, one: str | None, other: str | None, same: bool) -> None:
     assert alike(kind, one, other) is same
 
 

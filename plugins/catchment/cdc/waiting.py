@@ -1,4 +1,4 @@
-"""Waiting for something to become so, and trying again what Connect can't do this second."""
+"""Waiting for a condition, and retrying requests while Connect rebalances."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from catchment.errors import NeedsPerson
 T = TypeVar("T")
 
 
-def until(true: Callable[[], bool], *, seconds: float, otherwise: str, pause: float = 0.5) -> None:
-    """Wait until it is so; raises NeedsPerson with `otherwise` when it is not within `seconds`."""
+def wait_until(true: Callable[[], bool], *, seconds: float, otherwise: str, pause: float = 0.5) -> None:
+    """Poll until `true()` holds. Raises NeedsPerson with `otherwise` if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
@@ -21,8 +21,8 @@ def until(true: Callable[[], bool], *, seconds: float, otherwise: str, pause: fl
         time.sleep(pause)
 
 
-def calmly(ask: Callable[[], T], *, tries: int = 6) -> T:
-    """Ask Connect, and again while its workers share out connectors (409), for up to half a minute."""
+def retry_on_rebalance(ask: Callable[[], T], *, tries: int = 6) -> T:
+    """Send a request to Connect; retry while it rebalances (409), at most about fifteen seconds."""
     for wait in range(1, tries):
         try:
             return ask()
@@ -31,10 +31,10 @@ def calmly(ask: Callable[[], T], *, tries: int = 6) -> T:
     return ask()
 
 
-def runs(connect: Connect, connector: str) -> bool:
-    """Whether the connector and its tasks run. RUNNING is not health, but the least of it."""
+def is_running(connect: Connect, connector: str) -> bool:
+    """Whether the connector and its tasks run. RUNNING alone does not mean healthy."""
     try:
-        status = calmly(lambda: connect.status(connector))
+        status = retry_on_rebalance(lambda: connect.status(connector))
     except NotThere:
         return False
     return status.state == "RUNNING" and bool(status.tasks) and all(t.state == "RUNNING" for t in status.tasks)
