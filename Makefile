@@ -58,8 +58,8 @@ fmt: install ## Format the Python code
 lock: install ## Resolve the requirements*.in anew (needs the network)
 	@$(RUN) local.locks write
 
-bench-extract: install-bench ## API → S3 → warehouse beside dlt and a hand-written loop
-	@$(RUN) bench.extract
+bench-extract: install-bench ## API → S3 → warehouse beside dlt and a hand-written loop (RUNS=5 for the record)
+	@$(RUN) bench.extract --runs $(or $(RUNS),1)
 
 bench-parse: install ## How long Airflow takes to parse the DAG files
 	@$(RUN) bench.parse

@@ -24,7 +24,7 @@ from catchment.warehouse.load import load
 PAGES_PER_SLICE = 4
 
 
-def spec(*, personal: bool, parallel: int) -> SourceSpec:
+def spec(*, personal: tuple[str, ...] = (), parallel: int) -> SourceSpec:
     """The bench's API as a source."""
     return SourceSpec(
         name="bench",
@@ -44,7 +44,7 @@ def spec(*, personal: bool, parallel: int) -> SourceSpec:
                     at="date", start="start-date", end="end-date", slice=timedelta(seconds=1000 * PAGES_PER_SLICE)
                 ),
                 pages=CursorPages(size=1000),
-                personal=("email",) if personal else (),
+                personal=personal,
             ),
         ),
     )
@@ -57,10 +57,10 @@ def main() -> None:
     parser.add_argument("--s3", required=True)
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--parallel", type=int, default=4)
-    parser.add_argument("--personal", action="store_true", help="hash one field of each record")
+    parser.add_argument("--personal", nargs="*", default=(), help="paths of fields to hash in each record")
     parser.add_argument("--warehouse", type=int, help="port of the local warehouse: load, too")
     args = parser.parse_args()
-    source = spec(personal=args.personal, parallel=args.parallel)
+    source = spec(personal=tuple(args.personal), parallel=args.parallel)
     aws = Connection(
         conn_id="aws", login="k", password="s", extra={"endpoint_url": args.s3, "region_name": "us-east-1"}
     )

@@ -1,9 +1,8 @@
 """A vendor's API that costs as little as possible: rows made once, pages sent from memory.
 
 `python -m bench.vendor --port P --rows N [--delay-ms D] [--repeat R]` serves
-`GET /v1/records?start-date=…&end-date=…&cursor=…`, 1,000 rows a page, ChartMogul's manner: `entries`, `cursor`,
 `GET /v1/records?start-date=…&end-date=…&cursor=…`, 1,000 rows a page, in ChartMogul's manner: `entries`, `cursor`,
-for R times as many rows, so that a run ten times as long needs no ten times larger server.
+`has_more`. The pages are served R times over, as other rows, so that a run ten times as long needs no larger server.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ PAGE = 1000
 
 
 def row(number: int, dice: random.Random) -> bytes:
-    """One row of about 440 bytes, like a CRM's."""
+    """One row of about 530 bytes, like a CRM's."""
     return json.dumps(
         {
             "uuid": f"act_{number:010d}-{dice.getrandbits(64):016x}",
@@ -37,7 +36,14 @@ def row(number: int, dice: random.Random) -> bytes:
             "customer-external-id": f"{dice.randrange(10**6):07d}",
             "email": f"user{number}@example.com",
             "description": "purchased the plan " + "".join(dice.choices("abcdefghij ", k=60)),
-            "attributes": {"tags": ["engage", "unit test"], "custom": {"CAC": dice.randrange(1000), "pro": True}},
+            "attributes": {
+                "tags": ["engage", "unit test"],
+                "custom": {
+                    "CAC": dice.randrange(1000),
+                    "pro": True,
+                    "contact": f"Contact {number} <c{number}@example.com>",
+                },
+            },
         },
         ensure_ascii=False,
         separators=(",", ":"),

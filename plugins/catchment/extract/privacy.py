@@ -1,8 +1,8 @@
 """Secret fields are dropped and personal ones hashed, before anything is written.
 
-Only the bytes of the named fields change. A page is read twice: its structure says how many named fields it has, and a
-text search where they are. When both agree, which they do but for odd records, the page is done in one pass; otherwise
-each record is walked field by field (`spans`). The rules hold for rejects, too; one that can't be read well enough to
+Only the bytes of the named fields change. A page is read twice: its structure says how many named fields it has, a text
+search where they are. When both agree, the page is done in one pass; otherwise each record is walked field by field
+(`spans`). The rules hold for rejects, too; one that can't be read well enough to
 apply them is withheld.
 """
 
@@ -12,25 +12,23 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from catchment.errors import NeedsPerson
-from catchment.extract.spans import SIMPLE, STRING, Rules, edited
+from catchment.extract.spans import NESTED, SIMPLE, Rules, edited
 from catchment.extract.splitter import UNREADABLE, Reject
 
 _JSON = msgspec.json.Decoder(msgspec.Raw)
 _TEXT = msgspec.json.Decoder(str)
 _PREFIX = b'"hmac-sha256:'
 _LEAF = re.compile(rb"(" + SIMPLE + rb")(\s*:)?", re.DOTALL)
-_FLAT = rb'[\[{][^\[\]{}"]*(?:' + STRING + rb'[^\[\]{}"]*)*[\]}]'  # an object or a list with none in it
 _ESCAPED_NAME = re.compile(rb'\\u[0-9a-fA-F]{4}[^"\\]*"\s*:')
 _PLAIN_NAME = re.compile(rb'[^"\\/\x00-\x1f\x7f]+')
-_REMEMBERED = 8192  # values whose hashes are kept: the same people come again and again
-Hash = Callable[[bytes], bytes]
+Digest = Callable[[bytes], str]
 
 
 def _withheld(reason: str, record: bytes) -> Reject:
@@ -45,8 +43,12 @@ def hashed(value: str, key: bytes) -> str:
     return "hmac-sha256:" + keyed_digest(key)(plain.encode("utf-8"))
 
 
-def keyed_digest(key: bytes) -> Callable[[bytes], str]:
-    """HMAC-SHA256 under `key` (RFC 2104), as hex digits: a third of the time of `hmac.digest` for short texts."""
+def keyed_digest(key: bytes) -> Digest:
+    """HMAC-SHA256 under `key` (RFC 2104), as hex digits.
+
+    `hmac.digest` takes three times as long for short texts, and lets go of the interpreter's lock for each of them, so
+    that the threads that read pages wait for each other.
+    """
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
     inner, outer = bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
     sha256 = hashlib.sha256
@@ -62,34 +64,29 @@ class Privacy:
             raise NeedsPerson(
                 'Personal fields need a key to hash with: set the password of the connection "catchment_pii".'
             )
-        token = lru_cache(_REMEMBERED)(partial(_hashed_token, keyed_digest(key)))
         self._rules: Rules = {}
-        hide = partial(_hash_leaves, token)
+        hide = partial(_hash_leaves, keyed_digest(key))
         for path in personal:
             _add(self._rules, path, hide)
         for path in secret:
             _add(self._rules, path, lambda _: None)
-        self._pages = _Pages(self._rules, hide) if _Pages.can(self._rules) and not secret else None
+        self._page = _Page(self._rules, hide) if _Page.can(self._rules) and not secret else None
 
     def apply(self, records: list[bytes], rejects: tuple[Reject, ...] = ()) -> tuple[list[bytes], tuple[Reject, ...]]:
         """Records and rejects with the rules applied. A record that can't be read joins the rejects."""
         if not self._rules:
             return records, rejects
         rejects = tuple(self._hide(reject) for reject in rejects)
-        page = self._page(records)
-        if page is not None:
+        if self._page and (page := self._page.apply(records)) is not None:
             return page, rejects
         done: list[bytes] = []
         withheld: list[Reject] = []
         for record in map(bytes, records):
             try:
-                done += self._page([record]) or [self._edited(record)]
+                done.append(self._edited(record))
             except UNREADABLE:
                 withheld.append(_withheld("a personal or secret field of it can't be read", record))
         return done, (*rejects, *withheld)
-
-    def _page(self, records: Sequence[bytes]) -> list[bytes] | None:
-        return self._pages.apply(records) if self._pages else None
 
     def _edited(self, record: bytes) -> bytes:
         _JSON.decode(record)
@@ -112,26 +109,20 @@ def _add(rules: Rules, path: str, rule: Callable[[bytes], bytes | None]) -> None
     rules[last] = rule
 
 
-def _hash_leaves(token: Hash, value: bytes) -> bytes:
+def _hash_leaves(digest: Digest, value: bytes) -> bytes:
     """A string's hash; each leaf's in a list or object. Names of fields stay, and null and "", which name nobody."""
-    if value[:1] not in (b"{", b"["):
-        return token(value)
-    return _LEAF.sub(lambda leaf: leaf[0] if leaf[2] else token(leaf[1]), value)
-
-
-def _hashed_token(digest: Callable[[bytes], str], token: bytes) -> bytes:
-    """The hash of a string, number or boolean as it is spelled in JSON, as a JSON string."""
-    if token in (b"null", b'""'):
-        return token
-    if token.isascii() and b"\\" not in token:
-        plain = token.strip(b'"').strip().lower()
+    if value[0] in b"{[":
+        return _LEAF.sub(lambda leaf: leaf[0] if leaf[2] else _hash_leaves(digest, leaf[1]), value)
+    if value in (b"null", b'""'):
+        return value
+    if value.isascii() and b"\\" not in value:
+        plain = value.strip(b'"').strip().lower()
     else:
-        text = _TEXT.decode(token)
-        plain = unicodedata.normalize("NFC", text).strip().casefold().encode()
+        plain = unicodedata.normalize("NFC", _TEXT.decode(value)).strip().casefold().encode()
     return _PREFIX + digest(plain).encode() + b'"'
 
 
-class _Pages:
+class _Page:
     """Hashes the personal fields of a whole page at once, or says that the page needs a closer look.
 
     A named field that the structure shows has its name in the text, quoted and followed by a colon. So when the text
@@ -145,12 +136,12 @@ class _Pages:
         above, last = _names(rules)
         return bool(last) and not above & last and all(map(_PLAIN_NAME.fullmatch, last))
 
-    def __init__(self, rules: Rules, hide: Hash) -> None:
+    def __init__(self, rules: Rules, hide: Callable[[bytes], bytes]) -> None:
         kind, self._shape = _shape(rules)
         self._decode = msgspec.json.Decoder(kind).decode_lines
         names = [re.escape(name) for name in sorted(_names(rules)[1])]
         name = b'"' + (names[0] if len(names) == 1 else b"(?:" + b"|".join(names) + b")") + b'"'
-        value = SIMPLE + rb"|" + _FLAT
+        value = SIMPLE + rb"|" + NESTED
         self._split = re.compile(rb"(" + name + rb"\s*:\s*)(" + value + rb")?", re.DOTALL).split
         self._hide = hide
 
@@ -162,9 +153,7 @@ class _Pages:
             parts: list[Any] = self._split(text)
             if len(found) != len(records) or _leaves(found, self._shape) != len(parts) // 3:
                 return None
-            if not all(parts[2::3]) or any(part.endswith(b"\\") for part in parts[:-1:3]):
-                return None
-            if b"\\u" in text and _ESCAPED_NAME.search(text):
+            if not all(parts[2::3]) or (b"\\u" in text and _ESCAPED_NAME.search(text)):
                 return None
             parts[2::3] = map(self._hide, parts[2::3])
         except UNREADABLE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,12 +18,17 @@ Replace = Callable[[bytes], bytes | None]
 Rules = dict[bytes, Any]
 """By a field's name (UTF-8): a `Replace`, or the rules for the fields below."""
 
-STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
-SIMPLE = STRING + rb'|[^\s{}\[\]:,"]+'
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+SIMPLE = STRING + rb'|[^\s{}\[\]:,"]++'
+_INNER = rb'[^{}\[\]"]*+(?:' + STRING + rb'[^{}\[\]"]*+)*+'
+NESTED = rb"[\[{]" + _INNER + rb"[\]}]"
+for _ in range(3):  # an object or a list, with a few levels of them below
+    NESTED = rb"[\[{]" + _INNER + rb"(?:" + NESTED + _INNER + rb")*+[\]}]"
 _FIELD = re.compile(rb"\s*(" + STRING + rb")\s*:\s*(?:(" + SIMPLE + rb")\s*,?)?", re.DOTALL)
 _ITEM = re.compile(rb"\s*(?:(" + SIMPLE + rb")\s*,?|(?=[{\[]))", re.DOTALL)
 _COMMA = re.compile(rb"\s*,?")
-_NESTING = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
+_NESTING = re.compile(_INNER + rb"([{}\[\]])", re.DOTALL)
+_DULL = rb'(?:\s*+"(?!(?:%s)")[^"\\]*+"\s*+:\s*+(?:' + SIMPLE + rb"|" + NESTED + rb")\s*+,?+)*+"
 _text = msgspec.json.Decoder(str).decode
 
 
@@ -49,23 +55,30 @@ def _edits(data: bytes, at: int, rules: Rules) -> Iterator[tuple[int, int, bytes
 
 
 def _in_object(data: bytes, at: int, rules: Rules) -> Iterator[tuple[int, int, bytes]]:
-    kept, before = False, at
-    while field := _FIELD.match(data, at):
+    others, first = _others(tuple(rules)), at
+    kept = False
+    while field := _FIELD.match(data, at := others(data, at).end()):  # type: ignore[union-attr]
+        kept = kept or field.start() > first
         start, end = field.span(2)
         if end < 0:  # an object or a list
-            start = field.end()
-            end = _end(data, start)
+            start, end = field.end(), _end(data, field.end())
         at = field.end() if field[2] else _COMMA.match(data, end).end()  # type: ignore[union-attr]
         rule = rules.get(_name(field[1]))
         if isinstance(rule, dict):
             yield from _edits(data, start, rule)
         elif rule and (new := rule(data[start:end])) is not None:
             yield start, end, new
-        elif rule:  # the field goes, with the comma before it, or with the one after it where it is the first
-            yield (before, end, b"") if kept else (field.start(1), at, b"")
-            before = end
+        elif rule:  # the field goes, with the comma before it, or with the one after it where none is left before it
+            yield (data.rindex(b",", 0, field.start(1)), end, b"") if kept else (field.start(1), at, b"")
+            first = first if kept else at
             continue
-        kept, before = True, end
+        kept = True
+
+
+@lru_cache(256)
+def _others(names: tuple[bytes, ...]) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    """Matches the fields that come next, as far as they are simple and have none of the names."""
+    return re.compile(_DULL % b"|".join(map(re.escape, names)), re.DOTALL).match
 
 
 def _name(token: bytes) -> bytes:
@@ -76,8 +89,7 @@ def _end(data: bytes, at: int) -> int:
     """Where the object or list at `at` ends."""
     depth = 0
     for token in _NESTING.finditer(data, at):
-        first = token[0][:1]
-        depth += (first in b"{[") - (first in b"}]")
+        depth += 1 if token[1] in b"{[" else -1
         if not depth:
             return token.end()
     raise ValueError("the text is not JSON")
