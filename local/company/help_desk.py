@@ -16,7 +16,7 @@ MEMBERSHIP_ID = 461_000
 ORGANIZATION_MEMBERSHIP_ID = 771_000_000
 BRAND_ID = 360_001
 AGENT_NAMES = ("Ada", "Bjørn", "Chiara", "Dmitri", "Eun-ji", "Farid", "Gloria", "Hiền")
-GROUPS = ("Support", "Billing", "Technik")
+GROUPS = ("Support", "Billing", "Technik", "Fax & Post")
 DELETED_USER_FIELDS = (
     "id", "url", "name", "email", "created_at", "updated_at", "time_zone", "phone", "shared_phone_number", "photo",
     "locale_id", "locale", "organization_id", "role", "active",
@@ -134,17 +134,17 @@ def help_desk_tables(users: list[User], until: int) -> dict[str, Table]:
 
 def _groups() -> Iterator[Row]:
     for number, name in enumerate(GROUPS):
-        moments = [FOUNDED, FOUNDED + 600 * DAY] if number == 2 else [FOUNDED]
+        moments = [FOUNDED, *{2: [FOUNDED + 600 * DAY], 3: [FOUNDED + 90 * DAY]}.get(number, [])]
         for since, until in versions(moments, FOREVER):
             key = GROUP_ID + number
             record = {
                 "id": key,
                 "url": f"{URL}/groups/{key}.json",
-                "name": f"{name} 🔧" if since > FOUNDED else name,
+                "name": f"{name} 🔧" if number == 2 and since > FOUNDED else name,
                 "description": "",
                 "default": number == 0,
                 "is_public": True,
-                "deleted": False,
+                "deleted": number == 3 and since > FOUNDED,
                 "created_at": utc(FOUNDED),
                 "updated_at": utc(since),
             }

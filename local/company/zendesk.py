@@ -1,7 +1,7 @@
 """The company as Zendesk Support shows it.
 
 The tables of the incremental exports are ordered by (moment of the version, id): an entity appears once, at its newest
-version. The other tables are ordered by id, ratings by (updated_at, id).
+version. The other tables are ordered by id, ratings by (created_at, id).
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def _rating_rows(ticket: Ticket) -> Iterator[Row]:
     moments = [m for m in (ticket.offered, ticket.rated, ticket.rerated) if m < FOREVER]
     key = (RATING_ID + ticket.id,)
     for since, until in versions(moments, FOREVER):
-        yield Row((since, key[0]), key, since, until, (ticket, since))
+        yield Row((ticket.offered, key[0], since), key, since, until, (ticket, since))
 
 
 def _rating(row: Row) -> Record:

@@ -56,8 +56,14 @@ def _list_requests(sandbox: Sandbox, request: Request) -> Reply:
     return as_json(list(sandbox.log))
 
 
+def _count(sandbox: Sandbox, request: Request) -> Reply:
+    """By vendor: requests answered by status, those that a rule spoiled, and the most at one time."""
+    return as_json(sandbox.counts)
+
+
 def _clear_requests(sandbox: Sandbox, request: Request) -> Reply:
     sandbox.log.clear()
+    sandbox.counts.clear()
     return as_json([])
 
 
@@ -139,6 +145,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "faults"): _list_faults,
     ("POST", "faults"): _add_faults,
     ("DELETE", "faults"): _clear_faults,
+    ("GET", "counts"): _count,
     ("GET", "requests"): _list_requests,
     ("DELETE", "requests"): _clear_requests,
     ("GET", "settings"): _settings,
