@@ -67,8 +67,7 @@ class Sandbox:
         self.faults.clear()
         self.log.clear()
         self.counts.clear()
-        self.world.clock.reset()
-        self.world.files.reset()
+        self.world.reset()
         self._start()
 
     def _start(self) -> None:
@@ -107,6 +106,8 @@ class Sandbox:
     def answer(self, vendor: str, mounted: str, request: Request, now: float) -> Delivery:
         """What goes out for one request of a vendor; it is logged."""
         rule = self.faults.decide(mounted, request)
+        if rule is not None and rule.edit is not None:
+            self.world.edit(rule.edit)
         if rule is not None and rule.kind in BEFORE:
             delivery = _instead(rule, vendor, request)
         else:

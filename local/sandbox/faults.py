@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from local.sandbox.edits import Edit
 from local.sandbox.http import Reply, Request
 
 Kind = Literal[
     "status", "retry_after", "no_retry_after", "cut_body", "truncated_json", "invalid_json", "html_200", "timeout",
     "slow", "repeat_page", "cursor_loop", "shift_rows", "drop_field", "string_for_object", "extra_field", "revoke",
-    "html", "redirect", "empty_list",
+    "html", "redirect", "empty_list", "edit",
 ]  # fmt: skip
 BEFORE = ("status", "retry_after", "no_retry_after", "timeout", "revoke", "html_200", "html", "redirect")
 CURSORS = ("cursor", "after_cursor", "end_time", "nextPageToken")
@@ -32,6 +33,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     for `retry_after`, `timeout` and `slow`, `field` for the kinds that change one, `keep` is the share of the body that
     `cut_body` and `truncated_json` let through. `body` is a JSON body for `status` in place of the vendor's usual one.
 
+    `edit` is applied just before the request is answered, whatever the kind; the kind `edit` does nothing else.
     `html` is a page of maintenance, which comes with 200 as well as with 503. `redirect` sends to the same path of
     `to`, as an account that has moved does (301, 302). `empty_list` is a 200 with no records and the end of the list.
     """
@@ -44,6 +46,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seconds: float = 1.0
     body: Any = None
     to: str = ""
+    edit: Edit | None = None
     field: str | None = None
     keep: float = 0.5
 
@@ -101,7 +104,7 @@ class Faults:
         before = self._last.get(mounted)
         if reply.status == 200 and reply.records:
             self._last[mounted] = reply
-        if rule is None:
+        if rule is None or rule.kind == "edit":
             return Delivery(reply)
         if rule.kind in ("slow", "cut_body"):
             cut = int(len(reply.body) * rule.keep) if rule.kind == "cut_body" else None

@@ -160,9 +160,10 @@ class ZendeskApi:
         given = request.param("cursor")
         after = _decode(given) if given else None
         since = None if given else (self._start_time(request, settings, now),)
+        table = self._table(stream)
         hidden = request.param("exclude_deleted") == "true"
-        rows, more = self._table(stream).page(
-            now - MINUTE, size, after=after, since=since, accept=_not_deleted if hidden else None
+        rows, more = table.page(
+            now - MINUTE, size, after=after, since=since, accept=_not_deleted(table) if hidden else None
         )
         cursor = _encode(rows[-1]) if rows else given or _encode_at(int(request.param("start_time") or 0))
         link = url(request.base, request.path, cursor=cursor, include=request.param("include"))
@@ -256,6 +257,10 @@ def _too_many(seconds: int) -> Reply:
     return refusal(429).with_headers(("Retry-After", str(seconds)))
 
 
+def _not_deleted(table: Table) -> Accept:
+    return lambda row: b'"status":"deleted"' not in table.body(row)
+
+
 def _path(request: Request) -> str:
     """The endpoint without its leading slash; the suffix `.json` is optional."""
     return re.sub(r"\.json$", "", request.path.rstrip("/")).removeprefix("/")
@@ -273,11 +278,6 @@ def _reshaped(reply: Reply, shape: str) -> Reply:
     if shape == "list":
         shaped = {"errors": [{"code": code, "title": text}]}
     return replace(reply, body=msgspec.json.encode(shaped))
-
-
-def _not_deleted(row: Row) -> bool:
-    ticket, at = row.data
-    return bool(at < ticket.deleted)
 
 
 def _encode(row: Row) -> str:
