@@ -17,6 +17,8 @@ ORGANIZATION_MEMBERSHIP_ID = 771_000_000
 BRAND_ID = 360_001
 AGENT_NAMES = ("Ada", "Bjørn", "Chiara", "Dmitri", "Eun-ji", "Farid", "Gloria", "Hiền")
 GROUPS = ("Support", "Billing", "Technik", "Fax & Post")
+ERASED = "Permanently Deleted User"
+ERASED_AFTER = 40 * DAY
 DELETED_USER_FIELDS = (
     "id", "url", "name", "email", "created_at", "updated_at", "time_zone", "phone", "shared_phone_number", "photo",
     "locale_id", "locale", "organization_id", "role", "active",
@@ -192,12 +194,20 @@ def _organization_membership(row: Row) -> Record:
 def _deleted_users(users: list[User]) -> Iterator[Row]:
     for user in users:
         if user.inactive < FOREVER:
-            yield Row((0, user.id), (user.id,), max(user.created, user.inactive), FOREVER, user)
+            deleted = max(user.created, user.inactive)
+            erased = deleted + ERASED_AFTER if user.id % 2 else FOREVER
+            for since, until in versions([deleted, erased], FOREVER):
+                yield Row((0, user.id, since), (user.id,), since, until, (user, since == erased))
 
 
 def _deleted_user(row: Row) -> Record:
-    record = row.data.record(row.since)
-    return {name: record[name] for name in DELETED_USER_FIELDS if name in record}
+    """A deleted user; one deleted for good has a name that says so and nothing else (OpenAPI, deleted_users)."""
+    user, erased = row.data
+    record = user.record(row.since)
+    shown = {name: record[name] for name in DELETED_USER_FIELDS if name in record}
+    if erased:
+        return {**dict.fromkeys(shown), "id": user.id, "url": shown["url"], "name": ERASED, "active": False}
+    return shown
 
 
 def _tags(until: int) -> Iterator[Row]:
