@@ -136,9 +136,8 @@ def _instead(rule: Rule, vendor: str, request: Request) -> Delivery:
     """The trouble that comes without asking the vendor."""
     if rule.kind == "timeout":
         return Delivery(Reply(200, b" "), rule.seconds, cut=0)
-    if rule.kind in ("html_200", "html"):
-        status = 200 if rule.kind == "html_200" else rule.status
-        return Delivery(Reply(status, HTML, content_type="text/html; charset=utf-8"))
+    if rule.kind == "html":
+        return Delivery(Reply(rule.status, HTML, content_type="text/html; charset=utf-8"))
     if rule.kind == "redirect":
         target = f"{rule.to}{request.raw_path}" + (f"?{request.query_string}" if request.query_string else "")
         return Delivery(Reply(rule.status, headers=(("Location", target),)))

@@ -16,11 +16,11 @@ from local.sandbox.edits import Edit
 from local.sandbox.http import Reply, Request
 
 Kind = Literal[
-    "status", "retry_after", "no_retry_after", "cut_body", "truncated_json", "invalid_json", "html_200", "timeout",
+    "status", "retry_after", "no_retry_after", "cut_body", "truncated_json", "invalid_json", "timeout",
     "slow", "repeat_page", "cursor_loop", "shift_rows", "drop_field", "string_for_object", "extra_field", "revoke",
     "html", "redirect", "empty_list", "edit",
 ]  # fmt: skip
-BEFORE = ("status", "retry_after", "no_retry_after", "timeout", "revoke", "html_200", "html", "redirect")
+BEFORE = ("status", "retry_after", "no_retry_after", "timeout", "revoke", "html", "redirect")
 CURSORS = ("cursor", "after_cursor", "end_time", "nextPageToken")
 HTML = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>We'll be back soon</h1></body></html>"
 

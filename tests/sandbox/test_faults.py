@@ -33,7 +33,7 @@ EXPORT = "/zendesk/api/v2/incremental/users"
         ("retry_after", {"seconds": 7}, 429),
         ("revoke", {}, 401),
         ("revoke", {"status": 403}, 403),
-        ("html_200", {}, 200),
+        ("html", {"status": 200}, 200),
         ("html", {"status": 503}, 503),
     ],
 )
