@@ -91,7 +91,7 @@ def test_a_refusal_has_the_vendor_s_own_body(server: Server, url: str, error: An
 
 
 def test_html_comes_with_status_200(server: Server) -> None:
-    fault(server, PLANS, "html_200")
+    fault(server, PLANS, "html", status=200)
     assert plans(server).text.startswith("<!DOCTYPE html>")
 
 
