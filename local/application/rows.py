@@ -16,10 +16,9 @@ from typing import Any
 from local.application.chance import long_bytes, long_text
 from local.application.copying import Value, copy
 from local.application.placing import shard_of
-from local.company.billing import TAX_PERCENT, invoices
+from local.company.billing import Line, billed_in, invoices
 from local.company.book import PLANS, Customer, customers
 from local.company.dice import dice, uuid
-from local.company.invoices import CURRENCY
 from local.company.moments import DAY, local_date
 from local.company.people import people
 from local.settings import Settings
@@ -166,10 +165,7 @@ class FirstRows:
     def invoices(self) -> Iterator[Row]:
         for customer in self.book:
             for invoice in invoices(self.seed, customer, self.at):
-                net, worth = invoice.net(self.at), invoice.worth(self.at)
-                tax = net * TAX_PERCENT // 100
-                line = {"plan": PLANS[worth.plan].external_id, "quantity": worth.seats, "amount_in_cents": net + tax}
-                fee = [{"plan": None, "quantity": 1, "amount_in_cents": invoice.setup_fee}]
+                lines = invoice.lines(self.at)
                 yield (
                     subscription_id(customer, invoice.sub.number) * 1_000 + invoice.number,
                     account_id(customer),
@@ -177,12 +173,12 @@ class FirstRows:
                     subscription_id(customer, invoice.sub.number),
                     invoice.external_id,
                     invoice.number,
-                    net,
-                    tax,
-                    CURRENCY,
+                    lines[0].net,
+                    lines[0].tax,
+                    billed_in(customer),
                     1 / (1 + invoice.number / 7),
                     self.at >= invoice.disabled,
-                    {"lines": [line, *(fee if invoice.setup_fee else [])]},
+                    {"lines": [_line(line) for line in lines]},
                     _utc(invoice.start),
                     _utc(invoice.end),
                     local_date(invoice.start),
@@ -236,6 +232,11 @@ def account_id(customer: Customer) -> int:
 
 def subscription_id(customer: Customer, number: int) -> int:
     return account_id(customer) * 100 + number
+
+
+def _line(line: Line) -> dict[str, Any]:
+    plan = None if line.plan is None else PLANS[line.plan].external_id
+    return {"plan": plan, "quantity": line.quantity, "amount_in_cents": line.net + line.tax}
 
 
 def _utc(at: int) -> datetime:

@@ -17,6 +17,7 @@ from local.company.names import PLACES, company_name
 
 CUSTOMERS = 300  # at scale 1, after GROWTH_DAYS
 GROWTH_DAYS = 1057
+TWIN = 0.06  # how often another subscription changes in the same second
 GROWTH = 1.3  # how much faster than linear they arrive
 
 
@@ -149,9 +150,11 @@ def _life(draw: Random, index: int, start: int, until: int) -> list[Change]:
     running: dict[str, tuple[int, int]] = {}
     bought = 0
     at = _near_a_border(draw, start)
+    just: set[str] = set()  # the subscriptions that changed at this very moment
     while at < until:
         kind = draw.random()
-        if not running or (kind < 0.1 and len(running) < 3):
+        others = sorted(running.keys() - just)
+        if not others or (kind < 0.1 and len(running) < 3):
             bought += 1
             sub, plan, seats = (
                 f"sub_{index + 1:07d}_{bought}",
@@ -159,7 +162,7 @@ def _life(draw: Random, index: int, start: int, until: int) -> list[Change]:
                 1 + int(draw.expovariate(0.2)),
             )
         else:
-            sub = draw.choice(sorted(running))
+            sub = draw.choice(others)
             plan, seats = _next_state(draw, kind, *running[sub])
         changes.append(Change(at, sub, plan, seats, PLANS[plan].seat * seats))
         if seats:
@@ -168,6 +171,10 @@ def _life(draw: Random, index: int, start: int, until: int) -> list[Change]:
             del running[sub]
         if not running and draw.random() > 0.5:
             break
+        just.add(sub)
+        if draw.random() < TWIN:
+            continue
+        just.clear()
         wait = draw.expovariate(1 / (140 * DAY)) if running else draw.uniform(5 * DAY, 120 * DAY)
         at = _near_a_border(draw, at + DAY + int(wait))
     return changes

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from local.company.billing import CURRENCY
 from local.company.book import PLANS, Change, Customer
 from local.company.crm import crm_tables
 from local.company.dice import uuid
 from local.company.ids import SOURCES, Ids
-from local.company.invoices import CURRENCY, invoice_table
+from local.company.invoices import invoice_table
 from local.company.moments import (
     DAY,
     FOREVER,
@@ -215,8 +216,8 @@ class ChartMogul:
 
     def _subscription_rows(self, customer: Customer) -> Iterator[Row]:
         for sub in customer.subs:
-            moments = {sub.start, *customer.revisions()}
-            moments |= {c.at for revision in customer.revisions() for c in customer.known(revision)}
+            learned = {0, *(fix.known for fix in customer.fixes.values())}  # also after it was merged into another
+            moments = {sub.start, *learned} | {c.at for moment in learned for c in customer.known(moment)}
             if customer.merged_into is not None:
                 moments.add(customer.gone)
             key = (self.ids.id("sub", sub.external_id),)

@@ -16,7 +16,9 @@ MEMBERSHIP_ID = 461_000
 ORGANIZATION_MEMBERSHIP_ID = 771_000_000
 BRAND_ID = 360_001
 AGENT_NAMES = ("Ada", "Bjørn", "Chiara", "Dmitri", "Eun-ji", "Farid", "Gloria", "Hiền")
-GROUPS = ("Support", "Billing", "Technik")
+GROUPS = ("Support", "Billing", "Technik", "Fax & Post")
+ERASED = "Permanently Deleted User"
+ERASED_AFTER = 40 * DAY
 DELETED_USER_FIELDS = (
     "id", "url", "name", "email", "created_at", "updated_at", "time_zone", "phone", "shared_phone_number", "photo",
     "locale_id", "locale", "organization_id", "role", "active",
@@ -134,17 +136,17 @@ def help_desk_tables(users: list[User], until: int) -> dict[str, Table]:
 
 def _groups() -> Iterator[Row]:
     for number, name in enumerate(GROUPS):
-        moments = [FOUNDED, FOUNDED + 600 * DAY] if number == 2 else [FOUNDED]
+        moments = [FOUNDED, *{2: [FOUNDED + 600 * DAY], 3: [FOUNDED + 90 * DAY]}.get(number, [])]
         for since, until in versions(moments, FOREVER):
             key = GROUP_ID + number
             record = {
                 "id": key,
                 "url": f"{URL}/groups/{key}.json",
-                "name": f"{name} 🔧" if since > FOUNDED else name,
+                "name": f"{name} 🔧" if number == 2 and since > FOUNDED else name,
                 "description": "",
                 "default": number == 0,
                 "is_public": True,
-                "deleted": False,
+                "deleted": number == 3 and since > FOUNDED,
                 "created_at": utc(FOUNDED),
                 "updated_at": utc(since),
             }
@@ -192,12 +194,20 @@ def _organization_membership(row: Row) -> Record:
 def _deleted_users(users: list[User]) -> Iterator[Row]:
     for user in users:
         if user.inactive < FOREVER:
-            yield Row((0, user.id), (user.id,), max(user.created, user.inactive), FOREVER, user)
+            deleted = max(user.created, user.inactive)
+            erased = deleted + ERASED_AFTER if user.id % 2 else FOREVER
+            for since, until in versions([deleted, erased], FOREVER):
+                yield Row((0, user.id, since), (user.id,), since, until, (user, since == erased))
 
 
 def _deleted_user(row: Row) -> Record:
-    record = row.data.record(row.since)
-    return {name: record[name] for name in DELETED_USER_FIELDS if name in record}
+    """A deleted user; one deleted for good has a name that says so and nothing else (OpenAPI, deleted_users)."""
+    user, erased = row.data
+    record = user.record(row.since)
+    shown = {name: record[name] for name in DELETED_USER_FIELDS if name in record}
+    if erased:
+        return {**dict.fromkeys(shown), "id": user.id, "url": shown["url"], "name": ERASED, "active": False}
+    return shown
 
 
 def _tags(until: int) -> Iterator[Row]:

@@ -1,19 +1,17 @@
 """Invoices as ChartMogul shows them, with their line items and transactions.
 
-A line's `amount_in_cents` includes its tax: amount less tax, divided by the months of its period, is the MRR.
+The first line's `amount_in_cents` includes its tax: amount less tax, divided by the months of its period, is the MRR.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.company.billing import TAX_PERCENT, Invoice, invoices
+from local.company.billing import Invoice, Line, billed_in, invoices
 from local.company.book import PLANS, Customer
 from local.company.ids import Ids
 from local.company.moments import DAY, HOUR, utc_millis
 from local.company.table import Record, Row, Table, versions
-
-CURRENCY = "EUR"
 
 
 def invoice_table(ids: Ids, book: list[Customer], until: int) -> Table:
@@ -33,7 +31,7 @@ def _record(ids: Ids, row: Row) -> Record:
     invoice: Invoice = row.data[0]
     at = row.data[1]
     customer = invoice.customer
-    lines = _lines(ids, invoice, at)
+    lines = [_line(ids, invoice, line) for line in invoice.lines(at)]
     disabled = at >= invoice.disabled
     return {
         "uuid": row.key[0],
@@ -42,7 +40,7 @@ def _record(ids: Ids, row: Row) -> Record:
         "external_id": invoice.external_id,
         "date": utc_millis(invoice.start),
         "due_date": utc_millis(invoice.start + 14 * DAY) if invoice.number % 3 else None,
-        "currency": CURRENCY,
+        "currency": billed_in(customer),
         "customer_external_id": customer.external_id,
         "collection_method": "manual" if customer.index % 2 else "automatic",
         "status": "paid" if at >= invoice.paid else "pending",
@@ -57,49 +55,32 @@ def _record(ids: Ids, row: Row) -> Record:
     }
 
 
-def _lines(ids: Ids, invoice: Invoice, at: int) -> list[Record]:
-    change, net = invoice.worth(at), invoice.net(at)
-    tax = net * TAX_PERCENT // 100
-    code = f"00{invoice.sub.plan + 1}" if invoice.number % 2 else None
-    common = {"discount_description": None, "transaction_fees_in_cents": 0, "transaction_fees_currency": CURRENCY}
-    lines: list[Record] = [
-        {
-            "uuid": ids.id("li", invoice.external_id, 1),
-            "external_id": None,
-            "type": "subscription",
-            "subscription_uuid": ids.id("sub", invoice.sub.external_id),
-            "subscription_external_id": invoice.sub.external_id,
-            "subscription_set_external_id": None,
-            "plan_uuid": ids.id("pl", PLANS[change.plan].external_id),
-            "prorated": False,
-            "service_period_start": utc_millis(invoice.start),
-            "service_period_end": utc_millis(invoice.end),
-            "amount_in_cents": net + tax,
-            "quantity": change.seats,
-            "discount_code": "PSO86" if invoice.number == 1 else None,
-            "discount_amount_in_cents": 0,
-            "tax_amount_in_cents": tax,
-            "account_code": code,
-            **common,
-        }
-    ]
-    if invoice.setup_fee:
-        lines.append(
-            {
-                "uuid": ids.id("li", invoice.external_id, 2),
-                "external_id": None,
-                "type": "one_time",
-                "description": "Onboarding – größe L",
-                "amount_in_cents": invoice.setup_fee,
-                "quantity": 1,
-                "discount_code": None,
-                "discount_amount_in_cents": 0,
-                "tax_amount_in_cents": 0,
-                "account_code": "007",
-                **common,
-            }
-        )
-    return lines
+def _line(ids: Ids, invoice: Invoice, line: Line) -> Record:
+    record: Record = {
+        "uuid": ids.id("li", invoice.external_id, line.name),
+        "external_id": None,
+        "type": "one_time" if line.plan is None else "subscription",
+        "amount_in_cents": line.net + line.tax,
+        "quantity": line.quantity,
+        "discount_code": "PSO86" if invoice.number == 1 and line.plan is not None else None,
+        "discount_amount_in_cents": 0,
+        "discount_description": None,
+        "tax_amount_in_cents": line.tax,
+        "transaction_fees_in_cents": 0,
+        "transaction_fees_currency": billed_in(invoice.customer),
+    }
+    if line.plan is None:
+        return record | {"description": line.text, "account_code": "007"}
+    return record | {
+        "subscription_uuid": ids.id("sub", invoice.sub.external_id),
+        "subscription_external_id": invoice.sub.external_id,
+        "subscription_set_external_id": None,
+        "plan_uuid": ids.id("pl", PLANS[line.plan].external_id),
+        "prorated": line.prorated,
+        "service_period_start": utc_millis(line.start),
+        "service_period_end": utc_millis(invoice.start if line.prorated else invoice.end),
+        "account_code": f"00{invoice.sub.plan + 1}" if invoice.number % 2 else None,
+    }
 
 
 def _transactions(ids: Ids, invoice: Invoice, at: int, amount: int) -> list[Record]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from local.company.book import Customer
 from local.company.dice import dice
-from local.company.moments import DAY, FOREVER, FOUNDED, HOUR, MINUTE
+from local.company.moments import DAY, FOREVER, FOUNDED, HOUR, MINUTE, border_after
 from local.company.names import sentence
 from local.company.people import Person, people
 
@@ -77,7 +77,7 @@ class Ticket:
         """All moments at which its record changes, `generated_timestamp` at least."""
         changes = {s.at for s in self.steps} | set(self.touched)
         changes |= {self.deleted, self.scrubbed, self.offered, self.rated, self.rerated}
-        if self.id % 3 == 0 and self.created < REINDEX:
+        if self.id % 3 == 0 and FOUNDED <= self.created < REINDEX:
             changes.add(REINDEX)
         return sorted(c for c in changes if c < FOREVER)
 
@@ -101,6 +101,8 @@ def _tickets(seed: int, customer: Customer, until: int) -> Iterator[Ticket]:
         yield _ticket(dice(seed, "ticket", customer.index, number), customer, number, requester, at)
         number += 1
         at += HOUR + int(draw.expovariate(1 / (232 * DAY)))
+        if draw.random() < 0.05:  # minutes around a month's border in the account's time zone
+            at = border_after(at) + draw.randint(-3, 3) * MINUTE
 
 
 def _ticket(draw: Random, customer: Customer, number: int, requester: Person, at: int) -> Ticket:

@@ -88,6 +88,14 @@ def is_enabled(row: Row) -> bool:
     return bool(row.data[1] < row.data[0].disabled)
 
 
+def is_kept_group(row: Row) -> bool:
+    """Whether the default list of groups shows this one: deleted ones come with `exclude_deleted=false` only.
+
+    So found by people whose groups went missing (estuary/connectors PR 2007).
+    """
+    return not row.data["deleted"]
+
+
 def ticket_body(table: Table, row: Row) -> bytes:
     """A ticket with its metric set beside its own fields, as the export sends it when asked for `metric_sets`."""
     return table.body(row)[:-1] + b',"metric_set":' + msgspec.json.encode(metric_set(row)) + b"}"
@@ -111,6 +119,8 @@ def _zendesk(company: Company, stream: str, at: int) -> Iterator[tuple[Key, byte
     table = company.zendesk.tables[stream]
     moment = at - MINUTE if stream in EXPORTS else at
     for row in table.live(moment):
+        if stream == "groups" and not is_kept_group(row):
+            continue
         yield row.key, ticket_body(table, row) if stream == "tickets" else table.body(row)
 
 

@@ -1,7 +1,7 @@
 """The company as Zendesk Support shows it.
 
 The tables of the incremental exports are ordered by (moment of the version, id): an entity appears once, at its newest
-version. The other tables are ordered by id, ratings by (updated_at, id).
+version. The other tables are ordered by id, ratings by (created_at, id).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from local.company.book import Customer
 from local.company.help_desk import AGENT_ID, AGENT_NAMES, GROUP_ID, URL, User, help_desk_tables
+from local.company.legacy import legacy
 from local.company.moments import DAY, FOREVER, FOUNDED, HOUR, MINUTE, utc
 from local.company.people import Person, people
 from local.company.support import AGENTS, Ticket, tickets
@@ -30,6 +31,7 @@ class Zendesk:
     """The tables of one company's help desk."""
 
     def __init__(self, seed: int, book: list[Customer], until: int) -> None:
+        book = [*legacy(seed), *book]
         self.tickets = tickets(seed, book, until)
         users = [User.agent(number) for number in range(AGENTS)]
         users += [User.person(p, user_id(p), organization_id(p.customer)) for c in book for p in people(seed, c)]
@@ -69,7 +71,7 @@ def _organization_rows(customer: Customer) -> Iterator[Row]:
     created = customer.created + 10 * MINUTE
     bulk = BULK_EDIT + customer.index // BULK_BATCH
     moments = {created, created + 120 * DAY, customer.deleted}
-    if created < BULK_EDIT and customer.deleted > bulk:
+    if FOUNDED <= created < BULK_EDIT and customer.deleted > bulk:
         moments.add(bulk)
     key = (organization_id(customer),)
     for since, until in versions(sorted(m for m in moments if created <= m < FOREVER), FOREVER):
@@ -79,7 +81,7 @@ def _organization_rows(customer: Customer) -> Iterator[Row]:
 def _organization(row: Row) -> Record:
     customer, created, at = row.data
     number = row.key[0]
-    bulk = created < BULK_EDIT and at >= BULK_EDIT + customer.index // BULK_BATCH
+    bulk = FOUNDED <= created < BULK_EDIT and at >= BULK_EDIT + customer.index // BULK_BATCH
     return {
         "id": number,
         "url": f"{URL}/organizations/{number}.json",
@@ -223,7 +225,7 @@ def _rating_rows(ticket: Ticket) -> Iterator[Row]:
     moments = [m for m in (ticket.offered, ticket.rated, ticket.rerated) if m < FOREVER]
     key = (RATING_ID + ticket.id,)
     for since, until in versions(moments, FOREVER):
-        yield Row((since, key[0]), key, since, until, (ticket, since))
+        yield Row((ticket.offered, key[0], since), key, since, until, (ticket, since))
 
 
 def _rating(row: Row) -> Record:

@@ -11,6 +11,7 @@ import gzip
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from local.sandbox import chartmogul, control, google, zendesk
 from local.sandbox.chartmogul import ChartMogulApi
 from local.sandbox.faults import BEFORE, HTML, Delivery, Faults, Rule
 from local.sandbox.google import GoogleApi
-from local.sandbox.http import Reply, Request
+from local.sandbox.http import Reply, Request, as_json
 from local.sandbox.settings import Credentials, Settings
 from local.sandbox.world import World
 from local.sandbox.zendesk import ZendeskApi
@@ -28,6 +29,24 @@ LOG_LENGTH = 100_000
 GZIP_FROM = 1024
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@dataclass
+class Count:
+    """What one vendor answered, by status; what a rule spoiled is counted apart, for it is nobody's doing."""
+
+    answered: Counter[int] = field(default_factory=Counter)
+    spoiled: int = 0
+    most_parallel: int = 0
+
+    def meets(self, parallel: int) -> None:
+        self.most_parallel = max(self.most_parallel, parallel)
+
+    def add(self, status: int, spoiled: bool) -> None:
+        if spoiled:
+            self.spoiled += 1
+        else:
+            self.answered[status] += 1
 
 
 class Sandbox:
@@ -40,14 +59,15 @@ class Sandbox:
         self.faults = Faults()
         self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
         self.parallel: Counter[str] = Counter()
+        self.counts: dict[str, Count] = {}
         self._start()
 
     def reset(self) -> None:
         """Back to the start: clock, limits, settings, faults, edits and log."""
         self.faults.clear()
         self.log.clear()
-        self.world.clock.reset()
-        self.world.files.reset()
+        self.counts.clear()
+        self.world.reset()
         self._start()
 
     def _start(self) -> None:
@@ -73,6 +93,7 @@ class Sandbox:
         request = _request(scope, body, mount)
         vendor = MOUNTS[mount]
         self.parallel[vendor] += 1
+        self.counts.setdefault(vendor, Count()).meets(self.parallel[vendor])
         try:
             if self.settings.latency:
                 await asyncio.sleep(self.settings.latency)
@@ -85,11 +106,14 @@ class Sandbox:
     def answer(self, vendor: str, mounted: str, request: Request, now: float) -> Delivery:
         """What goes out for one request of a vendor; it is logged."""
         rule = self.faults.decide(mounted, request)
+        if rule is not None and rule.edit is not None:
+            self.world.edit(rule.edit)
         if rule is not None and rule.kind in BEFORE:
-            delivery = _instead(rule, vendor)
+            delivery = _instead(rule, vendor, request)
         else:
             delivery = self.faults.spoil(rule, mounted, request, self._reply(vendor, request, now))
         query = f"?{request.query_string}" if request.query_string else ""
+        self.counts.setdefault(vendor, Count()).add(delivery.reply.status, spoiled=rule is not None)
         self.log.append(
             {
                 "method": request.method,
@@ -108,12 +132,17 @@ class Sandbox:
         return self.google.handle(request, self.settings, now)
 
 
-def _instead(rule: Rule, vendor: str) -> Delivery:
+def _instead(rule: Rule, vendor: str, request: Request) -> Delivery:
     """The trouble that comes without asking the vendor."""
     if rule.kind == "timeout":
         return Delivery(Reply(200, b" "), rule.seconds, cut=0)
-    if rule.kind == "html_200":
-        return Delivery(Reply(200, HTML, content_type="text/html; charset=utf-8"))
+    if rule.kind == "html":
+        return Delivery(Reply(rule.status, HTML, content_type="text/html; charset=utf-8"))
+    if rule.kind == "redirect":
+        target = f"{rule.to}{request.raw_path}" + (f"?{request.query_string}" if request.query_string else "")
+        return Delivery(Reply(rule.status, headers=(("Location", target),)))
+    if rule.kind == "status" and rule.body is not None:
+        return Delivery(as_json(rule.body, rule.status))
     status = {"retry_after": 429, "no_retry_after": 429}.get(rule.kind, rule.status)
     if rule.kind == "revoke":
         status = rule.status if rule.status in (401, 403) else 401
@@ -128,9 +157,7 @@ def _refusal(vendor: str, status: int) -> Reply:
     if vendor == "chartmogul":
         return chartmogul.error(status, f"The sandbox was told to answer {status}.")
     if vendor == "zendesk":
-        if status == 403:
-            return zendesk.error(403, zendesk.FORBIDDEN)
-        return zendesk.error(status, "Couldn't authenticate you" if status == 401 else f"Error{status}")
+        return zendesk.refusal(status)
     return google.error(status, f"The sandbox was told to answer {status}.")
 
 

@@ -2,8 +2,8 @@
 
 Behaviour after the vendor's reference and its official clients: `per_page` at most 200 (more is 200), the end of a list
 is `has_more: false`, 40 requests a second and then 429 without Retry-After, 503 beyond 20 at once. Bounds of activities
-are inclusive; one without an offset is in the account's time zone. `/metrics/*` answers for every interval asked for,
-zeros included, up to the current one.
+are inclusive; one without an offset is in the account's time zone, or in UTC: see `Settings.chartmogul_dates`.
+`/metrics/*` answers for every interval asked for, zeros included, up to the current one.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
 
 from local.company import metrics
 from local.company.book import PLANS
-from local.company.moments import FOREVER, ZONE, midnight
+from local.company.moments import FOREVER, ZONE
 from local.company.table import Position, Row, Table
 from local.company.truth import is_enabled, is_valid
 from local.sandbox.http import Refused, Reply, Request, as_json, envelope
-from local.sandbox.limits import RateLimit
+from local.sandbox.limits import AccountLimit
 from local.sandbox.settings import Credentials, Settings
 from local.sandbox.world import World
 
@@ -68,13 +68,13 @@ class ChartMogulApi:
     def __init__(self, world: World, credentials: Credentials) -> None:
         self.world = world
         self.credentials = credentials
-        self.limit = RateLimit(1)
+        self.limit = AccountLimit(1)
 
     def handle(self, request: Request, settings: Settings, now: float, parallel: int) -> Reply:
         """One reply; `now` is a monotonic clock for the limits, `parallel` the number of requests being answered."""
         if parallel > settings.chartmogul_parallel:
             return error(503, "Too many parallel connections.")
-        if not self.limit.take(settings.chartmogul_per_second, now):
+        if not self.limit.by(settings.counting).take(settings.chartmogul_per_second, now):
             return error(429, "Your request rate has exceeded our rate limit.")
         if request.basic is None or request.basic[0] != self.credentials.chartmogul_key:
             return error(401, "No valid API key provided.")
@@ -162,8 +162,9 @@ class ChartMogulApi:
         start, end = request.param("start-date"), request.param("end-date")
         if end and not start:
             raise Refused(error(400, 'Parameter "start-date" is missing', "start-date"))
-        since = (_moment(start, "start-date"),) if start else None
-        before = (_moment(end, "end-date", last=True) + 1,) if end else None
+        zone = ZONE if settings.chartmogul_dates == "account" else UTC
+        since = (_moment(start, "start-date", zone),) if start else None
+        before = (_moment(end, "end-date", zone, last=True) + 1,) if end else None
         backwards = request.param("order") == "-date"
         return self._page(
             request, settings, self._tables["activities"], "entries", at,
@@ -282,16 +283,16 @@ def _position(cursor: str | None, backwards: bool) -> Position | None:
     return tuple(order) if backwards else (*order, FOREVER)
 
 
-def _moment(text: str, param: str, last: bool = False) -> int:
-    """A bound as a moment: a day means its first (or last) second, no offset means the account's time zone."""
+def _moment(text: str, param: str, zone: tzinfo, last: bool = False) -> int:
+    """A bound as a moment: a day means its first (or last) second, no offset means this zone."""
     try:
         if len(text) == 10:
-            day = date.fromisoformat(text)
-            return midnight(day + timedelta(days=1)) - 1 if last else midnight(day)
+            day = date.fromisoformat(text) + timedelta(days=last)
+            return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) - last
         moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
     except ValueError as reason:
         raise Refused(error(400, f'Parameter "{param}" is invalid', param)) from reason
-    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=ZONE)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     return int(seconds) if last else -int(-seconds // 1)
 
 

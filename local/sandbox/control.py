@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from local.company.truth import STREAMS, truth
+from local.sandbox.edits import Edit
 from local.sandbox.faults import Rule
 from local.sandbox.http import Reply, Request, as_json
 
@@ -56,8 +57,29 @@ def _list_requests(sandbox: Sandbox, request: Request) -> Reply:
     return as_json(list(sandbox.log))
 
 
+def _count(sandbox: Sandbox, request: Request) -> Reply:
+    """By vendor: requests answered by status, those that a rule spoiled, and the most at one time."""
+    return as_json(sandbox.counts)
+
+
 def _clear_requests(sandbox: Sandbox, request: Request) -> Reply:
     sandbox.log.clear()
+    sandbox.counts.clear()
+    return as_json([])
+
+
+def _edit(sandbox: Sandbox, request: Request) -> Reply:
+    edits = msgspec.json.decode(request.body, type=list[Edit] | Edit)
+    met = [sandbox.world.edit(edit) for edit in (edits if isinstance(edits, list) else [edits])]
+    return as_json({"records": met})
+
+
+def _list_edits(sandbox: Sandbox, request: Request) -> Reply:
+    return as_json(sandbox.world.editor.applied)
+
+
+def _undo_edits(sandbox: Sandbox, request: Request) -> Reply:
+    sandbox.world.editor.undo()
     return as_json([])
 
 
@@ -139,6 +161,10 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "faults"): _list_faults,
     ("POST", "faults"): _add_faults,
     ("DELETE", "faults"): _clear_faults,
+    ("GET", "counts"): _count,
+    ("GET", "edits"): _list_edits,
+    ("POST", "edits"): _edit,
+    ("DELETE", "edits"): _undo_edits,
     ("GET", "requests"): _list_requests,
     ("DELETE", "requests"): _clear_requests,
     ("GET", "settings"): _settings,

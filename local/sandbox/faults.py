@@ -12,13 +12,15 @@ from typing import Any, Literal
 
 import msgspec
 
+from local.sandbox.edits import Edit
 from local.sandbox.http import Reply, Request
 
 Kind = Literal[
-    "status", "retry_after", "no_retry_after", "cut_body", "truncated_json", "invalid_json", "html_200", "timeout",
+    "status", "retry_after", "no_retry_after", "cut_body", "truncated_json", "invalid_json", "timeout",
     "slow", "repeat_page", "cursor_loop", "shift_rows", "drop_field", "string_for_object", "extra_field", "revoke",
+    "html", "redirect", "empty_list", "edit",
 ]  # fmt: skip
-BEFORE = ("status", "retry_after", "no_retry_after", "timeout", "revoke", "html_200")
+BEFORE = ("status", "retry_after", "no_retry_after", "timeout", "revoke", "html", "redirect")
 CURSORS = ("cursor", "after_cursor", "end_time", "nextPageToken")
 HTML = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>We'll be back soon</h1></body></html>"
 
@@ -27,9 +29,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One kind of trouble.
 
     `match` is a prefix of the path with its mount (`/zendesk/api/v2/incremental`), or with `^` in front a regular
-    expression for "METHOD path?query". `status` is for the kinds `status` and `revoke`, `seconds` for `retry_after`,
-    `timeout` and `slow`, `field` for the kinds that change one, `keep` is the share of the body that `cut_body` and
-    `truncated_json` let through.
+    expression for "METHOD path?query". `status` is for the kinds `status`, `revoke`, `html` and `redirect`, `seconds`
+    for `retry_after`, `timeout` and `slow`, `field` for the kinds that change one, `keep` is the share of the body that
+    `cut_body` and `truncated_json` let through. `body` is a JSON body for `status` in place of the vendor's usual one.
+
+    `edit` is applied just before the request is answered, whatever the kind; the kind `edit` does nothing else.
+    `html` is a page of maintenance, which comes with 200 as well as with 503. `redirect` sends to the same path of
+    `to`, as an account that has moved does (301, 302). `empty_list` is a 200 with no records and the end of the list.
     """
 
     match: str
@@ -38,6 +44,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     times: int = 1
     status: int = 500
     seconds: float = 1.0
+    body: Any = None
+    to: str = ""
+    edit: Edit | None = None
     field: str | None = None
     keep: float = 0.5
 
@@ -95,7 +104,7 @@ class Faults:
         before = self._last.get(mounted)
         if reply.status == 200 and reply.records:
             self._last[mounted] = reply
-        if rule is None:
+        if rule is None or rule.kind == "edit":
             return Delivery(reply)
         if rule.kind in ("slow", "cut_body"):
             cut = int(len(reply.body) * rule.keep) if rule.kind == "cut_body" else None
@@ -116,8 +125,8 @@ class Faults:
 def _change(rule: Rule, request: Request, reply: Reply, before: Reply | None, value: Any) -> None:
     """Change a page's value in place."""
     records = value.get(reply.records) if reply.records else [value]
-    if rule.kind == "cursor_loop":
-        _loop(request, value)
+    if rule.kind in ENVELOPE:
+        ENVELOPE[rule.kind](request, reply.records, value)
     elif rule.kind == "shift_rows" and before is not None:
         records[:0] = msgspec.json.decode(before.body)[before.records][-1:]
     elif rule.kind == "drop_field":
@@ -133,7 +142,18 @@ def _change(rule: Rule, request: Request, reply: Reply, before: Reply | None, va
                 record[field] = "an object was here"
 
 
-def _loop(request: Request, value: dict[str, Any]) -> None:
+def _empty(request: Request, records: str | None, value: dict[str, Any]) -> None:
+    """No records, and the end of the list in whichever words the page has for it."""
+    end = {"has_more": False, "end_of_stream": True, "count": 0, "next_page": None}
+    value.update({field: said for field, said in end.items() if field in value})
+    if records:
+        value[records] = []
+    if "meta" in value:
+        value["meta"] = {"has_more": False, "after_cursor": None, "before_cursor": None}
+        value["links"] = {"next": None, "prev": None}
+
+
+def _loop(request: Request, records: str | None, value: dict[str, Any]) -> None:
     """Point the page at itself and say that there is more."""
     given = {"cursor": "cursor", "after_cursor": "cursor", "end_time": "start_time"}
     for field in CURSORS:
@@ -149,3 +169,6 @@ def _loop(request: Request, value: dict[str, Any]) -> None:
             "after_cursor": request.param("page[after]") or value["meta"]["after_cursor"],
         }
         value["links"]["next"] = f"{request.base}{request.path}?{request.query_string}"
+
+
+ENVELOPE = {"cursor_loop": _loop, "empty_list": _empty}

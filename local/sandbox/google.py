@@ -30,7 +30,7 @@ from local.sandbox.a1 import Range, name, parse
 from local.sandbox.cells import grid_data, unformatted, written
 from local.sandbox.files import COLUMNS, ROWS, File, Sheet
 from local.sandbox.http import Refused, Reply, Request, as_json
-from local.sandbox.limits import RateLimit
+from local.sandbox.limits import SlidingWindow
 from local.sandbox.settings import Credentials, Settings
 from local.sandbox.world import World
 
@@ -73,8 +73,8 @@ class GoogleApi:
     def __init__(self, world: World, credentials: Credentials) -> None:
         self.world = world
         self.credentials = credentials
-        self.reads = RateLimit(60)
-        self.writes = RateLimit(60)
+        self.reads = SlidingWindow(60)
+        self.writes = SlidingWindow(60)
         self.tokens: dict[str, float] = {}
 
     def handle(self, request: Request, settings: Settings, now: float) -> Reply:

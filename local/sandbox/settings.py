@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+from local.sandbox.limits import Counting
 
 GATED = frozenset({"ticket_forms", "sla_policies", "schedules"})
 
@@ -22,18 +24,32 @@ class Credentials:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits as the vendors document them; `gated` streams answer 403, `unshared` spreadsheets too.
+    """Limits as the vendors document them, and the behaviours on which sources disagree.
 
-    `latency` is in seconds, for every vendor request.
+    `gated` streams answer 403, `unshared` spreadsheets too; `latency` is in seconds, for every vendor request.
+
+    - `counting`: how limits are counted, see `limits`.
+    - `zendesk_too_recent`: the status of StartTimeTooRecent. 400 was seen in the world (Airbyte's connector,
+      airbyte PR 23246); other notes say 422.
+    - `zendesk_ratings_by`: what `start_time` and `end_time` of satisfaction ratings mean. The reference says "time of
+      the oldest satisfaction rating"; people found that it is the time of creation (singer-io/tap-zendesk PR 37).
+    - `zendesk_errors`: a word in `error` with a `description` (its exports), an object with title and message
+      (403 is always one), or a list of `errors` with code and title (OpenAPI, `Errors`). It sends all three.
+    - `chartmogul_dates`: the zone of an activities bound without an offset. Metrics are cut in the account's.
     """
 
+    counting: Counting = "sliding"
     chartmogul_per_second: int = 40
     chartmogul_parallel: int = 20
     chartmogul_page: int = 200
+    chartmogul_dates: Literal["account", "utc"] = "account"
     zendesk_per_minute: int = 700
     zendesk_exports_per_minute: int = 10
     zendesk_export_page: int = 1000
     zendesk_list_page: int = 100
+    zendesk_too_recent: Literal[400, 422] = 400
+    zendesk_ratings_by: Literal["created_at", "updated_at"] = "created_at"
+    zendesk_errors: Literal["word", "object", "list"] = "word"
     sheets_reads_per_minute: int = 60
     sheets_writes_per_minute: int = 60
     gated: frozenset[str] = GATED

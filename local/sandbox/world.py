@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from local.company.company import Company
+from local.sandbox.edits import Edit, Editor
 from local.sandbox.files import Files
 
 
@@ -39,10 +40,22 @@ class World:
     def __init__(self, seed: int, scale: float, clock: Clock) -> None:
         self.clock = clock
         self._company = Company.around(seed, scale, clock.now()).built()
+        self.editor = Editor()
         self.files = Files(lambda: self.company.spreadsheets, clock.now)
 
     @property
     def company(self) -> Company:
         if self.clock.now() >= self._company.until:
             self._company = Company.around(self._company.seed, self._company.scale, self.clock.now()).built()
+            self.editor.again(self._company)
         return self._company
+
+    def edit(self, edit: Edit) -> int:
+        """Apply an edit now; the number of records that it met."""
+        return self.editor.apply(self.company, edit, self.clock.now())
+
+    def reset(self) -> None:
+        """No edit was ever made, and the clock is the real one."""
+        self.editor.undo()
+        self.files.reset()
+        self.clock.reset()

@@ -38,9 +38,10 @@ class Server:
     def chartmogul(self, path: str, **params: Any) -> requests.Response:
         return requests.get(f"{self.url}/chartmogul/v1{path}", params=params, auth=(KEY, ""), timeout=10)
 
-    def zendesk(self, path: str, **params: Any) -> requests.Response:
+    def zendesk(self, path: str, allow_redirects: bool = True, **params: Any) -> requests.Response:
         auth = (f"{EMAIL}/token", TOKEN)
-        return requests.get(f"{self.url}/zendesk/api/v2{path}", params=params, auth=auth, timeout=10)
+        url = f"{self.url}/zendesk/api/v2{path}"
+        return requests.get(url, params=params, auth=auth, timeout=10, allow_redirects=allow_redirects)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         reply = requests.request(method, f"{self.url}/_sandbox{path}", json=body, timeout=10)

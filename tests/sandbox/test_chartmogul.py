@@ -227,3 +227,14 @@ def test_a_record_keeps_its_place_when_it_changes_between_pages(server: Server) 
         rest += [c["uuid"] for c in page["entries"]]
         cursor, more = page["cursor"], page["has_more"]
     assert len(rest) == len(set(rest))
+
+
+@pytest.mark.parametrize(("zone", "offset"), [("account", "+01:00"), ("utc", "+00:00")])
+def test_a_bound_without_an_offset_is_in_the_zone_that_is_set(server: Server, zone: str, offset: str) -> None:
+    """Nobody says in which zone such a bound of activities is; metrics are cut in the account's."""
+    server.settings(chartmogul_dates=zone)
+    plain, spelled = (
+        server.chartmogul("/activities", **{"start-date": f"2026-01-01{a}", "end-date": f"2026-02-01{b}"}).json()
+        for a, b in (("", "T00:00:00"), (f"T00:00:00{offset}", f"T00:00:00{offset}"))
+    )
+    assert plain["entries"] == spelled["entries"] != []

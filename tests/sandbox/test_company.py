@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
@@ -133,13 +133,43 @@ def test_an_invoice_s_subscription_line_is_worth_the_mrr_of_its_period() -> None
     }
     customers = {c.external_id: c for c in company().book}
     invoices = records("chartmogul", "invoices")
-    for invoice in invoices:
+    assert {i["currency"] for i in invoices} == {"EUR", "JPY", "KWD", "USD"}
+    for invoice in (i for i in invoices if i["currency"] == "EUR"):
         line = invoice["line_items"][0]
         begin = datetime.fromisoformat(line["service_period_start"]).timestamp()
         changes = customers[invoice["customer_external_id"]].known(NOW)
         price = [c.mrr for c in changes if c.sub == line["subscription_external_id"] and c.at <= begin][-1]
         assert line["amount_in_cents"] - line["tax_amount_in_cents"] == price * months[line["plan_uuid"]]
     assert len(invoices) > 1000
+
+
+def test_lines_are_negative_zero_and_prorated_and_an_upgrade_is_charged_and_credited() -> None:
+    lines = [line for invoice in records("chartmogul", "invoices") for line in invoice["line_items"]]
+    prorated = [line for line in lines if line.get("prorated")]
+    assert {line["amount_in_cents"] > 0 for line in prorated} == {True, False}
+    assert sum(line["amount_in_cents"] < 0 for line in prorated) == len(prorated) / 2
+    assert any(line["amount_in_cents"] == 0 for line in lines)
+    assert len({line["uuid"] for line in lines}) == len(lines)
+
+
+def test_two_movements_of_one_customer_happen_in_one_second() -> None:
+    """Nothing then says which came first: `activity-mrr` alone, and it may not be in the order of the list."""
+    moments = Counter((a["customer-uuid"], a["date"]) for a in records("chartmogul", "activities"))
+    assert sum(many > 1 for many in moments.values()) > 10
+
+
+def test_the_help_desk_holds_records_that_nothing_has_touched_since_before_2020() -> None:
+    for stream, field in (("organizations", "updated_at"), ("users", "updated_at"), ("tickets", "updated_at")):
+        old = [r for r in records("zendesk", stream) if r[field] < "2019"]
+        assert len(old) > 5, stream
+        assert all(r.get("generated_timestamp", 0) < FOUNDED for r in old)
+    assert any(e["created_at"] < "2019" for e in records("zendesk", "ticket_events"))
+
+
+def test_a_user_deleted_for_good_is_a_name_and_an_id() -> None:
+    erased = [u for u in records("zendesk", "deleted_users") if u["name"] == "Permanently Deleted User"]
+    assert erased
+    assert all(u.get(field) is None for u in erased for field in ("email", "phone", "created_at"))
 
 
 def test_some_movements_happen_within_minutes_of_a_month_border_on_either_side() -> None:

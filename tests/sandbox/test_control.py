@@ -17,7 +17,6 @@ import pytest
 import requests
 
 from local.company.truth import STREAMS, truth
-from local.sandbox.limits import RateLimit
 from local.sandbox.world import Clock, World
 from tests.sandbox.server import NOW, Server
 
@@ -98,10 +97,15 @@ def test_connections_are_kept_alive(server: Server) -> None:
     connection.close()
 
 
-def test_a_limit_forgets_calls_after_their_span() -> None:
-    limit = RateLimit(60)
-    assert [limit.take(2, at) for at in (0.0, 10.0, 20.0, 60.0)] == [True, True, False, True]
-    assert limit.wait(60.0) == 10
+def test_what_was_refused_is_counted_and_what_a_rule_spoiled_is_counted_apart(server: Server) -> None:
+    server.settings(zendesk_per_minute=2)
+    server.control("POST", "/faults", {"match": "/zendesk/api/v2/brands", "kind": "status", "status": 503})
+    for path in ("/brands", "/groups", "/groups", "/groups"):
+        server.zendesk(path)
+    count = server.control("GET", "/counts")["zendesk"]
+    assert count == {"answered": {"200": 2, "429": 1}, "spoiled": 1, "most_parallel": 1}
+    server.control("DELETE", "/requests")
+    assert server.control("GET", "/counts") == {}
 
 
 def test_it_starts_from_the_command_line_and_makes_its_key(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ EXPORT = "/zendesk/api/v2/incremental/users"
         ("retry_after", {"seconds": 7}, 429),
         ("revoke", {}, 401),
         ("revoke", {"status": 403}, 403),
-        ("html_200", {}, 200),
+        ("html", {"status": 200}, 200),
+        ("html", {"status": 503}, 503),
     ],
 )
 def test_a_reply_can_be_replaced_by_a_refusal(server: Server, kind: str, more: dict[str, Any], status: int) -> None:
@@ -42,6 +43,37 @@ def test_a_reply_can_be_replaced_by_a_refusal(server: Server, kind: str, more: d
     assert reply.status_code == status
     assert reply.headers.get("Retry-After") == ("7" if kind == "retry_after" else None)
     assert plans(server).json()["plans"]
+
+
+@pytest.mark.parametrize("status", [301, 302])
+def test_an_account_that_moved_sends_to_the_same_place_elsewhere(server: Server, status: int) -> None:
+    """What a renamed subdomain does. The query goes with it, and so would a token that a client sends on."""
+    fault(server, "/zendesk", "redirect", status=status, to="http://127.0.0.1:9/moved/api/v2")
+    reply = server.zendesk("/groups.json", allow_redirects=False, **{"page[size]": 5})
+    assert reply.status_code == status
+    assert reply.headers["Location"] == "http://127.0.0.1:9/moved/api/v2/groups.json?page%5Bsize%5D=5"
+
+
+@pytest.mark.parametrize(
+    ("path", "records"),
+    [("/groups?page[size]=1", "groups"), ("/incremental/organizations.json?start_time=0", "organizations")],
+)
+def test_a_list_can_be_empty_once_with_all_the_signs_of_its_end(server: Server, path: str, records: str) -> None:
+    fault(server, "/zendesk", "empty_list")
+    first, second = (server.zendesk(path).json() for _ in range(2))
+    assert first[records] == []
+    assert first.get("end_of_stream", True) is True
+    assert first.get("meta", {"has_more": False})["has_more"] is False
+    assert second[records]
+
+
+def test_a_refusal_can_have_any_body_and_422_quotes_the_record(server: Server) -> None:
+    """Zendesk's RecordInvalid carries `details` with the values that it refuses: an address in an error message."""
+    fault(server, "/zendesk", "status", status=422)
+    body = server.zendesk("/groups").json()
+    assert (body["error"], "jo.doe@customer.example" in str(body["details"])) == ("RecordInvalid", True)
+    fault(server, "/zendesk", "status", status=400, body={"errors": [{"code": "QueryError"}]})
+    assert server.zendesk("/groups").json() == {"errors": [{"code": "QueryError"}]}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +91,7 @@ def test_a_refusal_has_the_vendor_s_own_body(server: Server, url: str, error: An
 
 
 def test_html_comes_with_status_200(server: Server) -> None:
-    fault(server, PLANS, "html_200")
+    fault(server, PLANS, "html", status=200)
     assert plans(server).text.startswith("<!DOCTYPE html>")
 
 

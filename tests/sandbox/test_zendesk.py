@@ -101,7 +101,7 @@ def test_the_last_minute_is_left_out_and_may_not_be_asked_for(server: Server) ->
     server.control("POST", "/clock", {"now": event["timestamp"] + 59})
     assert event not in time_export(server, "ticket_events", event["timestamp"] - 3600)[0]
     reply = server.zendesk("/incremental/ticket_events.json", start_time=event["timestamp"])
-    assert (reply.status_code, reply.json()["error"]) == (422, "StartTimeTooRecent")
+    assert (reply.status_code, reply.json()["error"]) == (400, "StartTimeTooRecent")
     server.control("POST", "/clock", {"advance": 1})
     assert event in time_export(server, "ticket_events", event["timestamp"])[0]
 
@@ -158,15 +158,80 @@ def test_lists_page_by_number_without_a_page_size(server: Server) -> None:
     assert server.zendesk("/organization_memberships.json", page=101).status_code == 400
 
 
-def test_ratings_are_filtered_by_their_time(server: Server) -> None:
-    wanted = expected(server, "satisfaction_ratings")
-    times = [r["updated_at"] for r in wanted]
-    page = server.zendesk(
-        "/satisfaction_ratings", start_time=NOW - 90 * 86_400, end_time=NOW, **{"page[size]": 100}
-    ).json()
-    assert page["satisfaction_ratings"] == [
-        r for r, t in zip(wanted, times, strict=True) if t >= "2026-08-25T09:30:00Z"
-    ]
+@pytest.mark.parametrize("field", ["created_at", "updated_at"])
+def test_ratings_are_filtered_by_their_creation_or_if_so_set_by_their_last_change(server: Server, field: str) -> None:
+    """singer-io/tap-zendesk PR 37: the filter is about creation, so a late change is in no window asked for later."""
+    server.settings(zendesk_ratings_by=field)
+    found = []
+    for month in range(12):
+        start = NOW - (month + 1) * 30 * 86_400
+        window = {"start_time": start, "end_time": start + 30 * 86_400 - 1, "page[size]": 100}
+        page = server.zendesk("/satisfaction_ratings", **window).json()
+        assert page["meta"]["has_more"] is False
+        found += [r["id"] for r in page["satisfaction_ratings"]]
+    wanted = [r for r in expected(server, "satisfaction_ratings") if r[field] >= "2025-11-28T09:30:00Z"]
+    assert sorted(found) == sorted(r["id"] for r in wanted)
+    other = "updated_at" if field == "created_at" else "created_at"
+    assert [r["id"] for r in expected(server, "satisfaction_ratings") if r[other] >= "2025-11-28T09:30:00Z"] != found
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_start_in_the_last_minute_is_refused_with_either_status(server: Server, status: int) -> None:
+    """airbyte PR 23246: 400 with the word StartTimeTooRecent; other notes say 422."""
+    server.settings(zendesk_too_recent=status)
+    for path in ("/incremental/organizations.json", "/incremental/tickets/cursor.json"):
+        reply = server.zendesk(path, start_time=NOW - 30)
+        assert (reply.status_code, reply.json()["error"]) == (status, "StartTimeTooRecent")
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        ("word", {"error": "InvalidCursor", "description": "The cursor is not valid"}),
+        ("object", {"error": {"title": "InvalidCursor", "message": "The cursor is not valid"}}),
+        ("list", {"errors": [{"code": "InvalidCursor", "title": "The cursor is not valid"}]}),
+    ],
+)
+def test_errors_come_in_each_of_the_vendor_s_shapes(server: Server, shape: str, body: Any) -> None:
+    """The exports' pages show a word, 403 an object, the organizations' OpenAPI file a list."""
+    server.settings(zendesk_errors=shape)
+    reply = server.zendesk("/incremental/tickets/cursor.json", cursor="nonsense")
+    assert (reply.status_code, reply.json()) == (400, body)
+
+
+def test_deleted_groups_are_left_out_unless_asked_for(server: Server) -> None:
+    """estuary/connectors PR 2007: groups went missing, for the list leaves deleted ones out by default."""
+    shown, all_of_them = (
+        [g["name"] for g in server.zendesk("/groups", **more).json()["groups"]]
+        for more in ({}, {"exclude_deleted": "false"})
+    )
+    assert set(all_of_them) - set(shown) == {"Fax & Post"}
+
+
+def test_a_list_s_cursor_has_a_plus_in_it_and_is_refused_when_the_plus_was_lost(server: Server) -> None:
+    """dust-tt/dust PR 8702: a cursor sent without encoding earned InvalidPaginationParameter."""
+    cursor = server.zendesk("/tags", **{"page[size]": 2}).json()["meta"]["after_cursor"]
+    assert "+" in cursor
+    assert server.zendesk("/tags", **{"page[size]": 2, "page[after]": cursor}).status_code == 200
+    reply = server.zendesk("/tags", **{"page[size]": 2, "page[after]": cursor.replace("+", " ")})
+    assert (reply.status_code, reply.json()["error"]) == (400, "InvalidPaginationParameter")
+
+
+def test_lists_tell_when_the_limit_resets_and_exports_do_not(server: Server) -> None:
+    """Zendesk, "Best practices for avoiding rate limiting": these headers come with the ticketing API's lists."""
+    server.settings(zendesk_per_minute=700)
+    headers = server.zendesk("/groups").headers
+    assert (headers["ratelimit-limit"], headers["ratelimit-remaining"]) == ("700", "699")
+    assert 0 < int(headers["ratelimit-reset"]) <= 60
+    assert "ratelimit-limit" not in server.zendesk("/incremental/organizations.json", start_time=0).headers
+
+
+@pytest.mark.parametrize("counting", ["sliding", "fixed", "bucket"])
+def test_an_export_too_many_must_wait_however_the_vendor_counts(server: Server, counting: str) -> None:
+    server.settings(zendesk_exports_per_minute=2, counting=counting)
+    replies = [server.zendesk("/incremental/organizations.json", start_time=0) for _ in range(4)]
+    assert 429 in [r.status_code for r in replies]
+    assert 1 <= int(replies[-1].headers["Retry-After"]) <= 60
 
 
 def test_metric_events_can_be_paged_by_cursor_too(server: Server) -> None:
