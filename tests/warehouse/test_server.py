@@ -287,6 +287,38 @@ def test_keys_are_not_enforced(sql):
     assert sql("SELECT COUNT(*) FROM T") == [(2,)]
 
 
+@pytest.mark.parametrize("word", ["ORDER", "group", "START", "ROWS", "INCREMENT", "CONSTRAINT", "CURRENT_DATE"])
+def test_a_reserved_word_names_no_column(sql, word):
+    """Snowflake's reference, "Reserved & limited keywords"."""
+    with pytest.raises(ProgrammingError) as caught:
+        sql(f"CREATE TABLE T (A NUMBER, {word} VARCHAR)")
+    assert caught.value.errno == 1003
+    sql(f'CREATE TABLE T (A NUMBER, "{word}" VARCHAR, DATE VARCHAR, AT VARCHAR, TYPE VARCHAR)')
+
+
+DELETES = [
+    """DELETE FROM T USING (SELECT DISTINCT V:"id"::VARCHAR AS K FROM GONE) S
+       WHERE T.RECORD_CONTENT:"id"::VARCHAR = S.K AND T.B = 'x'""",
+    """DELETE FROM RAW.{schema}.T AS R USING RAW.{schema}.GONE AS S
+       WHERE R.RECORD_CONTENT:"id" = S.V:"id" AND R.B = 'x'""",
+    """DELETE FROM T WHERE (RECORD_CONTENT:"id"::VARCHAR) IN (SELECT V:"id"::VARCHAR FROM GONE) AND B = 'x'""",
+    """DELETE FROM T WHERE (RECORD_CONTENT:"id"::VARCHAR, B) IN (SELECT V:"id"::VARCHAR, 'x' FROM GONE)""",
+]
+
+
+@pytest.mark.parametrize("delete", DELETES)
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_rows_are_deleted_by_keys_inside_a_record(sql, schema, delete, end):
+    sql("""CREATE TABLE T AS SELECT PARSE_JSON(COLUMN1) AS RECORD_CONTENT, COLUMN2 AS B FROM VALUES
+        ('{"id":"a"}', 'x'), ('{"id":"a"}', 'y'), ('{"id":"b"}', 'x'), ('{"id":null}', 'x'), ('{}', 'x')""")
+    sql("""CREATE TABLE GONE AS SELECT PARSE_JSON(COLUMN1) AS V FROM VALUES ('{"id":"a"}'), ('{"id":"a"}'), ('{}')""")
+    sql("BEGIN")
+    assert sql(delete.format(schema=schema)) == [(1,)]
+    assert sql("SELECT COUNT(*) FROM T") == [(4,)]
+    sql(end)
+    assert sql("SELECT COUNT(*) FROM T") == [(4 if end == "COMMIT" else 5,)]
+
+
 def test_not_null_is_enforced(sql):
     sql("CREATE TABLE T (ID NUMBER NOT NULL)")
     with pytest.raises(snowflake.connector.Error, match="NOT NULL"):
