@@ -5,7 +5,6 @@ from __future__ import annotations
 from local.warehouse import (
     hooks,
     macros,  # noqa: F401  (must wrap upstream's before any database is made)
-    prepared,
 )
 from local.warehouse.patches import (
     access_control,
@@ -14,7 +13,6 @@ from local.warehouse.patches import (
     copy_into,
     databases,
     date_texts,
-    explain,
     flatten,
     listing,
     merge,
@@ -28,9 +26,6 @@ from local.warehouse.patches import (
     reserved_words,
     results,
     session_state,
-    stages,
-    statement_timeout,
-    swap,
     table_options,
     temporary,
     text_casts,
@@ -44,7 +39,6 @@ from local.warehouse.patches import (
 
 PATCHES = (
     query_ids,
-    statement_timeout,
     query_history,
     transactions,
     results,
@@ -58,12 +52,9 @@ PATCHES = (
     temporary,
     table_options,
     recursion,
-    swap,
     merge,
     multi_table_insert,
     copy_into,
-    stages,
-    explain,
     flatten,
     object_delete,
     objects,
@@ -83,4 +74,3 @@ def apply_all() -> None:
     hooks.install()
     for patch in PATCHES:
         patch.apply()
-    prepared.apply()
