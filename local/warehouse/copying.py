@@ -1,4 +1,4 @@
-"""COPY INTO a table from files of JSON lines: what was asked (`CopyJson`), and doing it (`load`)."""
+"""COPY INTO a table from staged files: what was asked (`Copy`), and doing it (`load`)."""
 
 # ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
 from __future__ import annotations
@@ -9,25 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import snowflake.connector.errors as sf
 from sqlglot import exp
 
-from local.warehouse import errors, hooks, lines, places
+from local.warehouse import errors, hooks, places
+from local.warehouse.files.batch import Format, Rejected
 
-NEUTRAL_OPTIONS = {
-    "STRIP_OUTER_ARRAY": False,
-    "STRIP_NULL_VALUES": False,
-    "ENABLE_OCTAL": False,
-    "IGNORE_UTF8_ERRORS": False,
-    "REPLACE_INVALID_CHARACTERS": False,
-    "TRIM_SPACE": False,
-    "SKIP_BYTE_ORDER_MARK": True,
-    "MULTI_LINE": True,
-    "DATE_FORMAT": "AUTO",
-    "TIME_FORMAT": "AUTO",
-    "TIMESTAMP_FORMAT": "AUTO",
-    "BINARY_FORMAT": "HEX",
-}
 COLUMNS = (
     "file",
     "status",
@@ -44,10 +33,11 @@ BAD_JSON = 100069
 
 
 @dataclass(frozen=True)
-class CopyJson:
+class Copy:
     """One COPY: the target's full name, its columns and what each gets, the files' URLs, and the options.
 
-    `values` are DuckDB expressions over RECORD, ROW_NUMBER and FILENAME. `named` says that FILES listed the files.
+    `values` are DuckDB expressions over the columns of a `Batch` and FILENAME; `width` is how many columns of a CSV
+    file they need. `named` says that FILES listed the files.
     """
 
     catalog: str
@@ -57,7 +47,8 @@ class CopyJson:
     values: tuple[exp.Expr, ...]
     urls: tuple[str, ...]
     named: bool
-    compression: str = "AUTO"
+    format: Format
+    width: int = 1
     force: bool = False
     keep_going: bool = False
 
@@ -77,7 +68,7 @@ class FileResult:
     url: str
     parsed: int = 0
     loaded: int = 0
-    rejected: list[lines.Rejected] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
     skipped: bool = False
 
     @property
@@ -97,7 +88,7 @@ class FileResult:
         return (self.url, self.status, self.parsed, self.loaded, limit, len(self.rejected), *error)
 
 
-def load(copy: CopyJson, call: hooks.Call) -> hooks.Answer:
+def load(copy: Copy, call: hooks.Call) -> hooks.Answer:
     """Run the COPY: all of it or, on an error, none. In the caller's transaction if there is one."""
     duck = call.cursor._duck_conn
     own = not call.session.in_transaction
@@ -121,30 +112,42 @@ def load(copy: CopyJson, call: hooks.Call) -> hooks.Answer:
     return hooks.Answer(COLUMNS, rows, rowcount=len(rows))
 
 
-def _load_file(copy: CopyJson, url: str, call: hooks.Call) -> FileResult:
+def _load_file(copy: Copy, url: str, call: hooks.Call) -> FileResult:
     result = FileResult(url)
     if not copy.force and _was_loaded(copy, url, call):
         result.skipped = True
         return result
-    duck = call.cursor._duck_conn
     filename = exp.Literal.string(places.key_of(url)).sql(dialect="duckdb")
     values = ", ".join(value.sql(dialect="duckdb") for value in copy.values)
     columns = ", ".join(_quoted(name) for name in copy.columns)
     insert = (
         f'INSERT INTO {copy.target} ({columns}) SELECT {values} FROM (SELECT *, {filename} AS "FILENAME" FROM rows)'
     )
-    with places.open_file(url, copy.compression) as file:
-        for batch in lines.batches(file, duck.cursor()):
+    with places.open_file(url, copy.format.compression) as file:
+        for batch in copy.format.read(file, copy.width):
             rows = batch.rows
             result.parsed += len(rows) + len(batch.rejected)
             result.rejected += batch.rejected
             if batch.rejected and not copy.keep_going:
                 raise _abort(url, batch.rejected[0])
-            result.loaded += duck.execute(insert).fetchall()[0][0] if len(rows) else 0
+            result.loaded += _insert(copy, insert, rows, call) if len(rows) else 0
     return result
 
 
-def _abort(url: str, rejected: lines.Rejected) -> sf.ProgrammingError:
+def _insert(copy: Copy, insert: str, rows: pa.Table, call: hooks.Call) -> int:
+    """Insert a batch's rows; `rows` is the name that the statement has for them.
+
+    A value that can't be cast ends the COPY, as in Snowflake for JSON and Parquet. In CSV it would be one rejected row.
+    """
+    try:
+        return int(call.cursor._duck_conn.execute(insert).fetchall()[0][0])
+    except duckdb.ConversionException as error:
+        if copy.keep_going and copy.format.has_columns:
+            raise errors.unsupported(f"a CSV value that can't be cast with ON_ERROR = CONTINUE: {error}") from error
+        raise
+
+
+def _abort(url: str, rejected: Rejected) -> sf.ProgrammingError:
     return sf.ProgrammingError(
         msg=f"{rejected.reason}\n  File '{places.key_of(url)}', line {rejected.line}, character {rejected.character}\n"
         "  If you would like to continue loading when an error is encountered, use other values such as 'SKIP_FILE' "
@@ -154,12 +157,12 @@ def _abort(url: str, rejected: lines.Rejected) -> sf.ProgrammingError:
     )
 
 
-def _was_loaded(copy: CopyJson, url: str, call: hooks.Call) -> bool:
+def _was_loaded(copy: Copy, url: str, call: hooks.Call) -> bool:
     sql = f"SELECT 1 FROM {copy.history} WHERE FILE_NAME = ? AND TABLE_NAME = ? AND SCHEMA_NAME = ? LIMIT 1"
     return bool(call.duck(sql, [url, copy.table, copy.schema]))
 
 
-def _remember(copy: CopyJson, results: Iterable[FileResult], call: hooks.Call) -> None:
+def _remember(copy: Copy, results: Iterable[FileResult], call: hooks.Call) -> None:
     now = datetime.now(UTC).isoformat()
     for r in results:
         if r.skipped or r.status == "LOAD_FAILED":
@@ -189,19 +192,6 @@ def matching(urls: Iterable[str], pattern: str | None, root: str) -> tuple[str, 
         return tuple(urls)
     below = {url: url.removeprefix(root).lstrip("/") for url in urls}
     return tuple(url for url, path in below.items() if re.fullmatch(pattern, path))
-
-
-def compression_of(options: dict[str, Any]) -> str:
-    """The compression of a JSON file format; an error for an option that would change what is loaded."""
-    for name, value in options.items():
-        if name in ("TYPE", "COMPRESSION", "FILE_EXTENSION"):
-            continue
-        neutral = NEUTRAL_OPTIONS.get(name, object())
-        if name == "ALLOW_DUPLICATE" or (name == "NULL_IF" and value in ([], "")):
-            continue
-        if str(value).upper() != str(neutral).upper():
-            raise errors.unsupported(f"JSON file format option {name} = {value}")
-    return str(options.get("COMPRESSION", "AUTO")).upper()
 
 
 def _quoted(name: str) -> str:

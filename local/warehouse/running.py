@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,24 +48,14 @@ def statement(session: Session, request_id: str | None, text: str) -> Iterator[R
         history.append(run)
 
 
-def cancel_request(request_id: str) -> bool:
+def cancel_request(request_id: str) -> None:
     """Cancel the statement that the client sent with this request id."""
-    return _cancel(lambda run: run.request_id == request_id)
-
-
-def cancel_query(query_id: str) -> bool:
-    """Cancel the statement with this query id."""
-    return _cancel(lambda run: run.query_id == query_id)
+    for run in active():
+        if run.request_id == request_id:
+            run.session.interrupt()
 
 
 def active() -> list[Run]:
     """The statements that run now."""
     with _LOCK:
         return list(_RUNS.values())
-
-
-def _cancel(wanted: Callable[[Run], bool]) -> bool:
-    found = [run for run in active() if wanted(run)]
-    for run in found:
-        run.session.interrupt()
-    return bool(found)

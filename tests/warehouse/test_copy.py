@@ -172,14 +172,35 @@ def test_a_record_with_half_a_surrogate_pair_can_still_be_read_into(sql, stage):
     assert sql("SELECT RECORD_CONTENT:id::NUMBER, RECORD_CONTENT:half::VARCHAR FROM LOADED") == [(7, "x\ufffdy")]
 
 
-def test_a_record_of_16_megabytes_is_kept(sql, stage):
-    record = '{"big":"' + "x" * 17_000_000 + '","id":1}'
-    stage("a.jsonl.gz", gzip.compress(record.encode() + b"\n" + b'{"id":2}\n', 1))
-    sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON)")
-    assert sql("SELECT RECORD_CONTENT:id::NUMBER, LENGTH(RECORD_CONTENT:big::VARCHAR) FROM LOADED ORDER BY 1") == [
-        (1, 17_000_000),
-        (2, None),
-    ]
+def test_a_record_beyond_16_megabytes_is_an_error_of_its_row(sql, stage):
+    """Snowflake's data types reference: a VARIANT holds 16 MB at most (128 MB in tables of newer accounts)."""
+    fits, too_large = ('{"big":"' + "x" * size + '"}' for size in (16_000_000, 17_000_000))
+    stage("a.jsonl.gz", gzip.compress(f'{too_large}\n{fits}\n{{"id":2}}\n'.encode(), 1))
+    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+    assert result[1:4] == ("PARTIALLY_LOADED", 3, 2)
+    assert result[6].startswith("Max LOB size (16777216) exceeded")
+    assert sql("SELECT LENGTH(RECORD_CONTENT:big::VARCHAR) FROM LOADED ORDER BY 1") == [(16_000_000,), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("line", "twice"),
+    [
+        ('{"id":1,"id":2}', "id"),
+        ('{"a":{"b":[{"k":1,"x":0,"k":1}]}}', "k"),
+        ('{"k":1,"\\u006b":2}', "k"),
+    ],
+)
+def test_a_key_that_comes_twice_in_an_object_is_an_error_of_its_row(sql, stage, line, twice):
+    """Snowflake, CREATE FILE FORMAT: ALLOW_DUPLICATE is FALSE by default, so the parser takes no duplicate key.
+
+    A vendor's record with two `id`s was taken, with the first of them, and another record of that key was lost.
+    """
+    stage("a.jsonl", f'{{"id":0}}\n{line}\n[{{"id":1}},{{"id":1}}]\n'.encode())
+    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+    assert result[1:4] == ("PARTIALLY_LOADED", 3, 2)
+    assert result[6:8] == (f'Error parsing JSON: duplicate object attribute "{twice}"', 2)
+    with pytest.raises(ProgrammingError, match="duplicate object attribute"):
+        sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(FORMAT_NAME=JSON_LINES) FORCE=TRUE")
 
 
 def test_bytes_that_are_not_utf8_are_rejected_by_line(sql, stage):
@@ -199,6 +220,12 @@ def test_bytes_that_are_not_utf8_are_rejected_by_line(sql, stage):
         "MATCH_BY_COLUMN_NAME=CASE_INSENSITIVE",
         "FILE_FORMAT=(TYPE=JSON STRIP_OUTER_ARRAY=TRUE)",
         "FILE_FORMAT=(TYPE=JSON STRIP_NULL_VALUES=TRUE)",
+        "FILE_FORMAT=(TYPE=JSON ALLOW_DUPLICATE=TRUE)",
+        "FILE_FORMAT=(TYPE=CSV TRIM_SPACE=TRUE)",
+        "FILE_FORMAT=(TYPE=CSV ENCODING='ISO-8859-1')",
+        "FILE_FORMAT=(TYPE=CSV ESCAPE='x')",
+        "FILE_FORMAT=(TYPE=PARQUET USE_VECTORIZED_SCANNER=TRUE)",
+        "FILE_FORMAT=(TYPE=AVRO)",
     ],
 )
 def test_an_option_that_is_not_done_is_an_error(sql, stage, option):

@@ -11,7 +11,7 @@ import snowflake.connector
 
 RECORD = (
     '{"s":"open","n":5,"a":[1,2],"o":{"k":"x"},"b":true,"z":null,"f":1.5,"d":"2026-01-31","ts":"2026-01-31T10:00:00Z",'
-    '"c-d":1,"big":9007199254740993}'
+    '"c-d":1,"big":9007199254740993,"nbsp":" \u00a0x "}'
 )
 VARIANTS = [
     ("v:s = 'open'", True),
@@ -78,6 +78,9 @@ VARIANTS = [
     ('PARSE_JSON(\'{"price":1.10,"z":1,"a":2}\')', '{"price":1.10,"z":1,"a":2}'),
     ("PARSE_JSON('')", None),
     ("TRY_PARSE_JSON('{')", None),
+    ('TRY_PARSE_JSON(\'{"a":1,"a":2}\')', None),
+    ('TRY_PARSE_JSON(\'{"o":[{"a":1,"\\\\u0061":2}]}\')', None),
+    ('TRY_PARSE_JSON(\'[{"a":"{"},{"a":2}]\')', '[{"a":"{"},{"a":2}]'),
     ("TO_JSON(v:o)", '{"k":"x"}'),
     ("SPLIT('a,b', ',')[0]::VARCHAR", "a"),
 ]
@@ -111,6 +114,12 @@ TEXTS = [
     ("LTRIM('007', '0')", "7"),
     ("RTRIM('700', '0')", "7"),
     ("TRIM('  a ')", "a"),
+    # Snowflake's TRIM takes away spaces (U+0020) and no other white space: so does a value typed in a sheet keep them.
+    ("TRIM(' \u00a0a\u00a0 ')", "\u00a0a\u00a0"),
+    ("LTRIM(' \u00a0a')", "\u00a0a"),
+    ("RTRIM('a\u2003 ')", "a\u2003"),
+    ("TRIM(v:nbsp)", "\u00a0x"),
+    ("TRIM('\u00a0a ', '\u00a0 ')", "a"),
     ("LPAD('7', 3, '0')", "007"),
     ("SPLIT_PART('a-b-c', '-', -1)", "c"),
     ("REGEXP_REPLACE('a1b2', '[0-9]', '')", "ab"),
@@ -163,6 +172,11 @@ TIMES = [
     ("DATEDIFF('week', '2026-01-25'::DATE, '2026-01-26'::DATE)", 1),
     ("DAYOFWEEK('2026-01-25'::DATE)", 0),
     ("TO_CHAR('2026-01-05'::DATE, 'YYYY-MM')", "2026-01"),
+    ("TO_CHAR(ts, 'YYYY-MM')", "2026-01"),
+    ("TO_VARCHAR(ts, 'DY DD MON YYYY HH24:MI:SS.FF3')", "Mon 05 Jan 2026 17:02:03.400"),
+    ("TO_CHAR(ts, 'YYYY-MM-DD\"T\"HH12:MIPM')", "2026-01-05T05:02PM"),
+    ("TO_CHAR(d, 'YYYYMMDD')", "20260105"),
+    ("TO_CHAR(DATE_TRUNC('month', ts), 'MMMM YY')", "January 26"),
     ("TO_DATE('05.01.2026', 'DD.MM.YYYY')", date(2026, 1, 5)),
     ("DATE_FROM_PARTS(2026, 1, 5)", date(2026, 1, 5)),
     ("'2026-01-05'::DATE + 1", date(2026, 1, 6)),
@@ -174,12 +188,33 @@ TIMES = [
 ]
 
 
+# Snowflake's reference, "Date and time input and output formats", AUTO: slashes mean MM/DD/YYYY and dashes YYYY-MM-DD;
+# "TO_DATE": a whole number is seconds since 1970, or milliseconds if that is too far away.
+DATE_TEXTS = [
+    ("2026-03-04", date(2026, 3, 4)),
+    ("03/04/2026", date(2026, 3, 4)),
+    ("3/4/2026", date(2026, 3, 4)),
+    ("04-MAR-2026", date(2026, 3, 4)),
+    ("2026-03-04 23:59:59", date(2026, 3, 4)),
+    ("2026/03/04", None),
+    ("13/01/2026", None),
+    ("04.03.2026", None),
+    ("20260304", date(1970, 8, 23)),
+    ("1772582400000", date(2026, 3, 4)),
+    ("4 March", None),
+    ("", None),
+]
+
+
 @pytest.fixture(scope="module")
 def value(warehouse):
     with warehouse.connect(database="RAW") as connection:
         cursor = connection.cursor()
         cursor.execute("CREATE OR REPLACE SCHEMA RAW.FUNCTIONS")
-        cursor.execute(f"CREATE TABLE T AS SELECT PARSE_JSON('{RECORD}') AS v")
+        cursor.execute(
+            f"CREATE TABLE T AS SELECT PARSE_JSON('{RECORD}') AS v, '2026-01-05 17:02:03.4'::TIMESTAMP_NTZ AS ts, "
+            "'2026-01-05'::DATE AS d"
+        )
         yield lambda expression: cursor.execute(f"SELECT {expression} FROM T").fetchall()[0][0]
 
 
@@ -189,7 +224,59 @@ def test_an_expression_has_snowflakes_value(value, expression, expected):
     assert (got, type(got)) == (expected, type(expected))
 
 
-@pytest.mark.parametrize("expression", ["1 / 0", "5 % 0", "1 / (v:n - 5)", "'a'::NUMBER", "NO_SUCH_FUNCTION(1)"])
+@pytest.mark.parametrize("text", ["'{}'", "COLUMN1", "v:text::VARCHAR"], ids=["literal", "column", "variant"])
+@pytest.mark.parametrize(("typed", "expected"), DATE_TEXTS)
+def test_a_text_is_the_same_date_wherever_it_stands(sql, text, typed, expected):
+    """Read as month first in a literal and not at all in a column, a date typed in a sheet was NULL here only."""
+    source = f"(SELECT COLUMN1, OBJECT_CONSTRUCT('text', COLUMN1) AS v FROM VALUES ('{typed}'))"
+    text = text.format(typed)
+    asked = f"TRY_CAST({text} AS DATE), TRY_TO_DATE({text})"
+    assert sql(f"SELECT {asked} FROM {source}") == [(expected, expected)]
+    for cast in (f"{text}::DATE", f"TO_DATE({text})", f"CAST({text} AS DATE)"):
+        if expected is None:
+            with pytest.raises(snowflake.connector.ProgrammingError):
+                sql(f"SELECT {cast} FROM {source}")
+        else:
+            assert sql(f"SELECT {cast} FROM {source}") == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("03/04/2026 10:30:00", datetime(2026, 3, 4, 10, 30)), ("2026/03/04 10:30:00", None), ("13/01/2026 00:00", None)],
+)
+def test_a_text_is_the_same_time_wherever_it_stands(sql, typed, expected):
+    asked = f"TRY_CAST('{typed}' AS TIMESTAMP_NTZ), TRY_TO_TIMESTAMP(COLUMN1)"
+    assert sql(f"SELECT {asked} FROM VALUES ('{typed}')") == [(expected, expected)]
+
+
+@pytest.mark.parametrize("alias", list("abcdefgijklmnopqrstuvwxyz"))
+def test_a_table_may_have_any_letter_for_an_alias(sql, alias):
+    """An alias `e` was looked up among the names inside FLATTEN's macro; so were those of other functions on arrays."""
+    sql("""CREATE TABLE T AS SELECT 1 AS ID, PARSE_JSON('{"l":["p","q"],"o":{"p":1,"q":2}}') AS X""")
+    item = "h"
+    assert sql(f"""SELECT {alias}.ID, {item}.VALUE::VARCHAR, OBJECT_DELETE({alias}.X:o, 'p'),
+            ARRAY_TO_STRING({alias}.X:l, '-'), ARRAY_COMPACT({alias}.X:l), ARRAY_SORT({alias}.X:l)
+        FROM T {alias}, LATERAL FLATTEN(INPUT => {alias}.X:l) {item} ORDER BY 2""") == [
+        (1, item_value, '{"q":2}', "p-q", '["p","q"]', '["p","q"]') for item_value in "pq"
+    ]
+
+
+@pytest.mark.parametrize("bind", ["PARSE_JSON('{}')", "PARSE_JSON(COLUMN1)", "PARSE_JSON(?)"])
+def test_parse_json_refuses_a_key_that_comes_twice(connect, bind):
+    """Snowflake's reference, PARSE_JSON: without the parameter 'd', a repeated key is an error."""
+    cursor = connect(paramstyle="qmark").cursor()
+    text = '{"a":{"b":1,"b":2}}'
+    statement = f"SELECT {bind.format(text)}, 'a ? b' FROM VALUES ('{text}')"
+    with pytest.raises(snowflake.connector.ProgrammingError, match="duplicate object attribute"):
+        cursor.execute(statement, (text,) if "?)" in bind else None)
+    with pytest.raises(snowflake.connector.ProgrammingError, match="Unsupported by the local warehouse"):
+        cursor.execute("SELECT PARSE_JSON('{}', 'd')")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["1 / 0", "5 % 0", "1 / (v:n - 5)", "'a'::NUMBER", "NO_SUCH_FUNCTION(1)", "TO_CHAR(1.5, '9.0')", "TO_CHAR(d, 'Q')"],
+)
 def test_what_has_no_value_is_an_sql_error(value, expression):
     with pytest.raises(snowflake.connector.ProgrammingError):
         value(expression)

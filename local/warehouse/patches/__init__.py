@@ -5,30 +5,27 @@ from __future__ import annotations
 from local.warehouse import (
     hooks,
     macros,  # noqa: F401  (must wrap upstream's before any database is made)
-    prepared,
 )
 from local.warehouse.patches import (
     access_control,
     arithmetic,
     array_texts,
-    copy_json,
+    copy_into,
     databases,
-    explain,
+    date_texts,
     flatten,
     listing,
     merge,
     multi_table_insert,
     object_delete,
     objects,
+    parsed_json,
     query_history,
     query_ids,
     recursion,
     reserved_words,
     results,
     session_state,
-    stages,
-    statement_timeout,
-    swap,
     table_options,
     temporary,
     text_casts,
@@ -42,7 +39,6 @@ from local.warehouse.patches import (
 
 PATCHES = (
     query_ids,
-    statement_timeout,
     query_history,
     transactions,
     results,
@@ -56,19 +52,18 @@ PATCHES = (
     temporary,
     table_options,
     recursion,
-    swap,
     merge,
     multi_table_insert,
-    copy_json,
-    stages,
-    explain,
+    copy_into,
     flatten,
     object_delete,
     objects,
     times,
     variants,
+    parsed_json,
     array_texts,
     arithmetic,
+    date_texts,
     text_casts,
     reserved_words,
 )
@@ -79,4 +74,3 @@ def apply_all() -> None:
     hooks.install()
     for patch in PATCHES:
         patch.apply()
-    prepared.apply()

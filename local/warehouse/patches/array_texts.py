@@ -13,13 +13,15 @@ from local.warehouse import hooks, macros
 MACROS = {
     "array_sort(a)": (
         "CASE WHEN a IS NULL THEN NULL "
-        "WHEN len(list_filter(CAST(to_json(a) AS JSON[]), lambda x: json_type(x) <> 'VARCHAR')) = 0 "
+        "WHEN len(list_filter(CAST(to_json(a) AS JSON[]), lambda _fs_x: json_type(_fs_x) <> 'VARCHAR')) = 0 "
         "THEN to_json(list_sort(CAST(to_json(a) AS VARCHAR[]))) "
-        "WHEN len(list_filter(CAST(to_json(a) AS JSON[]), lambda x: json_type(x) = 'VARCHAR')) = 0 "
+        "WHEN len(list_filter(CAST(to_json(a) AS JSON[]), lambda _fs_x: json_type(_fs_x) = 'VARCHAR')) = 0 "
         "THEN to_json(list_sort(CAST(to_json(a) AS DECIMAL(38, 9)[]))) "
         "ELSE error('Unsupported by the local warehouse: ARRAY_SORT of texts and other values') END"
     ),
-    "array_join(a, s)": "array_to_string(list_transform(CAST(to_json(a) AS VARCHAR[]), lambda x: COALESCE(x, '')), s)",
+    "array_join(a, s)": (
+        "array_to_string(list_transform(CAST(to_json(a) AS VARCHAR[]), lambda _fs_x: COALESCE(_fs_x, '')), s)"
+    ),
 }
 
 

@@ -17,22 +17,24 @@ CREATE OR REPLACE MACRO ${catalog}._fs_flatten_items(input) AS
     CASE json_type(input)
         WHEN 'ARRAY' THEN list_transform(
             json_extract(input, '$$[*]'),
-            lambda v, i: {'k': NULL::VARCHAR, 'p': '[' || (i - 1) || ']', 'i': (i - 1)::BIGINT, 'v': v})
+            lambda _fs_v, _fs_i:
+                {'k': NULL::VARCHAR, 'p': '[' || (_fs_i - 1) || ']', 'i': (_fs_i - 1)::BIGINT, 'v': _fs_v})
         WHEN 'OBJECT' THEN list_transform(
             list_zip(json_keys(input), json_extract(input, '$$.*')),
-            lambda e: {'k': e[1], 'p': e[1], 'i': NULL::BIGINT, 'v': e[2]})
+            lambda _fs_e: {'k': _fs_e[1], 'p': _fs_e[1], 'i': NULL::BIGINT, 'v': _fs_e[2]})
     END
 """
 # The items are found inside a lambda, for a macro's argument is put wherever its name stands, and planned anew at each
-# place. (A subquery would name it once as well, and lose the order of rows.)
+# place. (A subquery would name it once as well, and lose the order of rows.) Names in a macro begin with _fs_, for its
+# arguments are looked up among them: a caller's alias `e` would mean the macro's own.
 ROWS = """
 CREATE OR REPLACE MACRO ${catalog}.%s(input) AS TABLE
     SELECT
         hash(TO_JSON(input))::UBIGINT AS SEQ,
-        e.k AS KEY, e.p AS PATH, e.i AS INDEX, e.v AS VALUE, TO_JSON(input) AS THIS
-    FROM (SELECT unnest(list_transform([TO_JSON(input)], lambda t: %s)[1]) AS e)
+        _fs_e.k AS KEY, _fs_e.p AS PATH, _fs_e.i AS INDEX, _fs_e.v AS VALUE, TO_JSON(input) AS THIS
+    FROM (SELECT unnest(list_transform([TO_JSON(input)], lambda _fs_t: %s)[1]) AS _fs_e)
 """
-FOUND = "_fs_flatten_items(t)"
+FOUND = "_fs_flatten_items(_fs_t)"
 NOTHING = "[{'k': NULL::VARCHAR, 'p': NULL::VARCHAR, 'i': NULL::BIGINT, 'v': NULL::JSON}]"
 FOUND_OR_ONE = f"CASE WHEN len({FOUND}) > 0 THEN {FOUND} ELSE {NOTHING} END"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.warehouse import errors, hooks, prepared
+from local.warehouse import errors, hooks
 
 ROWS = "_fs_rows_for_tables"
 
@@ -43,7 +43,7 @@ def _plan(call: hooks.Call) -> _Plan | None:
 
 
 def _insert(call: hooks.Call) -> hooks.Answer | None:
-    plan = prepared.compiled(call, _plan)
+    plan = _plan(call)
     if plan is None:
         return None
     counts = _at_once(call, plan)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from fakesnow import arrow, rowtype
 from fakesnow.cursor import FakeSnowflakeCursor
 
-from local.warehouse import errors, lines
+from local.warehouse import errors, json_text
 
 _to_sf = arrow.to_sf
 _describe_as_rowtype = rowtype.describe_as_rowtype
@@ -43,13 +43,13 @@ def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _exact_text(column: pa.ChunkedArray, variant: bool) -> pa.ChunkedArray:
-    """Halves of surrogate pairs that `lines.park` replaced: as they came in a VARIANT, as U+FFFD in plain text."""
+    """Halves of surrogate pairs that `json_text.park` replaced: as they came in a VARIANT, as U+FFFD in plain text."""
     if not pa.types.is_string(column.type):
         return column
     if variant:
         if not pc.any(pc.match_substring(column, "\\udb", ignore_case=True)).as_py():
             return column
-        return pa.chunked_array([[v and lines.unpark(v) for v in column.to_pylist()]], pa.string())
+        return pa.chunked_array([[v and json_text.unpark(v) for v in column.to_pylist()]], pa.string())
     if not pc.any(pc.match_substring_regex(column, PARKED)).as_py():
         return column
     return pc.replace_substring_regex(column, PARKED, "\ufffd")

@@ -11,14 +11,13 @@ import re
 from fakesnow.expr import normalise_ident
 from sqlglot import exp
 
-from local.warehouse import errors, hooks, running
+from local.warehouse import errors, hooks
 from local.warehouse.sessions import Session
 
 ASSIGNMENT = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.|'')*'|[^\s,;]+)", re.S)
 LEFT_TO_UPSTREAM = {"AUTOCOMMIT", "QUOTED_IDENTIFIERS_IGNORE_CASE"}
 KEPT = {
     "QUERY_TAG",
-    "STATEMENT_TIMEOUT_IN_SECONDS",
     "CLIENT_SESSION_KEEP_ALIVE",
     "JDBC_QUERY_RESULT_FORMAT",
     "LOCK_TIMEOUT",
@@ -89,17 +88,7 @@ def _text(value: str | None) -> exp.Expr:
     return exp.cast(exp.Literal.string(value) if value is not None else exp.null(), "varchar")
 
 
-def _cancel(call: hooks.Call) -> hooks.Answer:
-    query_id = re.search(r"'([^']*)'", call.text).group(1)
-    found = running.cancel_query(query_id)
-    return hooks.Answer(
-        ("status",),
-        ((f"query [{query_id}] terminated." if found else "Identified SQL statement is not currently executing.",),),
-    )
-
-
 def apply() -> None:
     hooks.handle(r"alter\s+session\s+(?:set|unset)\b", _alter_session)
     hooks.handle(r"use\s+(?:role|warehouse)\b", _use)
-    hooks.handle(r"select\s+system\$cancel_query\s*\(\s*'[^']*'\s*\)", _cancel)
     hooks.BEFORE.append(lambda tree, session: tree.transform(lambda node: _current(node, session), copy=False))

@@ -1,7 +1,8 @@
 """TRY_ casts to timestamps give NULL, and a DATE truncated stays a DATE.
 
-Upstream (fakesnow 0.12.1) lacks TRY_TO_TIMESTAMP and turns TRY_CAST(… AS TIMESTAMP_NTZ) into a cast that fails
-(`transforms.to_timestamp` takes every subclass of Cast); DuckDB's DATE_TRUNC of a DATE is a timestamp.
+Upstream (fakesnow 0.12.1) lacks TRY_TO_TIMESTAMP, and TRY_TO_DATE of a number in quotes; it turns TRY_CAST(… AS
+TIMESTAMP_NTZ) into a cast that fails (`transforms.to_timestamp` takes every subclass of Cast); DuckDB's DATE_TRUNC of a
+DATE is a timestamp.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _to_timestamp = upstream.to_timestamp
 NTZ = (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ)
 TZ = exp.DataType.Type.TIMESTAMPTZ
 TRY_FUNCTIONS = {
+    "TRY_TO_DATE": exp.DataType.Type.DATE,
     "TRY_TO_TIMESTAMP": NTZ[1],
     "TRY_TO_TIMESTAMP_NTZ": NTZ[1],
     "TRY_TO_TIMESTAMP_TZ": TZ,

@@ -18,6 +18,10 @@ STATEMENTS = {
     r"execute\s+immediate\b": "EXECUTE IMMEDIATE",
     r"call\b": "stored procedures (CALL)",
     r"undrop\b": "UNDROP",
+    r"alter\s+table\b.*\bswap\s+with\b": "SWAP WITH",
+    r"explain\b": "EXPLAIN",
+    r"(?:list|ls)\b": "LIST",
+    r"select\s+system\$cancel_query\b": "SYSTEM$CANCEL_QUERY",
     r"(?:create|alter|drop|execute)\s+(?:or\s+replace\s+)?(?:secure\s+)?"
     r"(?:procedure|function|aggregate\s+function)\b": "procedures and functions",
     r"(?:create|alter|drop|execute)\s+(?:or\s+replace\s+)?(?:task|stream|pipe|alert|dynamic\s+table|external\s+table|"

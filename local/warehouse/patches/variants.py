@@ -1,8 +1,8 @@
 """A VARIANT meets text, dates and functions as Snowflake lets it.
 
 Upstream (fakesnow 0.12.1) makes VARIANT DuckDB's JSON, which is text: `v:status = 'open'` compares JSON with text
-and fails, `v:status LIKE 'o%'` and `v:a || 'x'` see the quotes, LTRIM and RTRIM lose their characters
-(`trim_cast_varchar`), TYPEOF says JSON, `'x'::VARIANT` is parsed, PARSE_JSON rewrites numbers, and functions on
+and fails, `v:status LIKE 'o%'` and `v:a || 'x'` see the quotes, LTRIM and RTRIM lose their characters and all take
+every white space of Unicode (`trim_cast_varchar`), TYPEOF says JSON, `'x'::VARIANT` is parsed, and functions on
 arrays give DuckDB lists.
 """
 
@@ -57,16 +57,12 @@ MACROS = {
     "array_prepend(a, x)": "to_json(list_prepend(to_json(x), CAST(to_json(a) AS JSON[])))",
     "array_distinct(a)": "to_json(list_distinct(CAST(to_json(a) AS JSON[])))",
     "array_compact(a)": (
-        "to_json(list_filter(CAST(to_json(a) AS JSON[]), lambda x: x IS NOT NULL AND x::VARCHAR <> 'null'))"
+        "to_json(list_filter(CAST(to_json(a) AS JSON[]), lambda _fs_x: _fs_x IS NOT NULL AND _fs_x::VARCHAR <> 'null'))"
     ),
     "array_slice(a, f, t)": "to_json(list_slice(CAST(to_json(a) AS JSON[]), f + 1, t))",
     "array_contains(x, a)": "list_contains(CAST(CAST(to_json(a) AS JSON[]) AS VARCHAR[]), to_json(x)::VARCHAR)",
     "array_position(x, a)": "list_position(CAST(CAST(to_json(a) AS JSON[]) AS VARCHAR[]), to_json(x)::VARCHAR) - 1",
     "object_keys(o)": "to_json(json_keys(o))",
-    "object_delete(o, k)": (
-        "(SELECT COALESCE(json_group_object(e[1], e[2]), '{}'::JSON) "
-        "FROM (SELECT unnest(list_zip(json_keys(o), json_extract(o, '$$.*'))) AS e) WHERE e[1] <> k)"
-    ),
     "is_object(v)": "json_type(v) = 'OBJECT'",
     "is_array(v)": "json_type(v) = 'ARRAY'",
     "is_varchar(v)": "json_type(v) = 'VARCHAR'",
@@ -151,10 +147,6 @@ def _functions(node: exp.Expr) -> exp.Expr:
         return exp.cast(node.this, TEXT)
     if type(node) is exp.Cast and node.to.this == exp.DataType.Type.VARIANT and not isinstance(node.this, exp.Null):
         return exp.ToVariant(this=node.this)
-    if isinstance(node, exp.ParseJSON):
-        text = exp.func("NULLIF", _trimmed(node.this), exp.Literal.string(""))
-        kind = exp.TryCast if node.args.get("safe") else exp.Cast
-        return kind(this=text, to=exp.DataType.build("JSON", dialect="duckdb"))
     if name := FUNCTIONS.get(type(node)):
         arguments = [a for a in node.iter_expressions() if isinstance(a, exp.Expr)]
         if isinstance(node, exp.ArrayContains | exp.ArrayPosition):
@@ -165,21 +157,17 @@ def _functions(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _trimmed(text: exp.Expr) -> exp.Expr:
-    """A text for PARSE_JSON. What is bound there is text, and to find that out costs more than the statement."""
-    if isinstance(text, exp.Placeholder):
-        return exp.Anonymous(this="TRIM", expressions=[text])
-    return exp.func("TRIM", exp.cast(text, TEXT))
-
-
 def _names() -> set[str]:
     return {signature.split("(")[0] for signature in MACROS}
 
 
 def trim_cast_varchar(node: exp.Expr) -> exp.Expr:
-    """TRIM, LTRIM and RTRIM of anything as of text, with their characters."""
-    if isinstance(node, exp.Trim) and not isinstance(node.this, exp.Cast):
-        node.set("this", exp.cast(node.this.copy(), TEXT))
+    """TRIM, LTRIM and RTRIM of anything as of text, with their characters: spaces (U+0020), unless others are named."""
+    if isinstance(node, exp.Trim):
+        if not isinstance(node.this, exp.Cast):
+            node.set("this", exp.cast(node.this.copy(), TEXT))
+        if node.expression is None:
+            node.set("expression", exp.Literal.string(" "))
     return node
 
 

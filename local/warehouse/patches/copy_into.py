@@ -1,9 +1,9 @@
-"""COPY INTO a table from JSON lines is complete, and what is not done is an error.
+"""COPY INTO a table from JSON lines, CSV or Parquet is complete, and what is not done is an error.
 
 Upstream (fakesnow 0.12.1, `copy_into`) answers PATTERN, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER and `$1` in a
 transformed SELECT with HTTP 500, takes FORCE=FALSE for true, has ON_ERROR only as ABORT_STATEMENT, is not atomic over
-several files, and reads JSON through a parser that refuses records above 16 MB and halves of surrogate pairs. JSON is
-loaded by `local.warehouse.copying`; CSV and Parquet stay upstream's, without the options that it gets wrong.
+several files, and reads JSON through a parser that refuses records above 16 MB and halves of surrogate pairs. Files are
+read by `local.warehouse.files` and loaded by `local.warehouse.copying`.
 """
 
 # ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
@@ -18,6 +18,9 @@ from fakesnow.transforms.options import parse_options
 from sqlglot import exp
 
 from local.warehouse import copying, errors, hooks, places
+from local.warehouse.files import formats
+from local.warehouse.files.batch import Format
+from local.warehouse.files.formats import is_true
 
 IGNORED_WHEN_FALSE = {"PURGE", "RETURN_FAILED_ONLY", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES", "ALLOW_NESTED_FIELDS"}
 ERROR_RULES = {"ABORT_STATEMENT": False, "CONTINUE": True}
@@ -41,10 +44,6 @@ def _name_as_text(node: exp.Expr) -> exp.Expr:
     return exp.Literal.string(node.sql(dialect="snowflake")) if isinstance(node, exp.Table) else node
 
 
-def _is_true(value: Any) -> bool:
-    return str(value).upper() in ("TRUE", "1")
-
-
 def _file_format(options: dict[str, Any], call: hooks.Call) -> dict[str, Any]:
     given = dict(options.get("FILE_FORMAT") or {})
     if not given:
@@ -64,11 +63,9 @@ def _copy(call: hooks.Call) -> hooks.Answer | None:
         raise errors.unsupported("COPY INTO a location (unload)")
     options = _options(copy)
     file_format = _file_format(options, call)
-    if str(file_format.get("TYPE", "CSV")).upper() != "JSON":
-        return _leave_to_upstream(options, call)
     for name, value in options.items():
         known = name in ("FILE_FORMAT", "FILES", "PATTERN", "FORCE", "ON_ERROR")
-        neutral = (name in IGNORED_WHEN_FALSE and not _is_true(value)) or (
+        neutral = (name in IGNORED_WHEN_FALSE and not is_true(value)) or (
             name == "MATCH_BY_COLUMN_NAME" and value.upper() == "NONE"
         )
         if not known and not neutral:
@@ -81,56 +78,75 @@ def _copy(call: hooks.Call) -> hooks.Answer | None:
 
 def _plan(
     copy: exp.Copy, options: dict[str, Any], file_format: dict[str, Any], keep_going: bool, call: hooks.Call
-) -> copying.CopyJson:
-    connection, cursor = call.session.connection, call.cursor
-    source_select = copy.args["files"][0].this
-    copy = cursor._transform(copy.copy(), None) if not isinstance(source_select, exp.Select) else copy
-    target = _upper(upstream._extract_table(copy.this))
-    catalog, schema = target.catalog or connection.database, target.db or connection.schema
+) -> copying.Copy:
+    select = copy.args["files"][0].this
+    select = select if isinstance(select, exp.Select) else None
+    target = _target(copy, call)
+    types = {name: kind for name, kind, *_ in call.duck(f"DESCRIBE {_quoted(target)}")}
+    columns = (
+        tuple(_upper(column).name for column in copy.this.expressions)
+        if isinstance(copy.this, exp.Schema)
+        else tuple(types)
+    )
+    form = formats.format_of(file_format, transformed=select is not None)
+    values, width = _values(select, columns, form, call)
+    if len(values) != len(columns):
+        raise _does_not_fit(form, len(values), len(columns), transformed=select is not None)
+    return copying.Copy(
+        catalog=target.catalog,
+        schema=target.db,
+        table=target.name,
+        columns=columns,
+        values=tuple(_fit(v, types[c], form, width, call) for v, c in zip(values, columns, strict=True)),
+        urls=_urls(copy if select else call.cursor._transform(copy.copy(), None), options, target, call),
+        named=bool(options.get("FILES")),
+        format=form,
+        width=width,
+        force=is_true(options.get("FORCE", False)),
+        keep_going=keep_going,
+    )
+
+
+def _target(copy: exp.Copy, call: hooks.Call) -> exp.Table:
+    """The table that is loaded, by its full name."""
+    connection, table = call.session.connection, _upper(upstream._extract_table(copy.this))
+    catalog, schema = table.catalog or connection.database, table.db or connection.schema
     if not (catalog and schema):
         raise sf.ProgrammingError(
             msg="Cannot perform COPY. This session does not have a current database and schema; use a qualified name.",
             errno=90105,
             sqlstate="22000",
         )
-    described = call.duck(f'DESCRIBE "{catalog}"."{schema}"."{target.name}"')
-    types = {name: kind for name, kind, *_ in described}
-    if isinstance(copy.this, exp.Schema):
-        columns = tuple(_upper(column).name for column in copy.this.expressions)
-    else:
-        columns = tuple(types)
-    values = _values(source_select, columns, call)
-    if len(values) != len(columns):
-        why = (
-            f"Insert value list does not match column list expecting {len(columns)} but got {len(values)}"
-            if isinstance(source_select, exp.Select)
-            else "JSON file format can produce one and only one column of type variant, object, or array. Load data "
-            "into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with transformation."
-        )
-        raise sf.ProgrammingError(msg=f"SQL compilation error:\n{why}", errno=2019, sqlstate="0A000")
+    return exp.table_(table.name, schema, catalog, quoted=True)
+
+
+def _quoted(table: exp.Table) -> str:
+    return table.sql(dialect="duckdb")
+
+
+def _does_not_fit(form: Format, given: int, wanted: int, *, transformed: bool) -> sf.ProgrammingError:
+    why = (
+        f"Insert value list does not match column list expecting {wanted} but got {given}"
+        if transformed
+        else f"{form.kind} file format can produce one and only one column of type variant, object, or array. Load "
+        "data into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with transformation."
+    )
+    return sf.ProgrammingError(msg=f"SQL compilation error:\n{why}", errno=2019, sqlstate="0A000")
+
+
+def _urls(copy: exp.Copy, options: dict[str, Any], target: exp.Table, call: hooks.Call) -> tuple[str, ...]:
+    """The files that are loaded: those that FILES names, or those below the location that match PATTERN."""
+    connection = call.session.connection
     location = upstream._from_source(copy)
     root = location
     if location.startswith("@"):
         resolve = lambda var: upstream.stage_url_from_var(  # noqa: E731
-            var, cursor._duck_conn, connection.database, connection.schema, connection.table_stages, target
+            var, call.cursor._duck_conn, connection.database, connection.schema, connection.table_stages, target
         )
         root, location = resolve(location[1:].split("/", 1)[0]), resolve(location[1:])
     if files := options.get("FILES"):
-        urls = tuple(f"{location.rstrip('/')}/{name}" for name in files)
-    else:
-        urls = copying.matching((url for url, *_ in places.list_files(location)), options.get("PATTERN"), root)
-    return copying.CopyJson(
-        catalog=catalog,
-        schema=schema,
-        table=target.name,
-        columns=columns,
-        values=tuple(_fit(value, types[column], call) for value, column in zip(values, columns, strict=True)),
-        urls=urls,
-        named=bool(files),
-        compression=copying.compression_of(file_format),
-        force=_is_true(options.get("FORCE", False)),
-        keep_going=keep_going,
-    )
+        return tuple(f"{location.rstrip('/')}/{name}" for name in files)
+    return copying.matching((url for url, *_ in places.list_files(location)), options.get("PATTERN"), root)
 
 
 def _upper(node: exp.Expr) -> Any:
@@ -141,23 +157,30 @@ def _upper(node: exp.Expr) -> Any:
     )
 
 
-def _values(select: exp.Expr, columns: tuple[str, ...], call: hooks.Call) -> list[exp.Expr]:
-    """The COPY's SELECT list as DuckDB expressions over RECORD, ROW_NUMBER and FILENAME."""
-    if not isinstance(select, exp.Select):
-        return [exp.column("RECORD", quoted=True)]
+def _values(
+    select: exp.Select | None, columns: tuple[str, ...], form: Format, call: hooks.Call
+) -> tuple[list[exp.Expr], int]:
+    """The COPY's SELECT list as DuckDB expressions over a batch's columns, and how many columns of CSV they need."""
+    if select is None:
+        names = [f"${i + 1}" for i in range(len(columns))] if form.has_columns else ["RECORD"]
+        return [exp.column(name, quoted=True) for name in names], len(names)
     for clause in ("where", "joins", "group", "having", "qualify", "order", "limit", "distinct"):
         if select.args.get(clause):
             raise errors.unsupported(f"{clause.upper()} in the SELECT of a COPY")
-    plain = exp.Select(expressions=[e.copy().transform(_source_column) for e in select.expressions]).from_("rows")
-    return [e.unalias() for e in call.cursor._transform(plain, None).expressions]
+    expressions = [e.copy().transform(lambda node: _source_column(node, form)) for e in select.expressions]
+    plain = exp.Select(expressions=expressions).from_("rows")
+    used = [int(c.name[1:]) for c in plain.find_all(exp.Column) if c.name.startswith("$")]
+    return [e.unalias() for e in call.cursor._transform(plain, None).expressions], max(used, default=1)
 
 
-def _source_column(node: exp.Expr) -> exp.Expr:
+def _source_column(node: exp.Expr, form: Format) -> exp.Expr:
     if isinstance(node, exp.Column) and isinstance(node.this, exp.Parameter):
         node = node.this
     if isinstance(node, exp.Parameter):
+        if form.has_columns and node.name.isdecimal():
+            return exp.column(f"${node.name}", quoted=True)
         if node.name != "1":
-            raise errors.unsupported(f"${node.name}: a JSON file has the one column $1")
+            raise errors.unsupported(f"${node.name}: a {form.kind} file has the one column $1")
         return exp.column("RECORD", quoted=True)
     if isinstance(node, exp.Column) and node.name.upper().startswith("METADATA$"):
         known = {"METADATA$FILENAME": "FILENAME", "METADATA$FILE_ROW_NUMBER": "ROW_NUMBER"}
@@ -167,27 +190,21 @@ def _source_column(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _fit(value: exp.Expr, wanted: str, call: hooks.Call) -> exp.Expr:
+def _fit(value: exp.Expr, wanted: str, form: Format, width: int, call: hooks.Call) -> exp.Expr:
     """A VARIANT that goes into a column of another type becomes its plain value, without JSON's quotes."""
-    if wanted == "JSON":
-        return value
-    typeless = '(SELECT NULL::JSON AS "RECORD", 1::BIGINT AS "ROW_NUMBER", \'\' AS "FILENAME")'
-    ((_, kind, *_),) = call.duck(f"DESCRIBE SELECT {value.sql(dialect='duckdb')} FROM {typeless}")
-    if kind != "JSON":
+    names = [f"${i + 1}" for i in range(width)] if form.has_columns else []
+    typeless = ", ".join(
+        ['NULL::JSON AS "RECORD", 1::BIGINT AS "ROW_NUMBER", \'\' AS "FILENAME"', *(f"'' AS \"{n}\"" for n in names)]
+    )
+    ((_, kind, *_),) = call.duck(f"DESCRIBE SELECT {value.sql(dialect='duckdb')} FROM (SELECT {typeless})")
+    if wanted == "JSON" and kind == "VARCHAR" and form.has_columns:
+        raise errors.unsupported("text of a CSV file in a VARIANT column: say PARSE_JSON($1) or TO_VARIANT($1)")
+    if kind != "JSON" or wanted == "JSON":
         return value
     plain = exp.Anonymous(this="json_extract_string", expressions=[value, exp.Literal.string("$")])
     return exp.cast(plain, wanted, dialect="duckdb")
 
 
-def _leave_to_upstream(options: dict[str, Any], call: hooks.Call) -> None:
-    wrong = [name for name in ("PATTERN", "RETURN_FAILED_ONLY", "VALIDATION_MODE", "SIZE_LIMIT") if name in options]
-    if "METADATA$" in call.text.upper():
-        wrong.append("METADATA$ columns")
-    if options.get("FORCE") is not None and not _is_true(options["FORCE"]):
-        wrong.append("FORCE = FALSE (leave it out: it is the default)")
-    if wrong:
-        raise errors.unsupported(f"{', '.join(wrong)} in a COPY that is not of JSON")
-
-
 def apply() -> None:
+    formats.apply()
     hooks.handle(r"copy\s+into\b", _copy)

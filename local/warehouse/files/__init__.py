@@ -1,0 +1,1 @@
+"""Readers of staged files: JSON lines, CSV and Parquet."""
