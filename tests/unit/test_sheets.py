@@ -330,7 +330,7 @@ def test_columns_beyond_the_contract_and_spaces_around_names_are_welcome() -> No
 
 
 def test_a_header_may_stand_further_down() -> None:
-    low = SheetTab("sheet-1", "Tab", ("code",), header_row=3)
+    low = SheetTab(spreadsheet_id="sheet-1", tab="Tab", header=("code",), header_row=3)
     rows = rows_of(STREAM, low, GERMAN, typed([["Title"], [], ["code"], ["1"]]))
     assert [json.loads(row.record) for row in rows] == [{"code": "1"}]
     assert json.loads(rows[0].parent)["row"] == 4

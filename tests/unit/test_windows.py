@@ -42,7 +42,7 @@ def task(of: Batch, state: CursorState, **more: Any) -> ReadTask:
         history_start=HISTORY,
         open_bucket=lambda name: MemoryStore(),
         files_loaded=frozenset,
-        **{"http": None, "now": lambda: moment(2), **more},
+        **{"http": cast(Any, InProcess(lambda path, params: {})), "now": lambda: moment(2), **more},
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Done:
+class Finished:
     """The report can be read."""
 
 
@@ -41,7 +41,7 @@ def decide_poll(
     asked: float | None = None,
     every: float = 5.0,
     longest: float = 60.0,
-) -> Done | Again | Failed:
+) -> Finished | Again | Failed:
     """What to do about a report whose status field says `status`, `waited` seconds after it was asked for.
 
     Words are compared as text and without case. A word that is neither in `done` nor in `failed` is a report in the
@@ -53,7 +53,7 @@ def decide_poll(
     """
     word = _word(status)
     if word in _words(done):
-        return Done()
+        return Finished()
     if word in _words(failed):
         return Failed(f'the vendor says that the report is "{word}": ask for it again; if it lasts, make it smaller')
     left = timeout - waited

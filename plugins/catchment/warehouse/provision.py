@@ -214,6 +214,9 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence
         "": [{}],
         "database": [{"database": "RAW"}, {"database": "ANALYTICS"}],
         "schema": [{"database": database, "schema": schema} for database, schema in schemas],
+        "file_source": [
+            {"source": spec.name.upper(), "url": f"s3://{bucket}/"} for spec in specs for bucket in _buckets(spec)
+        ],
         "stream": [
             {"source": spec.name.upper(), "stream": stream.name.upper()} for spec in specs for stream in spec.streams
         ],
@@ -226,6 +229,11 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence
             _warehouse("AD_HOC", settings.ad_hoc_size, settings.ad_hoc_credits, timeout=1800),
         ],
     }
+
+
+def _buckets(spec: SourceSpec) -> list[str]:
+    """The bucket in which others write the source's files: none, or one."""
+    return sorted({bucket for stream in spec.streams if (bucket := getattr(stream.read, "bucket", ""))})[:1]
 
 
 def _topic(raw_table: str) -> Values:

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catchment.http.polling import Again, Done, Failed, decide_poll
+from catchment.http.polling import Again, Finished, Failed, decide_poll
 
 FACEBOOK: dict[str, Any] = {"done": ["Job Completed"], "failed": ["Job Failed", "Job Skipped"]}
 
 
-def decide(status: Any, waited: float = 10, timeout: float = 3600, **more: Any) -> Done | Again | Failed:
+def decide(status: Any, waited: float = 10, timeout: float = 3600, **more: Any) -> Finished | Again | Failed:
     return decide_poll(status, waited=waited, timeout=timeout, **{**FACEBOOK, **more})
 
 
 def test_only_the_status_says_that_a_report_is_done() -> None:
     """facebook-python-business-sdk #293: 100 % complete and still "Job Running"; its download fails with a 400."""
     assert isinstance(decide("Job Running"), Again)
-    assert decide("job completed ") == Done()
+    assert decide("job completed ") == Finished()
 
 
 def test_a_failed_report_ends_the_wait_at_once() -> None:
@@ -43,8 +43,8 @@ def test_a_report_that_never_comes_ends_with_a_sentence_that_names_its_status(st
 def test_numbers_and_truth_values_are_words_too() -> None:
     """adzerk-management-sdk-ruby #38: status 1 means that it is still in the making."""
     assert isinstance(decide(1, done=[2], failed=[3]), Again)
-    assert decide(2, done=[2], failed=[3]) == Done()
-    assert decide(True, done=[True], failed=[]) == Done()
+    assert decide(2, done=[2], failed=[3]) == Finished()
+    assert decide(True, done=[True], failed=[]) == Finished()
 
 
 @settings(deadline=None)
