@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catchment.http.polling import Again, Finished, Failed, decide_poll
+from catchment.http.polling import Again, Failed, Finished, decide_poll
 
 FACEBOOK: dict[str, Any] = {"done": ["Job Completed"], "failed": ["Job Failed", "Job Skipped"]}
 
