@@ -16,6 +16,7 @@ from catchment.batch import Batch
 from catchment.cursor import CursorState
 from catchment.errors import ContractBroken, LandingUnavailable, Refused, VendorUnavailable
 from catchment.extract.run import Extraction
+from catchment.http.actions import Skipped
 from catchment.http.client import HttpClient
 from catchment.http.paginators import CursorPages, SinglePage
 from catchment.landing import Manifest, manifest_key, read_manifest
@@ -247,7 +248,7 @@ def family(path: str, params: Mapping[str, Any]) -> Any:
     if path == "parents":
         return {"entries": [{"id": "a/b"}, {"id": "c"}, {"id": "gone"}], "has_more": False}
     if "gone" in path:
-        raise Refused("404 from GET", status=404)
+        raise Skipped("404 from GET", status=404)
     return {"entries": [{"id": path}], "has_more": False}
 
 

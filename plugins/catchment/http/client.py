@@ -228,10 +228,14 @@ class HttpClient:
             self._forget()
             self._wait_for_limits(call)
             reply = self._ask(call.request)
-        for limit in call.limits:
-            status = 429 if is_limit(reply.status, reply.body) else reply.status
-            self._limits.learn(limit, status, reply.headers)
+        self._learn(call, reply)
         return reply
+
+    def _learn(self, call: _Call, reply: Reply) -> None:
+        """A refusal is told to the last limit, the stream's own where it has one: the account may have calls left."""
+        refused = is_limit(reply.status, reply.body)
+        for limit in call.limits[-1:] if refused else call.limits:
+            self._limits.learn(limit, 429 if refused else reply.status, reply.headers)
 
     def _ask(self, request: Request) -> Reply:
         url = address(request, base_url=self._base, hosts=self._hosts, conn_id=self._conn_id)

@@ -19,16 +19,19 @@ import msgspec
 
 from catchment.batch import Batch, Kind
 from catchment.extract.splitter import Splitter
+from catchment.http.actions import Action, Do
 from catchment.http.limits import RateLimit
 from catchment.http.paginators import Paginator, SinglePage
 from catchment.http.request import Request
 from catchment.landing import RecordFormat, manifest_key, read_lines, read_manifest
-from catchment.reads.http_pages import Pages, list_pages, pieces, unless_gone
+from catchment.reads.http_pages import Pages, list_pages, pieces, unless_skipped
 from catchment.reads.protocol import Mark, PageStream, ReadPlan, ReadTask
 from catchment.spec import Current, Parent
 from catchment.times import Span, TimeFormat
 
 NONE: Mapping[str, Any] = {}
+GONE = (Action(404, Do.SKIP),)
+"""A parent that was deleted since it was listed has no children."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Window:
 class HttpList:
     """One list endpoint. `records` is the path of the list in a reply ("": the reply itself is the one record).
 
-    `dates` are parameters that bound it; without a `window` they span all history up to the batch's end.
+    `dates` are parameters that bound it; without a `window` they span all history up to the batch's end. `limits` and
+    `actions` are its own, beside its API's.
     """
 
     path: str
@@ -76,6 +80,7 @@ class HttpList:
     dates: Dates | None = None
     window: Window | None = None
     limits: tuple[RateLimit, ...] = ()
+    actions: tuple[Action, ...] = ()
 
     def __post_init__(self) -> None:
         if self.window and not self.dates:
@@ -105,7 +110,9 @@ class HttpList:
         params = {**self.params, **(self.dates.of(span) if self.dates and span else {})}
         request = Request(path or self.path, method=self.method, params=params, json=self.json)
         splitter = Splitter(self.records, key, self.paginator.fields)
-        return partial(list_pages, task.client, request, self.paginator, splitter, self.limits)
+        actions = (*self.actions, *(GONE if self.parent else ()))
+        ask = partial(task.client.send, limits=self.limits, actions=actions)
+        return partial(list_pages, ask, request, self.paginator, splitter)
 
     def _slices(self, task: ReadTask, window: Window) -> ReadPlan:
         span = window_span(window, task)
@@ -136,7 +143,7 @@ class HttpList:
                 for line in read_lines(task.store, file):
                     key = {parent.param: record.decode(line)[parent.field]}
                     path = self.path.format(**{parent.param: quote(str(key[parent.param]), safe="")})
-                    pages = partial(unless_gone, self.pages(task, path=path))
+                    pages = partial(unless_skipped, self.pages(task, path=path))
                     yield partial(pieces, pages, task, parent=msgspec.json.encode(key))
 
         return ReadPlan(streams(), as_of=manifest.as_of)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from catchment.errors import Refused
 from catchment.extract.loops import BorderFilter, LoopGuard
 from catchment.extract.splitter import Page, Splitter
-from catchment.http.client import HttpClient, Reply
-from catchment.http.limits import RateLimit
+from catchment.http.actions import Skipped
+from catchment.http.client import Reply
 from catchment.http.paginators import Paginator
 from catchment.http.request import Request
 from catchment.reads.protocol import Mark, Piece, ReadTask
 
 Pages = Callable[[], Iterator[Page]]
+Ask = Callable[..., Any]
+"""`HttpClient.send` with the limits and actions of a stream."""
 
 
-def list_pages(
-    client: HttpClient,
-    request: Request,
-    paginator: Paginator,
-    splitter: Splitter,
-    limits: tuple[RateLimit, ...] = (),
-) -> Iterator[Page]:
+def list_pages(ask: Ask, request: Request, paginator: Paginator, splitter: Splitter) -> Iterator[Page]:
     """All pages of a list, from its first. A page that does not lead on is a bad reply, and asked for again."""
     guard = LoopGuard()
     following: Request | None = paginator.first(request)
@@ -33,7 +29,7 @@ def list_pages(
             page = splitter.split(reply.body)
             return page, paginator.after(asked, page, reply.headers)
 
-        page, following = client.send(asked, accept=accept, limits=limits)
+        page, following = ask(asked, accept=accept)
         yield page
         if following is not None:
             guard.step(following.identity)
@@ -60,10 +56,9 @@ def lines_of(records: Iterable[bytes], parent: bytes | None = None) -> bytes:
     return b"".join(head + bytes(record) + b"}\n" for record in records)
 
 
-def unless_gone(pages: Pages) -> Iterator[Page]:
-    """A parent that was deleted since it was listed has no children."""
+def unless_skipped(pages: Pages) -> Iterator[Page]:
+    """The pages; none more once an action of the spec says that there is nothing here."""
     try:
         yield from pages()
-    except Refused as error:
-        if error.status != 404:
-            raise
+    except Skipped:
+        return

@@ -106,7 +106,8 @@ class HttpReport:
             request = Request(str(_dig(state, self.download.url_field)), signed=False)
         else:
             request = Request(self.download.path.format(report=report))
-        yield from list_pages(task.client, request, self.download.paginator, splitter, self.limits)
+        ask = partial(task.client.send, limits=self.limits)
+        yield from list_pages(ask, request, self.download.paginator, splitter)
 
     def _asked(self, task: ReadTask, span: Span) -> str:
         request = self.ask
@@ -140,6 +141,8 @@ class HttpReport:
                 case Again(seconds):
                     task.client.pause(seconds)
                     waited += seconds
+                case Failed(sentence, timed_out=True):
+                    raise VendorUnavailable(f"The report {report} of {self.ask.shown}: {sentence}")
                 case Failed(sentence):
                     raise ContractBroken(f"The report {report} of {self.ask.shown} was not made: {sentence}")
                 case _:

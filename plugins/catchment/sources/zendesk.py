@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from catchment.http.actions import INVALID_CURSOR
 from catchment.http.auth import BasicToken
 from catchment.http.client import HttpApi
 from catchment.http.limits import RateLimit
@@ -62,6 +63,7 @@ ZENDESK = SourceSpec(
         base_url="https://example.zendesk.com/api/v2",
         auth=BasicToken(user="{login}/token"),
         limits=(RateLimit(700, per=MINUTE),),
+        actions=(INVALID_CURSOR,),
     ),
     history_start=datetime(2007, 1, 1, tzinfo=UTC),  # Zendesk began
     version=2,
