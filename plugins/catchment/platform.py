@@ -20,6 +20,7 @@ from catchment.cursor import CursorState
 from catchment.errors import CatchmentError, NeedsPerson, RateLimited, Refused, TryAgain
 from catchment.extract.progress import Progress
 from catchment.extract.run import Extracted, Extraction, Sealing
+from catchment.http.actions import PlanGated
 from catchment.http.client import HttpClient
 from catchment.http.limits import open_limits
 from catchment.landing import S3Store, Store
@@ -218,7 +219,7 @@ def _in_context(error: CatchmentError, spec: SourceSpec, batch: Batch, state: Cu
     cursor = f"the cursor stays at {state.cursor}" if state.cursor else "the stream has no cursor yet"
     text = f"{batch}: {str(error).rstrip('.')}. What was loaded before stays; {cursor}."
     match error:
-        case Refused(status=403) if stream.plan_gated and not state.ever_loaded:
+        case Refused() if not state.ever_loaded and _is_gated(error, plan_gated=stream.plan_gated):
             return NotInPlan(f"{batch}: the vendor's plan does not include it ({error}). It is left out until it does.")
         case Refused(status=status):
             return Refused(text, status=status)
@@ -230,3 +231,8 @@ def _in_context(error: CatchmentError, spec: SourceSpec, batch: Batch, state: Cu
             return type(error)(text)
         case _:
             return error
+
+
+def _is_gated(error: Refused, *, plan_gated: bool) -> bool:
+    """Whether a refusal means that the plan lacks the stream: an action says so, or it is a 403 of a gated one."""
+    return isinstance(error, PlanGated) or (plan_gated and error.status == 403)

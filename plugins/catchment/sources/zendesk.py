@@ -42,15 +42,17 @@ def _list(
     paginator: Paginator = LIST,
     personal: tuple[str, ...] = (),
     plan_gated: bool = False,
+    keep_share: float | None = 0.0,
     description: str,
 ) -> Stream:
-    """A list endpoint, read whole."""
+    """A list endpoint, read whole. Lists of the last so many days may become empty (`keep_share=None`)."""
     return Stream(
         name=name,
         key=(key,),
         read=HttpList(path=path or f"{name}.json", records=records or name, paginator=paginator),
         personal=personal,
         plan_gated=plan_gated,
+        keep_share=keep_share,
         fresh_within=None if plan_gated else DAILY,
         description=description,
     )
@@ -185,7 +187,13 @@ ZENDESK = SourceSpec(
         _list("ticket_fields", description="System and custom ticket fields."),
         _list("ticket_forms", plan_gated=True, description="Ticket forms."),
         _list("brands", description="Brands."),
-        _list("tags", key="name", plan_gated=True, description="The most used tags of the last 60 days."),
+        _list(
+            "tags",
+            key="name",
+            plan_gated=True,
+            keep_share=None,
+            description="The most used tags of the last 60 days.",
+        ),
         _list("macros", description="Macros."),
         _list(
             "sla_policies",
@@ -201,7 +209,12 @@ ZENDESK = SourceSpec(
             plan_gated=True,
             description="Business hours.",
         ),
-        _list("deleted_tickets", personal=("actor.name",), description="Tickets deleted in the last 30 days."),
+        _list(
+            "deleted_tickets",
+            personal=("actor.name",),
+            keep_share=None,
+            description="Tickets deleted in the last 30 days.",
+        ),
         _list(
             "deleted_users",
             personal=("name", "email", "phone", "photo"),
