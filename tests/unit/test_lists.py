@@ -211,7 +211,7 @@ def test_a_quiet_night_with_one_bad_record_is_one_reject_and_the_cursor_moves() 
 def test_a_list_that_shrinks_beyond_its_share_is_held_back(
     before: int | None, now: int, keep_share: float | None, held: bool
 ) -> None:
-    """Found on the product: an empty 200 of a list that had rows emptied its staging table, everything green."""
+    """Found on the product: an empty 200 of a list that had rows left its staging table empty, everything green."""
     spec = source(stream(keep_share=keep_share))
     state = CursorState(ever_loaded=True, rows_before=before)
     store = MemoryStore()
