@@ -55,7 +55,7 @@ fmt: install ## Format the Python code
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 
-lock: install ## Resolve the requirements*.in anew (needs the network)
+lock: install ## Resolve the requirements*.in again (needs the network)
 	@$(RUN) local.locks write
 
 bench-extract: install-bench ## API → S3 → warehouse beside dlt and a hand-written loop (RUNS=5 for the record)

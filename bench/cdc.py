@@ -37,7 +37,7 @@ from catchment.warehouse.session import connect
 from local.cdc.stack import Stack, free_ports
 
 PARTS = ("s3", "warehouse", "shard_s0", "shard_s1", "kafka", "connect", "loader")
-PATIENCE = 600.0
+TIMEOUT = 600.0
 INSERTS = (
     "INSERT INTO events (account_id, name, properties, duration_ms, body) "
     "VALUES (1, 'bench', '{\"a\": 1}', 1.5, repeat('x', 200)) RETURNING id",
@@ -131,10 +131,10 @@ class Bench:
         return Kafka(self.connection("kafka"))
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             if time.monotonic() > deadline:
-                raise SystemExit(f"{what}: not within {PATIENCE:.0f} s")
+                raise SystemExit(f"{what}: not within {TIMEOUT:.0f} s")
             time.sleep(0.2)
 
 
@@ -262,8 +262,8 @@ def bulk(bench: Bench, rows: int) -> tuple[float, float]:
 def _every_second(count: Callable[[], int], wanted: int) -> Iterator[tuple[float, int]]:
     began = time.monotonic()
     while (have := count()) < wanted:
-        if time.monotonic() - began > PATIENCE:
-            raise SystemExit(f"only {have} of {wanted} rows are in raw after {PATIENCE:.0f} s")
+        if time.monotonic() - began > TIMEOUT:
+            raise SystemExit(f"only {have} of {wanted} rows are in raw after {TIMEOUT:.0f} s")
         yield time.monotonic() - began, have
         time.sleep(5)
     if have > wanted:

@@ -41,7 +41,7 @@ def main() -> None:
     batch = f"CREATE OR REPLACE TABLE {TARGET}__DBT_TMP AS (\n{Path(compiled).read_text()}\n)"
     merge = re.search(r"merge into.*?(?=;\s*commit|\Z)", Path(ran).read_text(), re.S | re.I)
     if merge is None:
-        raise SystemExit(f"{ran} has no MERGE: the model was built anew, not added to")
+        raise SystemExit(f"{ran} has no MERGE: the model was built in full, not added to")
     ours = [_translated(cursor, sql) for sql in (batch, merge[0])]
     peer = [_translated(cursor, NAIVE.format(raw=raw))]
     mine = [_profile(duck, ours) for _ in range(TIMES)]

@@ -29,6 +29,7 @@ LINT = (
     Check("the core knows no Airflow, the platform no local profile", (str(ROOT / ".venv/bin/lint-imports"),)),
     Check("the SQL is tidy", (MAIN, "-m", "sqlfluff", "lint", "include/dbt/models", "include/dbt/tests")),
     Check("dbt's sources are the specs'", (MAIN, "-m", "catchment", "dbt-sources", "--check")),
+    Check("docs/streams.md is the specs'", (MAIN, "-m", "catchment", "stream-docs", "--check")),
     Check("the locks are of these requirements (else: make lock)", (MAIN, "-m", "local.locks", "check")),
 )
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")  # files keep their fixtures, and much is waiting

@@ -38,7 +38,7 @@ LOCKS = (
 
 
 def write(lock: Lock) -> None:
-    """Resolve anew, with hashes; keeps versions that still fit."""
+    """Resolve again, with hashes; keeps versions that still fit."""
     uv = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--python-version", "3.11", "--generate-hashes"]
     constraint = ["--constraint", lock.constraint] if lock.constraint else []
     subprocess.run([*uv, *constraint, "--output-file", lock.lock, lock.sources[0]], cwd=ROOT, check=True)

@@ -72,7 +72,7 @@ class Profile:
         self._launch([service for service in wanted if service.early])
         for wave in sorted({service.awaited for service in wanted}):
             if wave == AIRFLOW:
-                self._lay_ground(those, say)
+                self._prepare(those, say)
             self._start_wave([service for service in wanted if service.awaited == wave], say)
             if wave == AIRFLOW:
                 self._set_up(those, say)
@@ -131,7 +131,7 @@ class Profile:
     def log_file(self, name: str) -> Path:
         return self.settings.log / f"{name}.log"
 
-    def _lay_ground(self, names: set[str], say: Say) -> None:
+    def _prepare(self, names: set[str], say: Say) -> None:
         """What the processes of the second wave need to find; done side by side, and quick when it is there."""
         settings, credentials, environment = self.settings, self.credentials, self.airflow_environment()
         steps: list[Callable[[], None]] = []

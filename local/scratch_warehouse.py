@@ -17,7 +17,7 @@ from catchment.warehouse.provision import Settings, apply, render, select
 from local.settings import ROOT
 
 PYTHON = ROOT / ".venv-warehouse" / "bin" / "python"
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
 class ScratchWarehouse:
@@ -42,7 +42,7 @@ class ScratchWarehouse:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
 
     def connect(self) -> snowflake.connector.SnowflakeConnection:
         return snowflake.connector.connect(
@@ -75,7 +75,7 @@ class ScratchWarehouse:
         }
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise RuntimeError(
@@ -87,7 +87,7 @@ class ScratchWarehouse:
                 time.sleep(0.2)
             else:
                 return
-        raise RuntimeError(f"the warehouse on port {self.port} did not answer within {PATIENCE:.0f} s")
+        raise RuntimeError(f"the warehouse on port {self.port} did not answer within {TIMEOUT:.0f} s")
 
 
 def _free_port() -> int:

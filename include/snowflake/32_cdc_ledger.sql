@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.OFFSETS (
     UPDATED_AT TIMESTAMP_NTZ NOT NULL,
     TOPIC_ID VARCHAR
 );
--- Where a shard's log positions begin to compare anew: a new slot, a failover, a rebuilt shard. No row: epoch 0.
+-- Where a shard's log positions begin a new epoch: a new slot, a failover, a rebuilt shard. No row: epoch 0.
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.EPOCHS (
     SHARD VARCHAR NOT NULL,
     TOPIC VARCHAR NOT NULL,

@@ -100,7 +100,7 @@ def write_notes(cursor: Any, draw: Random) -> None:
 
 
 def score(cursor: Any, draw: Random) -> None:
-    """A customer's health is computed anew; the change carries the whole row before it."""
+    """A customer's health is computed again; the change carries the whole row before it."""
     health = draw.choice((float("nan"), float("inf"), None)) if draw.random() < 0.05 else draw.random()
     tags = [draw.randrange(99) for _ in range(1 + draw.randrange(4))]
     update(cursor, "customers", {"id": _account(cursor, draw)}, health_score=health, tags=tags)

@@ -109,7 +109,7 @@ class Customer:
         return sorted(change for member in self.family(at) for change in member.known(at))
 
     def revisions(self) -> list[int]:
-        """The moments at which this customer's history is computed anew; the first is 0."""
+        """The moments at which this customer's history is computed again; the first is 0."""
         moments = {0, *(fix.known for fix in self.fixes.values())}
         for when, other in self.merges:
             moments |= {when, *(fix.known for fix in other.fixes.values() if fix.known > when)}

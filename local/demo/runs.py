@@ -94,12 +94,12 @@ def wait_for_run_after(
     before the last load and taken what ours waits for, or an update may stay queued until tomorrow. So a run that began
     earlier is let finish, for runs never overlap, and if none follows within `seconds`, one is started here.
     """
-    run_id = _run_to_come(api, dag_id, loaded, show, seconds) or api.trigger(dag_id)
+    run_id = _pending_run(api, dag_id, loaded, show, seconds) or api.trigger(dag_id)
     [seen] = wait(api, {dag_id: run_id}, show)
     return seen
 
 
-def _run_to_come(
+def _pending_run(
     api: AirflowApi, dag_id: str, loaded: datetime, show: Callable[[Iterable[Run]], None], seconds: float
 ) -> str | None:
     if (run_id := first_not_begun(api.latest_runs(dag_id), loaded)) is not None:

@@ -1,4 +1,4 @@
-"""`python -m local.java [lock]`: fetch, verify and lay out the Java programs, or write the hashes of new ones."""
+"""`python -m local.java [lock]`: fetch, verify and unpack the Java programs, or write the hashes of new ones."""
 
 from __future__ import annotations
 

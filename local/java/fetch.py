@@ -47,7 +47,7 @@ def fetch_all(jars: Iterable[Jar], done: Callable[[Jar], None]) -> dict[Jar, Pat
 def fetch(context: MavenContext, jar: Jar) -> Path:
     """One archive's file, with the locked content.
 
-    A file that is there with another content (a download that was cut off) is fetched anew once.
+    A file that is there with another content (a download that was cut off) is fetched again, once.
     """
     group, name, version, classifier, packaging = jar.parts
     artifact = context.project(group, name).at_version(version).artifact(classifier, packaging)

@@ -69,7 +69,7 @@ class Editor:
         return len(chosen)
 
     def again(self, company: Company) -> None:
-        """Apply everything to a company that was built anew."""
+        """Apply everything to a company that was just built."""
         edits, self.applied = self.applied, []
         self._before.clear()
         for edit in edits:

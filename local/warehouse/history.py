@@ -73,7 +73,7 @@ def record(run: Run) -> dict[str, object]:
 
 
 def append(run: Run) -> None:
-    """Write one ended statement. A file that has grown past LIMIT is kept as `.1` and begun anew."""
+    """Write one ended statement. A file that has grown past LIMIT is kept as `.1`, and a new one begins."""
     if _path is None:
         return
     line = json.dumps(record(run))

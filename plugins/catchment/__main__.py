@@ -25,6 +25,7 @@ from catchment.warehouse.load import Loaded
 UNFINISHED = 3
 """The exit status of a reading that goes on when the command is run again."""
 DBT_PROJECT = Path(__file__).parents[2] / "include" / "dbt"
+STREAM_DOCS = Path(__file__).parents[2] / "docs" / "streams.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     sources = commands.add_parser("dbt-sources", help="write dbt's sources from the specs")
     sources.set_defaults(run=_dbt_sources)
     sources.add_argument("--check", action="store_true", help="fail when they differ, write nothing")
+
+    docs = commands.add_parser("stream-docs", help="write docs/streams.md from the specs")
+    docs.set_defaults(run=_stream_docs)
+    docs.add_argument("--check", action="store_true", help="fail when it differs, write nothing")
 
     manifest = commands.add_parser("dbt-manifest", help="parse the dbt project into the manifest that Airflow renders")
     manifest.set_defaults(run=_dbt_manifest)
@@ -185,6 +190,21 @@ def _dbt_sources(args: argparse.Namespace) -> int:
         return 1 if differences else 0
     for path in dbt_sources.write(SOURCES.values(), DBT_PROJECT):
         print(f"wrote {path}")
+    return 0
+
+
+def _stream_docs(args: argparse.Namespace) -> int:
+    from catchment import stream_docs
+
+    text = stream_docs.render(SOURCES.values())
+    if STREAM_DOCS.exists() and STREAM_DOCS.read_text(encoding="utf-8") == text:
+        print("docs/streams.md is as the specs say")
+        return 0
+    if args.check:
+        print("docs/streams.md differs from the specs: run `python -m catchment stream-docs`.")
+        return 1
+    STREAM_DOCS.write_text(text, encoding="utf-8")
+    print("wrote docs/streams.md")
     return 0
 
 

@@ -74,7 +74,7 @@ class Connection:
             extra = dict(json.loads(extra) if isinstance(extra, str) else extra)
             port = int(fields["port"]) if fields.get("port") else None
         except (ValueError, AttributeError, TypeError) as error:
-            raise NeedsPerson(f"{name} is not a JSON object: mend it (see docs/production.md).") from error
+            raise NeedsPerson(f"{name} is not a JSON object: correct it (see docs/production.md).") from error
         return cls(
             conn_id=conn_id,
             host=fields.get("host") or "",
@@ -93,7 +93,7 @@ class Connection:
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             extra = json.loads(query.pop("__extra__", "{}")) | query
         except (ValueError, TypeError) as error:
-            raise NeedsPerson(f"{name} is not a connection URI: mend it (see docs/production.md).") from error
+            raise NeedsPerson(f"{name} is not a connection URI: correct it (see docs/production.md).") from error
         host = parts.netloc.rpartition("@")[2]
         return cls(
             conn_id=conn_id,

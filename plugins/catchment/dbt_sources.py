@@ -51,7 +51,10 @@ CDC_TABLES: tuple[dict[str, Any], ...] = (
         "description": "Up to which Kafka offset each model has merged each partition; see macros/cdc.",
     },
     {"name": "truncates", "description": "The truncations of replicated tables, which reach keys of every partition."},
-    {"name": "epochs", "description": "Where a shard's log positions begin to compare anew, by partition and offset."},
+    {
+        "name": "epochs",
+        "description": "Where a shard's epochs begin, by partition and offset: log positions compare within one.",
+    },
 )
 
 

@@ -10,7 +10,7 @@ class CatchmentError(Exception):
 
 
 class NeedsPerson(CatchmentError):
-    """Trying again changes nothing: a person must mend a credential, a scope, a contract or a spec."""
+    """Trying again changes nothing: a person must fix a credential, a scope, a contract or a spec."""
 
 
 class Refused(NeedsPerson):

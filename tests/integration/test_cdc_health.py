@@ -122,7 +122,7 @@ def test_a_database_that_is_down_for_a_minute_is_waited_for(drill: Drill) -> Non
     assert drill.state(drill.run(), S1) == State.HEALTHY
 
 
-def test_a_wrong_password_is_told_and_heals_when_it_is_mended(drill: Drill) -> None:
+def test_a_wrong_password_is_told_and_heals_when_it_is_corrected(drill: Drill) -> None:
     reference = Reference.parse(drill.look_up("kafka_connect").extra["secret"].replace("{shard}", S1.name))
     assert reference
     right = reference.read()

@@ -211,7 +211,7 @@ def test_nothing_is_lost_or_doubled_while_everything_is_killed(bed: Bed, tmp_pat
         assert {place for place, value in sent.items() if loaded[place] != value} == set()
 
 
-def test_an_audit_finds_what_a_replay_mends(bed: Bed) -> None:
+def test_an_audit_finds_what_a_replay_fixes(bed: Bed) -> None:
     bed.make(INVOICES)
     offsets = bed.produce(INVOICES, *(b'{"n":%d}' % n for n in range(40)))
     bed.wait(lambda: bed.is_loaded(INVOICES))
@@ -295,10 +295,10 @@ def test_a_topic_that_is_made_again_stops_and_the_others_go_on(bed: Bed) -> None
     assert "made again" in json.loads(status.read_text())["stopped"][USERS.topic]
     assert bed.in_raw(USERS) == before
 
-    (mend,) = re.findall(r"```sql\n(.*?)```", RUNBOOK.read_text(), re.S)
+    (fix,) = re.findall(r"```sql\n(.*?)```", RUNBOOK.read_text(), re.S)
     with bed.warehouse("person") as warehouse:
         cursor = warehouse.session.cursor()
-        for statement in mend.split(";\n"):
+        for statement in fix.split(";\n"):
             cursor.execute(statement)
 
     bed.wait(lambda: len(bed.in_raw(USERS)) == 30)

@@ -145,7 +145,7 @@ def test_a_snapshot_brings_every_row_again_while_rows_change(bed: Bed) -> None:
     bed.owner(S0, "UPDATE activities SET kind = kind || '!' WHERE id % 100 = 0")
     said = bed.snapshot(S0, TABLES["activities"], "whole")
     assert "are in raw again" in said
-    assert bed.snapshot(S0, TABLES["activities"], "whole") == said  # the same signal asks for nothing anew
+    assert bed.snapshot(S0, TABLES["activities"], "whole") == said  # the same signal asks for nothing again
     assert [row[0] for row in bed.owner(S0, "SELECT count(*) FROM cdc.signals WHERE id = 'whole'")] == [1]
 
 
@@ -170,10 +170,10 @@ def test_a_snapshot_waits_for_no_connector_that_does_not_run(bed: Bed) -> None:
                 bed.snapshot(S1, TABLES["users"], "stopped")
         finally:
             connect_.resume(S1.connector)
-    assert "are in raw again" in _patiently(lambda: bed.snapshot(S1, TABLES["users"], "stopped"))
+    assert "are in raw again" in _until_done(lambda: bed.snapshot(S1, TABLES["users"], "stopped"))
 
 
-def _patiently(act: Callable[[], str]) -> str:
+def _until_done(act: Callable[[], str]) -> str:
     """As a cleared task would: again while the connector is on its way."""
     for _ in range(60):
         try:
@@ -327,7 +327,7 @@ DEVICES = Table(
 )
 
 
-def test_a_table_that_is_declared_anew_is_published_read_and_has_its_raw_tables(bed: Bed) -> None:
+def test_a_table_that_is_newly_declared_is_published_read_and_has_its_raw_tables(bed: Bed) -> None:
     wider = dataclasses.replace(APPLICATION, tables=(*APPLICATION.tables, DEVICES))
     systems = dataclasses.replace(bed.systems, application=wider)
     with pytest.raises(ContractBroken, match=r"s0 has no table public\.devices"):

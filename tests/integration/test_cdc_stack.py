@@ -142,7 +142,7 @@ def test_no_password_is_shown_by_connect(stack: Stack) -> None:
     assert not [secret for secret in secrets if secret in shown]
 
 
-def test_laying_the_ground_again_changes_nothing(stack: Stack) -> None:
+def test_preparing_again_changes_nothing(stack: Stack) -> None:
     looked_at = (
         "SELECT (SELECT count(*) FROM accounts), (SELECT rolpassword FROM pg_authid WHERE rolname = 'cdc'), "
         "(SELECT count(*) FROM pg_publication_rel), (SELECT count(*) FROM pg_class)"

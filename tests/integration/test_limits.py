@@ -150,7 +150,7 @@ def start_worker(postgres: Connection, account: str, calls: int, per: float, sec
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
 
 
-def departures(worker: subprocess.Popen[str]) -> list[float]:
+def starts_of_calls(worker: subprocess.Popen[str]) -> list[float]:
     assert worker.stdout is not None
     with worker.stdout:
         return [float(line) for line in worker.stdout.read().split()]
@@ -171,8 +171,8 @@ def test_two_machines_keep_one_limit_and_one_of_them_may_be_killed(postgres: Con
     killed, other = (start_worker(postgres, account, calls, per, 8) for _ in range(2))
     time.sleep(3)
     killed.kill()
-    moments = departures(other)
-    before = departures(killed)
+    moments = starts_of_calls(other)
+    before = starts_of_calls(killed)
     killed.wait()
     assert other.wait(timeout=60) == 0
     assert before
@@ -195,7 +195,7 @@ def test_a_stopped_machine_holds_nobody_up(postgres: Connection, account: str) -
     finally:
         frozen.kill()
         frozen.wait()
-        assert departures(frozen)
+        assert starts_of_calls(frozen)
 
 
 def open_limits_of(postgres: Connection, account: str) -> Limits:

@@ -106,7 +106,7 @@ def test_a_batch_that_is_run_again_three_times_leaves_the_same_rows(loads: Loads
     assert loads.rows() == before
 
 
-def test_running_a_batch_again_mends_what_somebody_deleted(loads: Loads) -> None:
+def test_running_a_batch_again_restores_what_somebody_deleted(loads: Loads) -> None:
     loads.load(1, (1, 2, 3))
     loads.query("DELETE FROM RAW.CHARTMOGUL.PLANS WHERE RECORD_CONTENT:id::NUMBER = 2")
     loads.load(1, (1, 2, 3))

@@ -95,9 +95,9 @@ def test_secrets_of_an_older_checkout_gain_what_is_new(settings: Settings, crede
     kept = json.loads(file.read_text())
     del kept["application_password"]
     file.write_text(json.dumps(kept))
-    mended = ensure_credentials(settings)
-    assert mended.application_password
-    assert mended.warehouse_password == credentials.warehouse_password
+    repaired = ensure_credentials(settings)
+    assert repaired.application_password
+    assert repaired.warehouse_password == credentials.warehouse_password
 
 
 def test_the_group_cdc_is_everything_but_airflow_and_the_vendors(settings: Settings) -> None:

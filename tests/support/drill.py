@@ -49,11 +49,11 @@ class Drill:
         """A day later, when nothing is remembered that could hold back an action or an alert; and all is well."""
         self.clock += timedelta(hours=25)
         for shard in (S0, S1):
-            self.mend(shard)
+            self.repair(shard)
         self.settled()
         self.until(lambda: not self.run().facts.behind(), 90, "the loader is at the end")
 
-    def mend(self, shard: Shard) -> None:
+    def repair(self, shard: Shard) -> None:
         """A clean start after a test that failed half-way."""
         self.retry_on_rebalance(partial(Connect.resume, name=shard.connector))
         self.retry_on_rebalance(partial(Connect.restart_failed, name=shard.connector))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catchment.batch import Batch
+from catchment.batch import Batch, Kind
 from catchment.cursor import CursorState
 from catchment.errors import ContractBroken, LandingUnavailable, Refused, VendorUnavailable
 from catchment.extract.run import Extraction
@@ -211,7 +211,7 @@ def test_a_quiet_night_with_one_bad_record_is_one_reject_and_the_cursor_moves() 
 def test_a_list_that_shrinks_beyond_its_share_is_held_back(
     before: int | None, now: int, keep_share: float | None, held: bool
 ) -> None:
-    """Found on the product: an empty 200 of a list that had rows emptied its staging table, everything green."""
+    """Found on the product: an empty 200 of a list that had rows left its staging table empty, everything green."""
     spec = source(stream(keep_share=keep_share))
     state = CursorState(ever_loaded=True, rows_before=before)
     store = MemoryStore()
@@ -223,6 +223,13 @@ def test_a_list_that_shrinks_beyond_its_share_is_held_back(
     assert manifest_key(batch()) not in store.objects
     rows, _, _ = extract(page(records(now), has_more=False), spec, state=state, accept_smaller=True)
     assert len(rows) == now
+
+
+def test_a_list_that_became_empty_is_held_back_in_a_backfill_too() -> None:
+    """A list can't be read in part, so a backfill of last month brings today's list, and it is the newest."""
+    state = CursorState(ever_loaded=True, rows_before=5)
+    with pytest.raises(ContractBroken, match="held back"):
+        extract(page([], has_more=False), of=batch(kind=Kind.BACKFILL), state=state)
 
 
 def test_no_personal_or_secret_value_is_written_not_even_in_a_reject() -> None:

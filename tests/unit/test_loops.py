@@ -45,7 +45,7 @@ PAGES = st.lists(st.lists(st.tuples(st.integers(0, 6), st.sampled_from("ab")), m
 @given(PAGES)
 def test_no_version_of_a_record_is_lost_at_a_border(pages: list[list[Record]]) -> None:
     """Whatever is dropped was on this page or the one before, byte for byte."""
-    border = BorderFilter(patience=100)
+    border = BorderFilter(most_repeats=100)
     before: list[Record] = []
     for records in pages:
         kept = fresh(border, *records)
@@ -58,7 +58,7 @@ def test_no_version_of_a_record_is_lost_at_a_border(pages: list[list[Record]]) -
 
 @given(PAGES)
 def test_the_last_version_on_a_page_stays_the_last(pages: list[list[Record]]) -> None:
-    border = BorderFilter(patience=100)
+    border = BorderFilter(most_repeats=100)
     newest: dict[int, str] = {}
     for records in pages:
         for text in fresh(border, *records):
@@ -73,14 +73,14 @@ def test_a_record_repeated_at_a_border_comes_once_and_a_changed_one_stays() -> N
 
 
 def test_the_same_page_without_end_is_an_error_and_not_a_hang() -> None:
-    border = BorderFilter(patience=3)
+    border = BorderFilter(most_repeats=3)
     border.fresh(page((1, "a")))
     with pytest.raises(VendorUnavailable, match="the same page"):
         [border.fresh(page((1, "a"))) for _ in range(5)]
 
 
 def test_a_page_repeated_now_and_then_is_no_error() -> None:
-    border = BorderFilter(patience=1)
+    border = BorderFilter(most_repeats=1)
     for number in range(10):
         for _ in range(2):
             fresh(border, (number, "a"))

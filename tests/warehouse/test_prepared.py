@@ -30,7 +30,7 @@ def test_in_another_schema_it_is_another_table(connect, schema):
     assert cursor.execute(f"SELECT V FROM {other}.T").fetchall() == [("there",)]
 
 
-def test_a_table_that_was_made_anew_is_the_one_that_is_changed(connect):
+def test_a_table_that_was_made_again_is_the_one_that_is_changed(connect):
     cursor = connect(paramstyle="qmark").cursor()
     cursor.execute("CREATE TABLE T (ID NUMBER, V VARCHAR)")
     cursor.execute(MERGE, (1, "a"))

@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk import CronDataIntervalTimetable
 from croniter import croniter
 
-# Other people's packages only: our own are read anew by each task, so that an edit counts at once.
+# Other people's packages only: our own are imported again by each task, so that an edit counts at once.
 USED_BY_TASKS = (
     "airflow.providers.snowflake.hooks.snowflake",
     "airflow.providers.standard.triggers.temporal",

@@ -24,7 +24,7 @@ CREATE OR REPLACE MACRO ${catalog}._fs_flatten_items(input) AS
             lambda _fs_e: {'k': _fs_e[1], 'p': _fs_e[1], 'i': NULL::BIGINT, 'v': _fs_e[2]})
     END
 """
-# The items are found inside a lambda, for a macro's argument is put wherever its name stands, and planned anew at each
+# The items are found inside a lambda, for a macro's argument is put wherever its name stands, and planned again at each
 # place. (A subquery would name it once as well, and lose the order of rows.) Names in a macro begin with _fs_, for its
 # arguments are looked up among them: a caller's alias `e` would mean the macro's own.
 ROWS = """

@@ -40,23 +40,23 @@ class BorderFilter:
     repeats further apart is told apart in staging.
     """
 
-    def __init__(self, patience: int = 10) -> None:
+    def __init__(self, most_repeats: int = 10) -> None:
         self._before: dict[Any, bytes] = {}
-        self._patience = patience
-        self._barren = 0
+        self._most_repeats = most_repeats
+        self._repeats = 0
 
     def fresh(self, page: Page) -> list[bytes]:
         """The page's records that are new. Raises when page after page brings nothing but repeats."""
         before, now = self._before, dict(zip(page.keys, page.records, strict=True))
         self._before = now
         if len(now) == len(page.keys) and before.keys().isdisjoint(now):
-            self._barren = 0
+            self._repeats = 0
             return page.records
         fresh = _unseen(page, before)
-        self._barren = 0 if fresh else self._barren + 1
-        if self._barren > self._patience:
+        self._repeats = 0 if fresh else self._repeats + 1
+        if self._repeats > self._most_repeats:
             raise VendorUnavailable(
-                f"the vendor sent the same page {self._barren + 1} times and says that there is more. "
+                f"the vendor sent the same page {self._repeats + 1} times and says that there is more. "
                 "If a later run says the same, tell the vendor"
             )
         return fresh

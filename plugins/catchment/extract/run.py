@@ -265,12 +265,16 @@ class _Writer:
             refuse_smaller(manifest, self._task.state.rows_before, self._task.stream.keep_share)
 
     def _covers_all(self, manifest: Manifest) -> bool:
-        """Whether the batch says all that there is, so that fewer rows than before mean deletions."""
-        if manifest.kind == Kind.BACKFILL:
-            return False
+        """Whether the batch says all that there is, so that fewer rows than before mean deletions.
+
+        A list is read whole in a backfill, too.
+        """
         window = manifest.window_from
         return manifest.current is Current.NEWEST_LIST or (
-            manifest.current is Current.NEWEST_WINDOW and window is not None and window <= self._task.history_start
+            manifest.current is Current.NEWEST_WINDOW
+            and manifest.kind != Kind.BACKFILL
+            and window is not None
+            and window <= self._task.history_start
         )
 
 

@@ -183,7 +183,7 @@ class _Refresh:
             raise NeedsPerson(
                 f'The vendor of the connection "{self._connection.conn_id}" replaced its refresh token, and a task '
                 "can't write it back: the next task would be refused. Turn rotation off at the vendor, use client "
-                "credentials, or give the spec's auth an `on_rotated` that keeps the new one; then sign in anew and "
+                "credentials, or give the spec's auth an `on_rotated` that keeps the new one; then sign in again and "
                 "put a new `refresh_token` into the extra (docs/runbooks/credentials.md)."
             )
 

@@ -38,7 +38,7 @@ class Limit(Protocol):
     def name(self) -> str: ...
 
 
-class Limits(Protocol):
+class CallLimits(Protocol):
     """The budgets of one account (`catchment.http.limits`)."""
 
     def wait(self, *limits: Any, timeout: float) -> float:
@@ -124,7 +124,7 @@ class HttpClient:
         api: HttpApi,
         connection: Connection,
         *,
-        limits: Limits,
+        limits: CallLimits,
         retry: RetryRule | None = None,
         cancelled: Event | None = None,
         sleep: Callable[[float], Any] | None = None,

@@ -88,7 +88,7 @@ class QuotaUsage:
         return f"{self.name}: {self.used} of {self.calls} calls used, {self.left} left{when}"
 
 
-class Store(Protocol):
+class LimitStore(Protocol):
     """Where the bookings of one account are. All times are by the store's clock."""
 
     def book(self, name: str, pace: Pace, timeout: float) -> float:
@@ -118,7 +118,7 @@ class Limits:
 
     def __init__(
         self,
-        store: Store,
+        store: LimitStore,
         *,
         overrides: Mapping[str, int] | None = None,
         sleep: Callable[[float], Any] = time.sleep,
@@ -292,5 +292,5 @@ def open_limits(
         overrides: Calls allowed by this account's plan, by name of limit or quota.
     """
     name = f"{source}.{account}"
-    store: Store = FileStore(name, clock=clock) if connection is None else PostgresStore(connection, name)
+    store: LimitStore = FileStore(name, clock=clock) if connection is None else PostgresStore(connection, name)
     return Limits(store, overrides=overrides, sleep=sleep, clock=clock)

@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from catchment.cdc.declared import application
 from catchment.errors import NeedsPerson
 from catchment.spec import SourceSpec
 from catchment.warehouse.provision_template import Template, Values, read
+from catchment.warehouse.session import Session
 
 TEMPLATES = Path(__file__).parents[3] / "include" / "snowflake"
 PREFIX = "CATCHMENT_SNOWFLAKE_"
@@ -129,28 +130,14 @@ def with_roles(statements: Iterable[Statement]) -> Iterator[Statement]:
         yield statement
 
 
-class Cursor(Protocol):
-    """The part of a DB-API cursor that is used here."""
-
-    def execute(self, command: str, /) -> Any: ...
-
-    def close(self) -> Any: ...
-
-
-class Connection(Protocol):
-    """The part of a DB-API connection that is used here: `snowflake.connector`'s is one."""
-
-    def cursor(self) -> Cursor: ...
-
-
 def apply(
-    connection: Connection, statements: Sequence[Statement], report: Callable[[Statement], None] = lambda _: None
+    session: Session, statements: Sequence[Statement], report: Callable[[Statement], None] = lambda _: None
 ) -> None:
-    """Run the statements in order on one connection, and `report` each that is done.
+    """Run the statements in order in one session, and `report` each that is done.
 
     Raises NeedsPerson at the first that the warehouse refuses. What was done before stays; run again after the cure.
     """
-    cursor = connection.cursor()
+    cursor = session.cursor()
     try:
         for statement in with_roles(statements):
             try:

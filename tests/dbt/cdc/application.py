@@ -85,7 +85,7 @@ class Shard:
         self._commit(changes, rows)
 
     def begin_epoch(self, unseen: list[Op]) -> None:
-        """The slot was lost and rows changed unseen; positions start anew, a snapshot, deletes for what is gone."""
+        """The slot was lost and rows changed unseen; a new epoch begins, with a snapshot, deletes for what is gone."""
         for op in unseen:
             self._do(op, self.rows)
         self.epoch, self.lsn, self.last_commit, self.sent = self.epoch + 1, 100, None, []

@@ -163,7 +163,7 @@ def test_the_half_of_a_change_of_the_key_that_comes_late_is_waited_for(merged: M
 
 
 def test_half_of_a_change_of_the_key_merged_long_ago_is_found_in_raw(merged: Merge) -> None:
-    """The old key was deleted and made anew in runs before the new key's record came."""
+    """The old key was deleted and made again in runs before the new key's record came."""
     found = merged(
         [change("c", 1, 100, 0, biography="first")],
         [change("d", 1, 200, 1)],
@@ -180,7 +180,7 @@ def test_a_new_epoch_counts_more_than_any_log_position_of_the_old_one(merged: Me
     assert merged([change("r", 1, 100, 1, email="after failover")])[0][2] == "after failover"
 
 
-def test_a_replay_that_mends_a_gap_mends_the_row(merged: Merge, warehouse: Warehouse, run_models: Run) -> None:
+def test_a_replay_that_fixes_a_gap_fixes_the_row(merged: Merge, warehouse: Warehouse, run_models: Run) -> None:
     columns = "ID, EMAIL, BIOGRAPHY"
     lost = change("u", 1, 110, 1, biography="told while the loader was down")
     stale = merged([change("c", 1, 100, 0), change("u", 1, 120, 2, email="x@y", biography=WORD)], columns=columns)

@@ -75,7 +75,7 @@ def test_when_the_budget_is_spent_a_person_is_told_that_it_is() -> None:
     assert sum("tried 2 times; it is not tried again" in text for text in texts) == 1
 
 
-def test_after_an_hour_without_a_failure_the_count_begins_anew() -> None:
+def test_after_an_hour_without_a_failure_the_count_begins_again() -> None:
     watch = Watch()
     acts(watch, FAILED, 10)
     acts(watch, well(), 61)
@@ -83,7 +83,7 @@ def test_after_an_hour_without_a_failure_the_count_begins_anew() -> None:
     assert action.attempt == 1
 
 
-def test_half_an_hour_without_a_failure_does_not_make_the_count_begin_anew() -> None:
+def test_half_an_hour_without_a_failure_does_not_make_the_count_begin_again() -> None:
     watch = Watch()
     acts(watch, FAILED, 10)
     acts(watch, well(), 30)

@@ -254,7 +254,7 @@ def test_a_topic_made_again_while_the_loader_runs_is_not_read_on(looks_every: fl
     assert raw.of(TOPIC) == [(0, 0)]
 
 
-def test_a_stopped_topic_goes_on_once_a_person_has_mended_the_ledger() -> None:
+def test_a_stopped_topic_goes_on_once_a_person_has_corrected_the_ledger() -> None:
     cluster, raw = Cluster(), Raw()
     raw.offsets[Partition(TOPIC, 0)] = Position(50, "one")
     cluster.topic(TOPIC)[0].add()

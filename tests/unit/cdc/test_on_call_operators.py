@@ -96,7 +96,7 @@ def test_an_approved_rebuild_goes_on_where_an_earlier_try_stopped(
     assert called == steps
 
 
-def test_a_dry_pause_says_who_until_when_and_why() -> None:
+def test_a_dry_run_of_a_pause_says_who_until_when_and_why() -> None:
     operator = CdcPauseOperator(
         task_id="pause", connector="application-s0", on_behalf_of="ada", hours="2", reason="a schema change"
     )
