@@ -6,7 +6,7 @@ export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc bench-dedupe chaos-extract chaos-cdc install-bench
+	bench-cdc bench-dedupe truth chaos-extract chaos-cdc install-bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench-cdc: install ## Commit to raw: how long at 100 commits/s, how fast for a m
 
 bench-dedupe: install ## Changes into current state: what a batch costs with 1, 10 and 30 times the history
 	@$(RUN) bench.dedupe
+
+truth: install ## Random histories of runs on the real SQL: what is current is what the vendor said last (EXAMPLES=50)
+	@CATCHMENT_EXAMPLES=$(or $(EXAMPLES),50) $(RUN) pytest -q tests/integration/test_truth_in_sql.py
 
 chaos-extract: install ## Kill the real path at every step, resume, compare with the truth
 	@$(RUN) bench.chaos_extract

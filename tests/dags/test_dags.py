@@ -65,6 +65,7 @@ AT_ONCE = {
 SCHEDULES = {"chartmogul": "0 2 * * *", "zendesk": "30 1 * * *", "google_sheets": "5 * * * *"}
 INGEST = [pytest.param(name, id=name) for name in SOURCES]
 ALL = [pytest.param(name, id=name) for name in FILES]
+AT_THE_END = {"mark_source_loaded", "fail_if_any_stream_failed"}
 Parsed = dict[str, Any]
 
 
@@ -114,7 +115,7 @@ def test_dbt_runs_when_every_source_has_news_and_at_six(parsed: Parsed) -> None:
 @pytest.mark.parametrize("name", INGEST)
 def test_a_source_has_two_tasks_a_stream_and_says_when_it_is_over(parsed: Parsed, name: str) -> None:
     streams = [stream.name for stream in SOURCES[name].streams]
-    expected = {f"{stream}.{task}" for stream in streams for task in ("extract", "load")} | {"announce", "watch"}
+    expected = {f"{stream}.{task}" for stream in streams for task in ("extract", "load")} | AT_THE_END
     assert set(parsed["dags"][name]["tasks"]) == expected
 
 
@@ -123,12 +124,12 @@ def test_tasks_of_a_source_wait_for_no_sibling(parsed: Parsed, name: str) -> Non
     tasks = parsed["dags"][name]["tasks"]
     loads = sorted(f"{stream.name}.load" for stream in SOURCES[name].streams)
     for stream in SOURCES[name].streams:
-        parent = [f"{stream.parent.stream}.extract"] if stream.parent else []
+        parent = [f"{stream.read.parent.stream}.extract"] if stream.read.parent else []
         assert tasks[f"{stream.name}.extract"]["upstream"] == parent
         assert tasks[f"{stream.name}.load"]["upstream"] == [f"{stream.name}.extract"]
-    assert tasks["announce"]["upstream"] == tasks["watch"]["upstream"] == loads
-    assert tasks["announce"]["trigger_rule"] == "all_done"
-    assert tasks["watch"]["trigger_rule"] == "one_failed"
+    assert all(tasks[name]["upstream"] == loads for name in AT_THE_END)
+    assert tasks["mark_source_loaded"]["trigger_rule"] == "all_done"
+    assert tasks["fail_if_any_stream_failed"]["trigger_rule"] == "one_failed"
 
 
 @pytest.mark.parametrize("name", INGEST)
@@ -142,9 +143,9 @@ def test_tasks_of_a_source_have_a_pool_a_time_limit_and_retries_by_kind(parsed: 
                 assert (task["pool"], task["timeout"], task["retries"]) == (name, 7200, 4)
             case "load":
                 assert (task["pool"], task["timeout"], task["retries"]) == ("warehouse", 1800, 4)
-            case "announce":
+            case "mark_source_loaded":
                 assert task["retries"] == 4
-            case "watch":
+            case "fail_if_any_stream_failed":
                 assert task["retries"] == 0
 
 
@@ -159,13 +160,13 @@ def test_each_load_updates_its_streams_asset(parsed: Parsed, name: str) -> None:
     tasks = parsed["dags"][name]["tasks"]
     outlets = {task_id: task["outlets"] for task_id, task in tasks.items() if task["outlets"]}
     loads = {f"{stream.name}.load": [f"raw.{name}.{stream.name}"] for stream in SOURCES[name].streams}
-    assert outlets == {**loads, "announce": [f"raw.{name}"]}
+    assert outlets == {**loads, "mark_source_loaded": [f"raw.{name}"]}
 
 
 @pytest.mark.parametrize("name", INGEST)
 def test_the_form_offers_every_stream_a_window_and_a_mode(parsed: Parsed, name: str) -> None:
     form = parsed["dags"][name]["params"]
-    assert list(form) == ["streams", "from", "to", "mode"]
+    assert list(form) == ["streams", "from", "to", "mode", "accept_smaller"]
     assert form["streams"]["items"]["enum"] == [stream.name for stream in SOURCES[name].streams]
     assert form["mode"]["enum"] == ["incremental", "full"]
     assert all(field["title"] for field in form.values())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from catchment import errors
+from catchment.http.limits import QuotaSpent
 from catchment.operators.retries import RetryByKind
 
 POLICY = RetryByKind()
@@ -16,15 +17,20 @@ def subclasses(of: type[Exception]) -> list[type[Exception]]:
     return [of, *(deeper for kind in of.__subclasses__() for deeper in subclasses(kind))]
 
 
+def made(kind: type[Exception]) -> Exception:
+    if issubclass(kind, errors.Refused):
+        return kind("no", status=401)
+    return kind("spent", renews=datetime.now(UTC)) if issubclass(kind, QuotaSpent) else kind("a person must look")
+
+
 def decided(error: BaseException) -> tuple[str, timedelta | None]:
     decision = POLICY.evaluate(error, try_number=1, max_tries=4)
     return str(decision.action.value), decision.retry_delay
 
 
 @pytest.mark.parametrize("kind", subclasses(errors.NeedsPerson), ids=lambda kind: kind.__name__)
-def test_what_a_person_must_mend_fails_at_once(kind: type[Exception]) -> None:
-    error = errors.Refused("no", status=401) if kind is errors.Refused else kind("mend it")
-    assert decided(error)[0] == "fail"
+def test_what_a_person_must_fix_fails_at_once(kind: type[Exception]) -> None:
+    assert decided(made(kind))[0] == "fail"
 
 
 @pytest.mark.parametrize("kind", subclasses(errors.TryAgain), ids=lambda kind: kind.__name__)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import pytest
 from hypothesis import strategies as st
 
 from catchment.batch import Batch, Kind, Mode
@@ -174,6 +175,34 @@ RUNS = st.one_of(
     st.tuples(st.just("refused"), st.integers(0, 4), st.integers(0, 5)),
 )
 HISTORIES = st.lists(st.one_of(CHANGES, RUNS, RUNS), min_size=10, max_size=40)
+
+
+def touched(count: int, later: int = 1) -> list[tuple[str, int, int]]:
+    return [("touch", key, later) for key in range(count)]
+
+
+REPORTED = [
+    pytest.param(
+        "children",
+        [("touch", 0, 1), ("next", 0, None), ("touch", 1, 1), ("next", 0, None), ("alone", 0, None)],
+        id="Monday's red subscriptions are cleared on Wednesday, and Monday's customers had no customer 1 yet",
+    ),
+    pytest.param(
+        "cursors",
+        [*touched(6), ("next", 200, None), *touched(3), ("again", 0, None)],
+        id="half of the tickets change, and last night's interval runs again",
+    ),
+    pytest.param(
+        "times",
+        [*touched(6), ("next", 200, None), *touched(3), ("again", 0, None)],
+        id="half of the organizations change, and last night's interval runs again",
+    ),
+    pytest.param(
+        "times",
+        [*touched(8, later=0), ("next", 200, None)],
+        id="a flood: more organizations share one second than a page holds",
+    ),
+]
 
 
 class History:

@@ -224,6 +224,10 @@ def test_numbers_of_checkpoints(state: CursorState, current: Current, number: in
     assert first_checkpoint(state, current) == number
 
 
+def test_a_reading_that_only_appends_replaces_nothing() -> None:
+    assert first_checkpoint(CursorState(next_checkpoint=3), Current.NEWEST_VERSION, appends=True) == 3
+
+
 def test_a_backfill_that_was_interrupted_goes_on_too() -> None:
     stack = Stack()
     backfill = tickets(kind=Kind.BACKFILL)

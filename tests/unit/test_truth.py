@@ -13,12 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catchment.spec import Stream
-from tests.support.histories import HISTORIES, STREAMS, History
+from tests.support.histories import HISTORIES, REPORTED, STREAMS, History
 from tests.support.memory_warehouse import MemoryWarehouse
-
-
-def touched(count: int, later: int = 1) -> list[tuple[str, int, int]]:
-    return [("touch", key, later) for key in range(count)]
 
 
 @pytest.mark.parametrize("of", STREAMS, ids=[stream.name for stream in STREAMS])
@@ -28,31 +24,7 @@ def test_never_absent_and_stale_at_most_until_the_next_run(of: Stream, history: 
     History(of, size, MemoryWarehouse).play(history)
 
 
-@pytest.mark.parametrize(
-    ("name", "history"),
-    [
-        pytest.param(
-            "children",
-            [("touch", 0, 1), ("next", 0, None), ("touch", 1, 1), ("next", 0, None), ("alone", 0, None)],
-            id="Monday's red subscriptions are cleared on Wednesday, and Monday's customers had no customer 1 yet",
-        ),
-        pytest.param(
-            "cursors",
-            [*touched(6), ("next", 200, None), *touched(3), ("again", 0, None)],
-            id="half of the tickets change, and last night's interval runs again",
-        ),
-        pytest.param(
-            "times",
-            [*touched(6), ("next", 200, None), *touched(3), ("again", 0, None)],
-            id="half of the organizations change, and last night's interval runs again",
-        ),
-        pytest.param(
-            "times",
-            [*touched(8, later=0), ("next", 200, None)],
-            id="a flood: more organizations share one second than a page holds",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("name", "history"), REPORTED)
 def test_what_was_reported(name: str, history: list[Any]) -> None:
     (of,) = (stream for stream in STREAMS if stream.name == name)
     History(of, 2, MemoryWarehouse).play(history)

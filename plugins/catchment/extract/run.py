@@ -152,7 +152,7 @@ class _Writer:
         self._stack = stack
         unfinished = task.state.unfinished
         self._attempt = unfinished.attempt if unfinished else new_attempt(task.batch.mode, task.now())
-        self._first = self._number = first_checkpoint(task.state, task.stream.read.current)
+        self._first = self._number = first_checkpoint(task.state, task.stream.read.current, appends=plan.appends)
         self._extracted_at = min(task.now(), plan.as_of)
         self._sealed = self._mark = plan.start
         self._began = time.monotonic()
@@ -278,15 +278,16 @@ class _Writer:
         )
 
 
-def first_checkpoint(state: CursorState, current: Current) -> int:
+def first_checkpoint(state: CursorState, current: Current, *, appends: bool = False) -> int:
     """The number of a run's first checkpoint.
 
     An unfinished reading goes on with the next number. A window that is read again gets numbers of its own, and takes
-    the place of the earlier ones when it is whole; the others take it number by number.
+    the place of the earlier ones when it is whole. One that only appends gets its own too, and replaces nothing. The
+    others take the place of the earlier ones number by number.
     """
     if state.unfinished:
         return state.unfinished.next_checkpoint
-    return state.next_checkpoint if current is Current.NEWEST_WINDOW else 0
+    return state.next_checkpoint if appends or current is Current.NEWEST_WINDOW else 0
 
 
 def refuse_rejects(manifest: Manifest) -> None:

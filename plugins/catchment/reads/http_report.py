@@ -141,10 +141,9 @@ class HttpReport:
                 case Again(seconds):
                     task.client.pause(seconds)
                     waited += seconds
-                case Failed(sentence, timed_out=True):
-                    raise VendorUnavailable(f"The report {report} of {self.ask.shown}: {sentence}")
-                case Failed(sentence):
-                    raise ContractBroken(f"The report {report} of {self.ask.shown} was not made: {sentence}")
+                case Failed(sentence, timed_out):
+                    kind = VendorUnavailable if timed_out else ContractBroken
+                    raise kind(f"The report {report} of {self.ask.shown} was not made: {sentence}")
                 case _:
                     return state
 

@@ -58,13 +58,15 @@ PageStream = Callable[[], Iterator[Piece]]
 class ReadPlan:
     """What a batch reads. `as_of` is the moment that it speaks of: of two lists or windows the later one is right.
 
-    `start` is the mark before the first piece, `window_from` where the covered window begins.
+    `start` is the mark before the first piece, `window_from` where the covered window begins. `appends`: it brings only
+    what no earlier reading of the same batch brought, and so takes the place of none of their checkpoints.
     """
 
     streams: Iterable[PageStream]
     as_of: datetime
     start: Mark = field(default_factory=Mark)
     window_from: datetime | None = None
+    appends: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,9 @@ class S3Files:
                 f"{bucket.uri}{bad.key!r} has a name that can't stand in a COPY statement: rename the object, or "
                 f"leave it out by the stream's pattern {self.pattern!r}."
             )
-        return ReadPlan([partial(self._pieces, bucket.uri, wanted)], as_of=listed_at, start=Mark(task.cursor))
+        only_new = task.batch.kind is Kind.SCHEDULED and task.batch.mode is Mode.INCREMENTAL
+        pieces = partial(self._pieces, bucket.uri, wanted)
+        return ReadPlan([pieces], as_of=listed_at, start=Mark(task.cursor), appends=only_new)
 
     def _wanted(self, task: ReadTask, found: list[Listed], uri: str) -> list[Listed]:
         entries = sorted((entry for entry in found if entry.bytes), key=lambda entry: (entry.modified, entry.key))

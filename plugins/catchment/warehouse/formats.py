@@ -37,5 +37,8 @@ def format_of(record_format: RecordFormat, columns: tuple[str, ...] = ()) -> For
 
 
 def literal(text: str) -> str:
-    """A text literal: quotes and backslashes doubled, for backslashes escape inside single quotes."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    """A text literal for a statement whose values are still to be bound, where a percent sign is written twice.
+
+    Quotes and backslashes are doubled too, for backslashes escape inside single quotes.
+    """
+    return "'" + text.replace("\\", "\\\\").replace("'", "''").replace("%", "%%") + "'"
