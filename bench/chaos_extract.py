@@ -1,8 +1,10 @@
 """`make chaos-extract`: kill the path from vendor to warehouse at seeded points, resume, compare with the truth.
 
 Workers are killed with SIGKILL around every page, part upload, manifest write, deletion of leftovers, statement of the
-load and asset update, and run again as Airflow's retries would. Each point is proven by its worker's exit status.
-The last line is one JSON object; the exit status is not 0 unless every point fired and nothing differs.
+load and asset update; around the seal and the load of each checkpoint of a long reading, at a deferral for the vendor's
+limit and at the hand-over to a later try. They are run again as Airflow's retries would. Each point is proven by its
+worker's exit status. The last line is one JSON object; the exit status is not 0 unless every point fired, nothing
+differs and no kill cost more pages than a checkpoint has.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ def main() -> int:
         campaign = Campaign(stack, Workers(stack.connections), dice, args.points, report=_say)
         campaign.run(streams, BORDERS[-1 - args.intervals :])
         verdict = compare(stack, campaign, streams)
+        checkpoints = stack.checkpoints()
     fired = sum(campaign.fired.values())
     _say(" · ".join(f"{site} {campaign.fired[site]}" for site in Site))
     _say(f"{time.monotonic() - began:.0f} s")
@@ -58,10 +61,13 @@ def main() -> int:
                 "lost": verdict.lost,
                 "duplicated": verdict.duplicated,
                 "stale": verdict.stale,
+                "checkpoints": checkpoints,
+                "pages_read_again": campaign.pages_again,
             }
         )
     )
-    return 0 if verdict.good and fired == campaign.dealt == args.points else 1
+    all_fired = fired == campaign.dealt == args.points
+    return 0 if verdict.good and all_fired and not campaign.too_many_again else 1
 
 
 def compare(stack: Stack, campaign: Campaign, streams: Sequence[str]) -> Verdict:
@@ -88,7 +94,7 @@ def _of_stream(stack: Stack, campaign: Campaign, opened: Session, name: str) -> 
     truth = {key: json.loads(record) for key, record in zip(vendors, hidden, strict=True)}
     batches = read_batches(opened, of, short)
     rows = read_rows(opened, of, stream, key_length=len(next(iter(truth), ())))
-    unannounced = [batch for batch in batches if not campaign.assets[batch.id]]
+    unannounced = [batch for batch in batches if batch.complete and not campaign.assets[batch.batch]]
     verdict = judge(stream, batches, rows, truth) + Verdict(lost=sum(batch.rows for batch in unannounced))
     _say(
         f"{name}: {len(batches)} batches, {len(rows)} rows in raw, {len(truth)} records in the truth, "

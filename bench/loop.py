@@ -16,7 +16,7 @@ import boto3
 import msgspec
 import zstandard
 
-from bench.measure import peak_mb
+from bench.measure import cpu_seconds, peak_mb
 
 
 class Page(msgspec.Struct):
@@ -37,10 +37,10 @@ def main() -> None:
     s3 = boto3.client(
         "s3", endpoint_url=args.s3, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
     )
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), cpu_seconds()
     rows = extract(args, s3)
-    seconds = time.perf_counter() - began
-    print(json.dumps({"rows": rows, "seconds": seconds, "rss_mb": peak_mb()}))
+    result = {"rows": rows, "seconds": time.perf_counter() - began, "cpu_seconds": cpu_seconds() - cpu_began}
+    print(json.dumps({**result, "rss_mb": peak_mb()}))
 
 
 def extract(args: argparse.Namespace, s3: object) -> int:

@@ -6,18 +6,23 @@ import argparse
 import json
 import time
 from datetime import timedelta
+from functools import partial
 
-from catchment.extract.http import Vendor
-from catchment.extract.plan import Progress
-
-from bench.measure import peak_mb
+from bench.measure import cpu_seconds, peak_mb
 from bench.vendor import EPOCH
 from catchment.batch import Batch
 from catchment.connection import Connection
-from catchment.extract.run import Extraction
-from catchment.landing import MANIFEST, S3Store
+from catchment.cursor import CursorState
+from catchment.extract.run import Extraction, Sealing
+from catchment.http.auth import BasicKey
+from catchment.http.client import HttpApi, HttpClient
+from catchment.http.limits import RateLimit, open_limits
+from catchment.http.paginators import CursorPages
+from catchment.landing import S3Store, read_manifest
 from catchment.platform import s3_client
-from catchment.spec import SECOND, BasicKey, CursorPages, RateLimit, SourceSpec, Stream, Window
+from catchment.reads.http_list import Dates, HttpList, Window
+from catchment.spec import SourceSpec, Stream
+from catchment.times import SECOND, TimeFormat
 from catchment.warehouse import session
 from catchment.warehouse.load import load
 
@@ -29,21 +34,24 @@ def spec(*, personal: tuple[str, ...] = (), parallel: int) -> SourceSpec:
     return SourceSpec(
         name="bench",
         title="Bench",
-        base_url="http://127.0.0.1/v1",
-        auth=BasicKey(),
-        rate=RateLimit(100_000, per=SECOND),
-        parallel=parallel,
+        api=HttpApi(
+            base_url="http://127.0.0.1/v1",
+            auth=BasicKey(),
+            limits=(RateLimit(100_000, per=SECOND),),
+            parallel=parallel,
+        ),
         history_start=EPOCH,
         streams=(
             Stream(
                 name="records",
-                path="records",
-                records="entries",
                 key=("uuid",),
-                read=Window(
-                    at="date", start="start-date", end="end-date", slice=timedelta(seconds=1000 * PAGES_PER_SLICE)
+                read=HttpList(
+                    path="records",
+                    records="entries",
+                    paginator=CursorPages(size=1000),
+                    dates=Dates("start-date", "end-date", TimeFormat.ISO),
+                    window=Window("date", slice=timedelta(seconds=1000 * PAGES_PER_SLICE)),
                 ),
-                pages=CursorPages(size=1000),
                 personal=personal,
             ),
         ),
@@ -59,6 +67,7 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--personal", nargs="*", default=(), help="paths of fields to hash in each record")
     parser.add_argument("--warehouse", type=int, help="port of the local warehouse: load, too")
+    parser.add_argument("--pages", type=int, default=Sealing.pieces, help="seal a checkpoint after so many")
     args = parser.parse_args()
     source = spec(personal=tuple(args.personal), parallel=args.parallel)
     aws = Connection(
@@ -66,18 +75,36 @@ def main() -> None:
     )
     store = S3Store(s3_client(aws), args.bucket)
     batch = Batch(source="bench", stream="records", start=EPOCH, end=EPOCH + timedelta(seconds=args.rows))
-    began = time.perf_counter()
-    vendor = Vendor(source, Connection(conn_id="bench", host=f"http://127.0.0.1:{args.vendor}/v1", login="key"))
-    manifest = Extraction(source, vendor, store, pii_key=b"key").run(batch, Progress())
-    assert manifest is not None
-    result = {"rows": manifest.rows, "seconds": time.perf_counter() - began, "prefix": batch.prefix}
+    began, cpu_began = time.perf_counter(), cpu_seconds()
+    keys: list[str] = []
+    client = _client(source, args.vendor)
+    extraction = Extraction(
+        source=source,
+        client=client,
+        store=store,
+        history_start=EPOCH,
+        load=keys.append,
+        pii_key=b"key",
+        sealing=Sealing(pieces=args.pages),
+    )
+    keys.append(extraction.run(batch, CursorState()).key or "")
+    client.close()
+    result = {"seconds": time.perf_counter() - began, "cpu_seconds": cpu_seconds() - cpu_began}
     if args.warehouse:
-        result["loaded"] = _load(args.warehouse, store, batch, source)
+        result["loaded"] = _load(args.warehouse, store, keys)
         result["e2e_seconds"] = time.perf_counter() - began
-    print(json.dumps(result | {"rss_mb": peak_mb()}))
+    result["rss_mb"] = peak_mb()
+    result["rows"] = sum(read_manifest(store, key).rows for key in keys)
+    print(json.dumps({**result, "checkpoints": len(keys)}))
 
 
-def _load(port: int, store: S3Store, batch: Batch, source: SourceSpec) -> int:
+def _client(source: SourceSpec, port: int) -> HttpClient:
+    assert source.api is not None
+    connection = Connection(conn_id="bench", host=f"http://127.0.0.1:{port}/v1", password="key")
+    return HttpClient(source.api, connection, limits=open_limits("bench", "bench", None))
+
+
+def _load(port: int, store: S3Store, keys: list[str]) -> int:
     warehouse = session.connect(
         Connection(
             conn_id="warehouse",
@@ -86,7 +113,7 @@ def _load(port: int, store: S3Store, batch: Batch, source: SourceSpec) -> int:
             extra={"account": "local", "host": "127.0.0.1", "port": port, "protocol": "http"},
         )
     )
-    return load(warehouse, store, batch.prefix + MANIFEST, source.stream("records")).rows
+    return sum(loaded.rows for loaded in map(partial(load, warehouse, store), keys))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from bench.chaos.again import most_again, pages_again, seals
+from bench.chaos.judge import read_cursor
 from bench.chaos.points import EXTRACT, LOAD, Deck, Point, Site
 from bench.chaos.stack import Stack
-from bench.chaos.worker import Ended, Outcome, Workers
+from bench.chaos.worker import Ended, Outcome, Workers, sealing
 from catchment.batch import Batch
+from catchment.sources import source
+from catchment.warehouse import session
 
 STREAMS = (
     *("google_sheets.team_targets", "google_sheets.account_owners", "google_sheets.feature_flags_by_segment"),
@@ -35,6 +39,8 @@ class Campaign:
     The vendors' time stands still while a batch is read, and moves on after a kill that makes the batch be read again,
     so that a retry finds another world than the attempt before. In the last interval it stands at the interval's end,
     which is the moment of the truth to compare with.
+
+    `pages_again` counts what kills cost of the streams that seal checkpoints; a list is read whole in any case.
     """
 
     stack: Stack
@@ -45,6 +51,8 @@ class Campaign:
     dealt: int = 0
     fired: Counter[Site] = field(default_factory=Counter)
     assets: Counter[str] = field(default_factory=Counter)
+    pages_again: int = 0
+    too_many_again: int = 0
     _deck: Deck = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,8 +65,8 @@ class Campaign:
             last = end == borders[-1]
             self.stack.set_clock(end.timestamp() + (0 if last else 600))
             for name in streams:
-                source, stream = name.split(".")
-                batch = Batch(source=source, stream=stream, start=start, end=end)
+                of, stream = name.split(".")
+                batch = Batch(source=of, stream=stream, start=start, end=end)
                 owed = self.points - self.dealt
                 self._sync(batch, kills=owed // left + (self.dice.random() < owed % left / left), moves=not last)
                 left -= 1
@@ -78,11 +86,36 @@ class Campaign:
         for _ in range(kills):
             passes = _handed(self.workers.rehearse(batch), f"rehearse {batch}").passes
             point = self._deal(EXTRACT, {site: passes.get(site, 0) for site in EXTRACT})
-            ended = self._trying(lambda point=point: self.workers.extract(batch, point), str(batch))
-            self._count(point, ended)
+            if point.site is Site.WAIT:
+                self.stack.refuse(batch.source, after=self.dice.randrange(passes[Site.PAGE]))
+            self._kill_extract(batch, point)
+            if point.site is Site.WAIT:
+                self.stack.end_refusal()
             if moves:
                 self.stack.advance_clock(self.dice.randint(60, 1800))
         return _handed(self._trying(lambda: self.workers.extract(batch, None), str(batch)), str(batch))
+
+    def _kill_extract(self, batch: Batch, point: Point) -> None:
+        before = self._cursor(batch)
+        self.stack.forget_requests()
+        ended = self._trying(lambda: self.workers.extract(batch, point), str(batch))
+        self._count(point, ended)
+        spec = source(batch.source)
+        read = spec.stream(batch.stream).read
+        if not seals(read):
+            return
+        again = pages_again(read, self.stack.requests(batch.source), before, self._cursor(batch))
+        self.pages_again += again
+        if again > most_again(read, sealing(batch), spec.api.parallel if spec.api else 1):
+            self.too_many_again += 1
+            self.report(f"{batch}: {point} cost {again} pages, more than a checkpoint")
+
+    def _cursor(self, batch: Batch) -> str | None:
+        opened = session.connect(self.stack.connections["snowflake_default"])
+        try:
+            return read_cursor(opened, batch.id)
+        finally:
+            opened.close()
 
     def _load(self, batch: Batch, landed: Outcome, kills: int) -> int:
         key = landed.key or ""

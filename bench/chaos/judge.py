@@ -9,51 +9,70 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from catchment.extract.plan import moment_of
-
 from bench.verdict import Verdict
-from catchment.spec import SheetTab, Snapshot, Stream, Window
+from catchment.reads.sheet_tab import SheetTab
+from catchment.spec import Current, Stream
+from catchment.times import moment_of
 from catchment.warehouse.names import LEDGER, raw_table
 from catchment.warehouse.session import Session
 
 Key = tuple[Any, ...]
 _BATCHES = f"""
-SELECT BATCH_ID, COALESCE(SAME_AS, BATCH_ID), EXTRACTED_AT, ROWS_LOADED, WINDOW_FROM, WINDOW_TO FROM {LEDGER}
+SELECT BATCH_ID, BATCH, COALESCE(SAME_AS, BATCH_ID), AS_OF, EXTRACTED_AT, COMPLETE, ROWS_LOADED, WINDOW_FROM, WINDOW_TO
+FROM {LEDGER}
 WHERE SOURCE = %(source)s AND STREAM = %(stream)s
 """
+_CURSOR = f"SELECT CURSOR_TO FROM {LEDGER} WHERE BATCH = %(batch)s ORDER BY LOADED_AT DESC LIMIT 1"
+_OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class BatchRow:
-    """A row of the ledger."""
+    """A row of the ledger: a checkpoint of `batch`, which is itself where a batch has only one.
+
+    `as_of` is the moment that it speaks of; `complete`: it is the last of its batch.
+    """
 
     id: str
-    extracted_at: datetime
+    as_of: datetime
     rows: int
     window_from: datetime | None = None
     window_to: datetime | None = None
     held_by: str | None = None
+    extracted_at: datetime = _OLDEST
+    complete: bool = True
+    of: str = ""
 
     @property
     def holder(self) -> str:
-        """The batch that its rows are under."""
+        """The checkpoint that its rows are under."""
         return self.held_by or self.id
+
+    @property
+    def batch(self) -> str:
+        return self.of or self.id
 
 
 @dataclass(frozen=True)
 class RawRow:
-    """A row of a raw table."""
+    """A row of a raw table; `extracted_at` is when the vendor was asked for it."""
 
     batch: str
     key: Key
     record: Mapping[str, Any]
     file: str = ""
     row: int = 0
+    extracted_at: datetime = _OLDEST
+
+    @property
+    def attempt(self) -> str:
+        """The token of the writer that landed it, with which the file's name begins."""
+        return self.file.rpartition("/")[2].partition("-")[0]
 
 
 def judge(stream: Stream, batches: Sequence[BatchRow], rows: Sequence[RawRow], truth: Mapping[Key, Any]) -> Verdict:
     """Compare what is current of a stream with its truth, and its raw table with the ledger."""
-    return _against_truth(current(stream, batches, rows), truth) + _against_ledger(batches, rows)
+    return _against_truth(current(stream, batches, rows), truth) + _against_ledger(stream, batches, rows)
 
 
 def _against_truth(found: Mapping[Key, Mapping[str, Any]], truth: Mapping[Key, Any]) -> Verdict:
@@ -70,12 +89,11 @@ def _difference(found: Mapping[str, Any], truth: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} is {found.get(name)!r}, not {truth.get(name)!r}" for name in names[:3])
 
 
-def _against_ledger(batches: Sequence[BatchRow], rows: Sequence[RawRow]) -> Verdict:
-    """Every batch once in the ledger, with as many rows in raw as it says; every key once in a batch."""
+def _against_ledger(stream: Stream, batches: Sequence[BatchRow], rows: Sequence[RawRow]) -> Verdict:
+    """Every checkpoint once in the ledger, with as many rows in raw as it says; every key once in a checkpoint."""
     in_ledger = Counter(batch.id for batch in batches)
     in_raw = Counter(row.batch for row in rows)
-    keys = Counter((row.batch, row.key) for row in rows)
-    twice = sum(count - 1 for count in in_ledger.values()) + sum(count - 1 for count in keys.values())
+    twice = sum(count - 1 for count in in_ledger.values()) + _repeated(stream, rows)
     missing = sum(max(0, batch.rows - in_raw[batch.id]) for batch in batches)
     unknown = sum(count for batch, count in in_raw.items() if batch not in in_ledger)
     texts = {"lines twice": twice, "rows that the ledger counts are not in raw": missing, "rows of no batch": unknown}
@@ -83,31 +101,43 @@ def _against_ledger(batches: Sequence[BatchRow], rows: Sequence[RawRow]) -> Verd
     return Verdict(lost=missing, duplicated=twice, stale=unknown, examples=examples)
 
 
-def current(stream: Stream, batches: Sequence[BatchRow], rows: Iterable[RawRow]) -> dict[Key, Mapping[str, Any]]:
-    """The current record of each key.
+def _repeated(stream: Stream, rows: Sequence[RawRow]) -> int:
+    """Rows of a checkpoint whose key it has already.
 
-    Lists and tabs: the newest batch's. Windows: a row counts when its batch is the newest of those whose window holds
-    the row's time. Exports: the newest version of each key.
+    A window's slices may share a day, where the vendor's bounds are inclusive: what one attempt then lands twice, in
+    two lines, is the vendor's repetition. One line loaded twice is ours, as is one key from two attempts.
     """
-    extracted = {batch.id: batch.extracted_at for batch in batches}
-    known = [row for row in rows if row.batch in extracted]
-    match stream.read:
-        case Snapshot() | SheetTab():
-            newest = max(batches, key=lambda batch: batch.extracted_at, default=None)
+    if stream.read.current is not Current.NEWEST_WINDOW:
+        return len(rows) - len({(row.batch, row.key) for row in rows})
+    lines = {(row.batch, row.file, row.row) for row in rows}
+    keys = {(row.batch, row.key) for row in rows}
+    attempts = {(row.batch, row.key, row.attempt) for row in rows}
+    return len(rows) - len(lines) + len(attempts) - len(keys)
+
+
+def current(stream: Stream, batches: Sequence[BatchRow], rows: Iterable[RawRow]) -> dict[Key, Mapping[str, Any]]:
+    """The current record of each key, by the stream's rule (`spec.Current`)."""
+    ids = {batch.id for batch in batches}
+    known = [row for row in rows if row.batch in ids]
+    match stream.read.current:
+        case Current.NEWEST_LIST:
+            newest = max((batch for batch in batches if batch.complete), key=_latest, default=None)
             return {row.key: row.record for row in known if newest and row.batch == newest.holder}
-        case Window(at=at):
-            return {row.key: row.record for row in known if row.batch == _winner(batches, row.record[at])}
-        case _:
-            order = _version_order(stream, extracted)
-            return {row.key: row.record for row in sorted(known, key=order)}
+        case Current.NEWEST_WINDOW:
+            field = stream.read.window.cursor_field  # type: ignore[attr-defined]
+            return {row.key: row.record for row in known if row.batch == _winner(batches, row.record[field])}
+        case Current.NEWEST_VERSION:
+            return {row.key: row.record for row in sorted(known, key=_version_order(stream))}
 
 
-def _version_order(stream: Stream, extracted: Mapping[str, datetime]) -> Callable[[RawRow], tuple[Any, ...]]:
-    oldest = datetime(1970, 1, 1, tzinfo=UTC)
+def _latest(batch: BatchRow) -> tuple[datetime, datetime]:
+    return batch.as_of, batch.extracted_at
 
+
+def _version_order(stream: Stream) -> Callable[[RawRow], tuple[Any, ...]]:
     def order(row: RawRow) -> tuple[Any, ...]:
         version = moment_of(row.record[stream.version]) if stream.version else None
-        return version or oldest, extracted[row.batch], row.file, row.row
+        return version or _OLDEST, row.extracted_at, len(row.file), row.file, row.row
 
     return order
 
@@ -115,16 +145,32 @@ def _version_order(stream: Stream, extracted: Mapping[str, datetime]) -> Callabl
 def _winner(batches: Iterable[BatchRow], value: object) -> str | None:
     at = moment_of(value)
     around = [b for b in batches if at and b.window_from and b.window_to and b.window_from <= at < b.window_to]
-    return max(around, key=lambda batch: batch.extracted_at).holder if around else None
+    return max(around, key=_latest).holder if around else None
 
 
 def read_batches(session: Session, source: str, stream: str) -> list[BatchRow]:
     """A stream's rows of the ledger."""
     found = _all(session, _BATCHES, {"source": source, "stream": stream})
     return [
-        BatchRow(id, _utc(at), int(rows), _utc(start), _utc(end), held_by)
-        for id, held_by, at, rows, start, end in found
+        BatchRow(
+            id,
+            _utc(as_of),
+            int(rows),
+            _utc(start),
+            _utc(end),
+            held_by=held_by,
+            extracted_at=_utc(extracted_at),
+            complete=complete,
+            of=of,
+        )
+        for id, of, held_by, as_of, extracted_at, complete, rows, start, end in found
     ]
+
+
+def read_cursor(session: Session, batch: str) -> str | None:
+    """Where the batch's last loaded checkpoint got to; None before there is one."""
+    found = _all(session, _CURSOR, {"batch": batch})
+    return str(found[0][0]) if found and found[0][0] is not None else None
 
 
 def read_rows(session: Session, source: str, stream: Stream, *, key_length: int | None = None) -> list[RawRow]:
@@ -143,9 +189,10 @@ def _raw_row(stream: Stream, batch: str, record: Mapping[str, Any], about: Mappi
     key: Key = tuple(record[name] for name in stream.key)
     if isinstance(stream.read, SheetTab):
         key = (about["parent"]["row"],)
-    elif stream.parent:
-        key = (about["parent"][stream.parent.param], *key)
-    return RawRow(batch, key, record, about["file"], int(about["row"]))
+    elif stream.read.parent:
+        key = (about["parent"][stream.read.parent.param], *key)
+    extracted_at = datetime.fromisoformat(about["extracted_at"])
+    return RawRow(batch, key, record, about["file"], int(about["row"]), extracted_at)
 
 
 def _all(session: Session, statement: str, values: Mapping[str, str] | None = None) -> Sequence[Any]:

@@ -17,10 +17,21 @@ class When(StrEnum):
 
 
 class Site(StrEnum):
-    """The steps of a batch, in their order. A hand-over is what Airflow does with a task's result."""
+    """The steps of a batch, in their order. A hand-over is what Airflow does with a task's result.
+
+    A long reading passes those from the seal to "checkpoint loaded" once for each checkpoint but the last. It ends
+    early when the vendor asks for a wait, which is a deferral, or when it has read for long enough.
+    """
 
     PAGE = "page fetched"
     PART = "part upload"
+    SEAL = "manifest write of a checkpoint"
+    CHECKPOINT_BEGIN = "BEGIN of a checkpoint"
+    CHECKPOINT_COPY = "COPY of a checkpoint"
+    CHECKPOINT_COMMIT = "COMMIT of a checkpoint"
+    CHECKPOINT_LOADED = "checkpoint loaded"
+    WAIT = "deferral for the vendor's limit"
+    QUEUE = "hand-over to a later try"
     MANIFEST = "manifest write"
     LEFTOVER = "deletion of a leftover part"
     HAND_OVER = "manifest handed to the load"
@@ -32,9 +43,11 @@ class Site(StrEnum):
     ASSET = "asset update"
 
 
-EXTRACT = (Site.PAGE, Site.PART, Site.MANIFEST, Site.LEFTOVER, Site.HAND_OVER)
 LOAD = (Site.BEGIN, Site.DELETE, Site.COPY, Site.LEDGER, Site.COMMIT, Site.ASSET)
-_LONG = frozenset({Site.PAGE, Site.PART, Site.COPY, Site.COMMIT})  # steps that a kill can hit halfway
+EXTRACT = tuple(site for site in Site if site not in LOAD)
+_LONG = frozenset(  # steps that a kill can hit halfway
+    {Site.PAGE, Site.PART, Site.CHECKPOINT_COPY, Site.CHECKPOINT_COMMIT, Site.COPY, Site.COMMIT}
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import msgspec
 
 from catchment.connection import Connection
+from catchment.landing import MANIFEST, S3Store
 from catchment.platform import LANDING_BUCKET, s3_client
 from local.ports import is_free
 from local.sandbox.settings import Credentials
@@ -33,11 +35,16 @@ SETTINGS = {
     "zendesk_exports_per_minute": 100_000,
     "sheets_reads_per_minute": 100_000,
     "chartmogul_page": 40,
-    "zendesk_export_page": 120,
+    "zendesk_export_page": 25,
     "zendesk_list_page": 20,
 }
 LIMITS = {"rate_limits": {"account": 5000, "incremental": 5000, "drive": 5000}}
 VENDORS = Credentials()
+VENDOR_PATHS = {  # of requests for records
+    "chartmogul": "^GET /chartmogul/v1/",
+    "zendesk": "^GET /zendesk/api/v2/",
+    "google_sheets": "^GET /google/(v4|drive)/",
+}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "chaos", "AWS_SECRET_ACCESS_KEY": "chaos", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -53,6 +60,7 @@ class Stack:
     connections: Mapping[str, Connection]
     sandbox: str
     warehouse: str
+    limits: Path
 
     def set_clock(self, at: float) -> None:
         """Let the vendors' time stand at a Unix time."""
@@ -61,6 +69,32 @@ class Stack:
     def advance_clock(self, seconds: float) -> None:
         self._post("clock", {"advance": seconds})
 
+    def refuse(self, source: str, *, after: int) -> None:
+        """Let the vendor answer the request after so many with 429, and ask for an hour."""
+        rule = {"match": VENDOR_PATHS[source], "kind": "retry_after", "seconds": 3600, "after": after, "times": 1}
+        self._post("faults", rule)
+
+    def end_refusal(self) -> None:
+        """The hour is over."""
+        self._call("DELETE", "faults")
+        for file in self.limits.glob("*"):
+            file.unlink()
+
+    def forget_requests(self) -> None:
+        self._call("DELETE", "requests")
+
+    def requests(self, source: str) -> list[str]:
+        """The addresses that a vendor has answered since they were last forgotten, in that order."""
+        log = msgspec.json.decode(self._call("GET", "requests"))
+        path = re.compile(VENDOR_PATHS[source])
+        return [line["path"] for line in log if line["status"] == 200 and path.match(f"GET {line['path']}")]
+
+    def checkpoints(self) -> int:
+        """How many checkpoints before the last of their batch lie in the landing."""
+        store = S3Store(s3_client(self.connections["aws_default"]), LANDING_BUCKET)
+        keys = [entry.key for entry in store.entries("landing/") if entry.key.endswith(MANIFEST)]
+        return sum(not msgspec.json.decode(store.get(key) or b"")["complete"] for key in keys)
+
     def truth(self, source: str, stream: str) -> dict[tuple[str | int, ...], bytes]:
         """What the vendor holds now: by key, the record as it is sent."""
         with DIRECT.open(f"{self.sandbox}/_sandbox/truth/{source}/{stream}?keys=true", timeout=60) as reply:
@@ -68,14 +102,20 @@ class Stack:
             return {tuple(line.key): bytes(line.record) for line in lines}
 
     def _post(self, what: str, body: Mapping[str, Any]) -> None:
-        DIRECT.open(f"{self.sandbox}/_sandbox/{what}", json.dumps(body).encode(), timeout=60).close()
+        self._call("POST", what, json.dumps(body).encode())
+
+    def _call(self, method: str, what: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(f"{self.sandbox}/_sandbox/{what}", body, method=method)  # noqa: S310 - ours
+        with DIRECT.open(request, timeout=60) as reply:
+            return bytes(reply.read())
 
 
 @contextmanager
 def running(folder: Path, *, seed: int, scale: float, first_port: int) -> Iterator[Stack]:
     """Start the three servers, make what a load needs, and end the servers with the block."""
     s3, warehouse, sandbox = _ports(first_port)
-    os.environ["CATCHMENT_BUDGET_DIR"] = str(folder / "budget")
+    limits = folder / "limits"
+    os.environ["CATCHMENT_BUDGET_DIR"] = str(limits)
     google_key = folder / "google.json"
     environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3}"}
     own = ("--google-key", str(google_key), "--seed", str(seed), "--scale", str(scale))
@@ -89,7 +129,7 @@ def running(folder: Path, *, seed: int, scale: float, first_port: int) -> Iterat
             url = f"http://127.0.0.1:{port}{health}"
             servers.enter_context(_server(command, environment, folder / f"{module}.log", url))
         by_id = _connections(s3, warehouse, sandbox, json.loads(google_key.read_text()))
-        stack = Stack(by_id, f"http://127.0.0.1:{sandbox}", f"http://127.0.0.1:{warehouse}")
+        stack = Stack(by_id, f"http://127.0.0.1:{sandbox}", f"http://127.0.0.1:{warehouse}", limits)
         stack._post("settings", SETTINGS)
         _make_bucket(by_id["aws_default"])
         _provision(warehouse)
@@ -148,7 +188,7 @@ def _connections(s3: int, warehouse: int, sandbox: int, google_key: Mapping[str,
             extra={"endpoint_url": f"http://127.0.0.1:{s3}", "region_name": CREDENTIALS["AWS_DEFAULT_REGION"]},
         ),
         "chartmogul": Connection(
-            conn_id="chartmogul", host=f"{vendors}/chartmogul/v1", login=VENDORS.chartmogul_key, extra=LIMITS
+            conn_id="chartmogul", host=f"{vendors}/chartmogul/v1", password=VENDORS.chartmogul_key, extra=LIMITS
         ),
         "zendesk": Connection(
             conn_id="zendesk",

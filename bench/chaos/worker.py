@@ -16,20 +16,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
-from catchment.extract.http import Vendor
 
-import catchment.extract.run
+import catchment.platform
 from bench.chaos.points import Point, Site, When
 from catchment.batch import Batch
 from catchment.connection import Connection
-from catchment.errors import TryAgain
-from catchment.landing import MANIFEST, Parts, Store
-from catchment.platform import Platform
+from catchment.errors import NeedsPerson, RateLimited, TryAgain
+from catchment.extract.run import Sealing, first_checkpoint
+from catchment.http.client import HttpClient
+from catchment.landing import MANIFEST, Listed, Store, checkpoint_prefix, read_manifest
+from catchment.platform import Platform, Watcher
+from catchment.sources import source
+from catchment.spec import Current
+from catchment.warehouse.load import Loaded
 
 PART_BYTES = 2_000  # small, so that a batch has several parts
+PIECES = {Current.NEWEST_VERSION: 3}  # small, so that an export has several checkpoints
+PIECES_OF_WINDOWS = 80  # history is cut into many slices, each of a page and a mark
 HALFWAY = 0.002  # seconds into a step
 LEFTOVERS = ("part-900.jsonl.zst", "rejects-901.jsonl.zst")
 _STATEMENTS = (
@@ -39,12 +46,19 @@ _STATEMENTS = (
     (Site.LEDGER, re.compile(r"\s*INSERT INTO RAW\.CATCHMENT\.LEDGER")),
     (Site.COMMIT, re.compile(r"\s*COMMIT")),
 )
+IN_LOAD = {site: site for site, _ in _STATEMENTS}
+IN_EXTRACT = {
+    Site.BEGIN: Site.CHECKPOINT_BEGIN,
+    Site.COPY: Site.CHECKPOINT_COPY,
+    Site.COMMIT: Site.CHECKPOINT_COMMIT,
+}
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a worker handed over; `key` is None when the stream was unchanged."""
+    """What a worker handed over; `key` is None when the stream was unchanged, or not read to its end (`complete`)."""
 
     key: str | None = None
+    complete: bool = True
     rows: int = 0
     passes: dict[str, int] = {}
     error: str = ""
@@ -95,10 +109,14 @@ class TrappedStore:
         self._trap = trap
         self.uri = store.uri
         self.get = store.get
-        self.keys = store.keys
+        self.head = store.head
+        self.entries = store.entries
 
     def put(self, key: str, data: bytes) -> None:
-        with self._trap.at(Site.MANIFEST if key.endswith(MANIFEST) else Site.PART):
+        site = Site.PART
+        if key.endswith(MANIFEST):
+            site = Site.MANIFEST if msgspec.json.decode(data)["complete"] else Site.SEAL
+        with self._trap.at(site):
             self._store.put(key, data)
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -121,8 +139,11 @@ class RehearsalStore:
     def get(self, key: str) -> bytes | None:
         return self._own.get(key) or self._store.get(key)
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        return iter([key for key in self._own if key.startswith(prefix)])
+    def head(self, key: str) -> Listed | None:
+        return self._store.head(key)
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        return self._store.entries(prefix)
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -130,11 +151,12 @@ class RehearsalStore:
 
 
 class TrappedSession:
-    """A session with traps around its statements."""
+    """A session with traps around its statements, which are the sites that `sites` says."""
 
-    def __init__(self, session: Any, trap: Trap) -> None:
+    def __init__(self, session: Any, trap: Trap, sites: Mapping[Site, Site]) -> None:
         self._session = session
         self._trap = trap
+        self._sites = sites
         self.close = session.close
 
     @property
@@ -142,16 +164,17 @@ class TrappedSession:
         return int(self._session.session_id)
 
     def cursor(self) -> Any:
-        return _TrappedCursor(self._session.cursor(), self._trap)
+        return _TrappedCursor(self._session.cursor(), self._trap, self._sites)
 
 
 class _TrappedCursor:
-    def __init__(self, cursor: Any, trap: Trap) -> None:
+    def __init__(self, cursor: Any, trap: Trap, sites: Mapping[Site, Site]) -> None:
         self._cursor = cursor
         self._trap = trap
+        self._sites = sites
 
     def execute(self, command: str, params: Any = None, /) -> Any:
-        site = next((site for site, start in _STATEMENTS if start.match(command)), None)
+        site = next((self._sites.get(site) for site, start in _STATEMENTS if start.match(command)), None)
         if site is None:
             return self._cursor.execute(command, params)
         with self._trap.at(site):
@@ -194,21 +217,31 @@ class Workers:
         """Extract into nothing, to learn how often each site is passed; leaves parts of "an earlier attempt" behind."""
 
         def task(platform: Platform, trap: Trap) -> Outcome:
+            current = source(batch.source).stream(batch.stream).read.current
+            first = first_checkpoint(platform.cursor_state(batch), current)
             for name in LEFTOVERS:
-                platform.store.put(batch.prefix + name, b"not a part of this batch")
+                platform.store.put(checkpoint_prefix(batch, first) + name, b"not a part of this batch")
+            vars(catchment.platform)["load"] = functools.partial(_rehearsed_load, trap)
             store = TrappedStore(RehearsalStore(platform.store), trap)
-            key = replace(platform, store=store).extract(batch, opened=trapped_vendor(trap))
-            more: dict[str, int] = (
-                {Site.HAND_OVER: 1} if key is None else {Site.HAND_OVER: 1, Site.LEFTOVER: len(LEFTOVERS)}
-            )
-            return Outcome(key=key, passes={**trap.passes, **more})
+            key = replace(platform, store=store).extract(batch, watcher=trapped(trap), sealing=sealing(batch)).key
+            once: dict[str, int] = {Site.HAND_OVER: 1, Site.WAIT: 1, Site.QUEUE: min(1, trap.passes[Site.SEAL])}
+            return Outcome(key=key, passes={**trap.passes, **once})
 
         return _in_child(functools.partial(self._run, task, None, None))
 
     def extract(self, batch: Batch, point: Point | None) -> Ended:
+        """One try. For a kill at the hand-over to a later try, it hands over as soon as it may."""
+        read_for = timedelta(0) if point and point.site is Site.QUEUE else None
+
         def task(platform: Platform, trap: Trap) -> Outcome:
-            store = TrappedStore(platform.store, trap)
-            return Outcome(key=replace(platform, store=store).extract(batch, opened=trapped_vendor(trap)))
+            there = replace(
+                platform,
+                store=TrappedStore(platform.store, trap),
+                open_session=lambda tag: TrappedSession(platform.open_session(tag), trap, IN_EXTRACT),
+            )
+            how = replace(sealing(batch), read_for=read_for)
+            extracted = there.extract(batch, watcher=trapped(trap), sealing=how)
+            return Outcome(key=extracted.key, complete=extracted.complete)
 
         return _in_child(functools.partial(self._run, task, point, Site.HAND_OVER))
 
@@ -217,7 +250,7 @@ class Workers:
 
         def task(platform: Platform, trap: Trap) -> Outcome:
             def opened(tag: str) -> TrappedSession:
-                return TrappedSession(RehearsalSession(platform.open_session(tag)), trap)
+                return TrappedSession(RehearsalSession(platform.open_session(tag)), trap, IN_LOAD)
 
             rows = replace(platform, open_session=opened).load(key).rows
             return Outcome(key=key, rows=rows, passes={**trap.passes, Site.ASSET: 1})
@@ -226,10 +259,17 @@ class Workers:
 
     def load(self, key: str, point: Point | None) -> Ended:
         def task(platform: Platform, trap: Trap) -> Outcome:
-            trapped = replace(platform, open_session=lambda tag: TrappedSession(platform.open_session(tag), trap))
-            return Outcome(key=key, rows=trapped.load(key).rows)
+            there = replace(
+                platform, open_session=lambda tag: TrappedSession(platform.open_session(tag), trap, IN_LOAD)
+            )
+            return Outcome(key=key, rows=there.load(key).rows)
 
         return _in_child(functools.partial(self._run, task, point, Site.ASSET))
+
+    def _look_up(self, conn_id: str) -> Connection:
+        if conn_id not in self.connections:
+            raise NeedsPerson(f"There is no connection {conn_id!r}.")
+        return self.connections[conn_id]
 
     def _run(
         self,
@@ -238,11 +278,14 @@ class Workers:
         last: Site | None,
         hand_over: Callable[[Outcome], None],
     ) -> None:
-        vars(catchment.extract.run)["Parts"] = functools.partial(Parts, part_bytes=PART_BYTES)
         trap = Trap(point)
-        platform = Platform.from_connections(self.connections.__getitem__)
+        platform = replace(Platform.from_connections(self._look_up), part_bytes=PART_BYTES)
         try:
             outcome = task(platform, trap)
+        except RateLimited as error:
+            with trap.at(Site.WAIT):
+                hand_over(Outcome(error=str(error), again=True))
+            return
         except Exception as error:
             again = isinstance(error, TryAgain)
             hand_over(Outcome(error=str(error) if again else traceback.format_exc(), again=again))
@@ -250,23 +293,41 @@ class Workers:
         if last is None:
             hand_over(outcome)
             return
-        with trap.at(last):
+        with trap.at(last if outcome.complete else Site.QUEUE):
             hand_over(outcome)
 
 
-def trapped_vendor(trap: Trap) -> Callable[[Vendor], None]:
-    """Puts a trap around a vendor's requests."""
+def sealing(batch: Batch) -> Sealing:
+    """Checkpoints by pages alone, so that a rehearsal seals the same ones as the try."""
+    current = source(batch.source).stream(batch.stream).read.current
+    return Sealing(every=timedelta(days=1), pieces=PIECES.get(current, PIECES_OF_WINDOWS))
 
-    def opened(vendor: Vendor) -> None:
-        get = vendor.get
 
-        def trapped(*args: Any, **kwargs: Any) -> Any:
+def trapped(trap: Trap) -> Watcher:
+    """Puts traps around a vendor's requests and at the end of each checkpoint."""
+
+    def on_open(client: HttpClient) -> None:
+        send = client.send
+
+        def trapped_send(*args: Any, **kwargs: Any) -> Any:
             with trap.at(Site.PAGE):
-                return get(*args, **kwargs)
+                return send(*args, **kwargs)
 
-        vendor.get = trapped
+        vars(client)["send"] = trapped_send
 
-    return opened
+    def loaded(_: Loaded) -> None:
+        with trap.at(Site.CHECKPOINT_LOADED):
+            pass
+
+    return Watcher(on_open=on_open, loaded=loaded)
+
+
+def _rehearsed_load(trap: Trap, _: Any, store: Store, key: str, **__: Any) -> Loaded:
+    """What a load of a checkpoint would come to; a window's COPY is left out, for an unchanged one needs none."""
+    manifest = read_manifest(store, key)
+    copies = manifest.current is Current.NEWEST_VERSION and bool(manifest.files)
+    trap.passes.update({Site.CHECKPOINT_BEGIN: 1, Site.CHECKPOINT_COPY: int(copies), Site.CHECKPOINT_COMMIT: 1})
+    return Loaded(rows=manifest.rows, rejected=0)
 
 
 def _in_child(run: Callable[[Callable[[Outcome], None]], None]) -> Ended:
