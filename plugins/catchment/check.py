@@ -51,7 +51,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What came of one check; `seconds` is how long it took."""
 
     name: str
@@ -66,7 +66,7 @@ class NotSetUp(CatchmentError):
 
 def check_all(
     look_up: LookUp, *, bucket: str | None = None, only: Collection[str] = (), timeout: timedelta = TIMEOUT
-) -> list[Checked]:
+) -> list[CheckResult]:
     """Try everything, or what `only` names, side by side; each may take `timeout`.
 
     Raises:
@@ -129,13 +129,13 @@ def select(found: Sequence[Check], only: Collection[str]) -> list[Check]:
     return [check for check in found if not only or check.name in only]
 
 
-def run(chosen: Sequence[Check], timeout: timedelta = TIMEOUT) -> list[Checked]:
+def run(chosen: Sequence[Check], timeout: timedelta = TIMEOUT) -> list[CheckResult]:
     """Run checks side by side, each in a thread; one that is not through in time has failed, and is left behind."""
-    done: queue.SimpleQueue[Checked] = queue.SimpleQueue()
+    done: queue.SimpleQueue[CheckResult] = queue.SimpleQueue()
     begun = time.monotonic()
     for check in chosen:
         Thread(target=partial(_put, done, check), daemon=True, name=f"check {check.name}").start()
-    results: dict[str, Checked] = {}
+    results: dict[str, CheckResult] = {}
     while len(results) < len(chosen):
         left = begun + timeout.total_seconds() - time.monotonic()
         try:
@@ -146,14 +146,14 @@ def run(chosen: Sequence[Check], timeout: timedelta = TIMEOUT) -> list[Checked]:
     return [results.get(check.name) or _timed_out(check, timeout) for check in chosen]
 
 
-def table(results: Iterable[Checked]) -> str:
+def table(results: Iterable[CheckResult]) -> str:
     """The results as text: a line each, what failed last and at length."""
     rows = sorted(results, key=lambda result: result.outcome is Outcome.FAILED)
     width = max((len(result.name) for result in rows), default=0)
     return "\n".join(f"{r.outcome:7}  {r.name:{width}}  {r.seconds:5.1f} s  {r.said}" for r in rows)
 
 
-def failures(results: Iterable[Checked]) -> list[Checked]:
+def failures(results: Iterable[CheckResult]) -> list[CheckResult]:
     return [result for result in results if result.outcome is Outcome.FAILED]
 
 
@@ -169,7 +169,7 @@ def _found(look_up: LookUp, conn_id: str) -> Connection | CatchmentError:
         )
 
 
-def _put(done: queue.SimpleQueue[Checked], check: Check) -> None:
+def _put(done: queue.SimpleQueue[CheckResult], check: Check) -> None:
     done.put(_tried(check))
 
 
@@ -177,11 +177,11 @@ def _shard(of_cdc: Callable[[str], Connection], conn_id: str) -> str:
     return systems.try_shard(of_cdc(conn_id))
 
 
-def _tried(check: Check) -> Checked:
+def _tried(check: Check) -> CheckResult:
     begun = time.monotonic()
 
-    def result(outcome: Outcome, said: str) -> Checked:
-        return Checked(check.name, outcome, said, time.monotonic() - begun)
+    def result(outcome: Outcome, said: str) -> CheckResult:
+        return CheckResult(check.name, outcome, said, time.monotonic() - begun)
 
     try:
         return result(Outcome.OK, check.run())
@@ -200,7 +200,7 @@ def _with_place(conn_id: str, said: str) -> str:
     )
 
 
-def _timed_out(check: Check, timeout: timedelta) -> Checked:
+def _timed_out(check: Check, timeout: timedelta) -> CheckResult:
     seconds = timeout.total_seconds()
     said = f"No answer within {seconds:.0f} s: see the address, the network and firewalls."
-    return Checked(check.name, Outcome.FAILED, _with_place(check.conn_id or check.name, said), seconds)
+    return CheckResult(check.name, Outcome.FAILED, _with_place(check.conn_id or check.name, said), seconds)

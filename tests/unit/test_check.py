@@ -17,7 +17,7 @@ import pytest
 
 from catchment import __main__, check, check_systems
 from catchment.cdc.declared import Application, Shard
-from catchment.check import Check, Outcome, Checked
+from catchment.check import Check, CheckResult, Outcome
 from catchment.connection import Connection, NoConnection
 from catchment.errors import CatchmentError, NeedsPerson, Refused, TryAgain, VendorUnavailable
 from catchment.platform import open_client
@@ -43,7 +43,7 @@ def look_up(*known: Connection) -> Callable[[str], Connection]:
     return found
 
 
-def outcomes(*known: Connection, only: tuple[str, ...] = ()) -> dict[str, Checked]:
+def outcomes(*known: Connection, only: tuple[str, ...] = ()) -> dict[str, CheckResult]:
     found = check.select(check.checks(look_up(*known), [make.source()], APPLICATION), only)
     return {result.name: result for result in check.run(found, timedelta(seconds=20))}
 
@@ -254,9 +254,9 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 def test_the_table_ends_with_what_failed() -> None:
     results = [
-        Checked("a", Outcome.FAILED, "Broken.", 1.25),
-        Checked("long_name", Outcome.OK, "Well."),
-        Checked("c", Outcome.SKIPPED, "Not set up."),
+        CheckResult("a", Outcome.FAILED, "Broken.", 1.25),
+        CheckResult("long_name", Outcome.OK, "Well."),
+        CheckResult("c", Outcome.SKIPPED, "Not set up."),
     ]
     assert check.table(results).splitlines() == [
         "ok       long_name    0.0 s  Well.",
@@ -269,6 +269,6 @@ def test_the_table_ends_with_what_failed() -> None:
 def test_the_command_ends_with_1_when_anything_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome, status: int
 ) -> None:
-    monkeypatch.setattr(check, "check_all", lambda *_, **__: [Checked("zendesk", outcome, "Seen.")])
+    monkeypatch.setattr(check, "check_all", lambda *_, **__: [CheckResult("zendesk", outcome, "Seen.")])
     assert __main__.main(["check", "zendesk"]) == status
     assert "zendesk" in capsys.readouterr().out
