@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--bucket", help="default: CATCHMENT_LANDING_BUCKET, or catchment-landing")
 
+    check = commands.add_parser("check", help="try every connection with one harmless request each")
+    check.set_defaults(run=_check)
+    check.add_argument("only", nargs="*", metavar="name", help="only these, such as zendesk or aws_default")
+    check.add_argument("--seconds", type=float, default=60, help="for each; they run side by side (default: 60)")
+    check.add_argument("--bucket", help="default: CATCHMENT_LANDING_BUCKET, or catchment-landing")
+
     apply = commands.add_parser("snowflake-apply", help="make databases, roles, stages and tables; any number of times")
     apply.set_defaults(run=_snowflake_apply)
     apply.add_argument("--dry-run", action="store_true", help="print the statements, run none")
@@ -161,6 +167,16 @@ def _print_loaded(batch: Batch, loaded: Loaded | None) -> None:
     """None: nothing changed, or nothing is left to load."""
     counts = {"rows": loaded.rows, "rejected": loaded.rejected, "gaps": len(loaded.gaps)} if loaded else {}
     print(json.dumps({"batch": batch.id, **counts, "unchanged": loaded is None or loaded.same_as is not None}))
+
+
+def _check(args: argparse.Namespace) -> int:
+    from catchment import check
+
+    results = check.check_all(
+        Connection.from_env, bucket=args.bucket, only=args.only, timeout=timedelta(seconds=args.seconds)
+    )
+    print(check.table(results))
+    return 1 if check.failures(results) else 0
 
 
 def _snowflake_apply(args: argparse.Namespace) -> int:

@@ -17,6 +17,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from catchment.errors import NeedsPerson
 
 
+class NoConnection(NeedsPerson):
+    """There is no connection of that name. One that can't be read, or is not right, is another `NeedsPerson`."""
+
+
 class _LikeConnection(Protocol):
     """What Airflow's Connection and ours have in common."""
 
@@ -62,7 +66,7 @@ class Connection:
         name = f"AIRFLOW_CONN_{conn_id.upper()}"
         text = env.get(name)
         if text is None:
-            raise NeedsPerson(f'There is no connection "{conn_id}": set {name} (see docs/production.md).')
+            raise NoConnection(f'There is no connection "{conn_id}": set {name} (see docs/production.md).')
         read = cls._from_json if text.lstrip().startswith("{") else cls._from_uri
         return read(conn_id, name, text)
 

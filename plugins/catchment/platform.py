@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any, TypeVar
 
 from catchment.batch import Batch
-from catchment.connection import Connection
+from catchment.connection import Connection, NoConnection
 from catchment.cursor import CursorState
 from catchment.errors import CatchmentError, NeedsPerson, RateLimited, Refused, TryAgain
 from catchment.extract.progress import Progress
@@ -23,6 +23,7 @@ from catchment.extract.run import Extracted, Extraction, Sealing
 from catchment.http.actions import PlanGated
 from catchment.http.client import HttpClient
 from catchment.http.limits import open_limits
+from catchment.http.retry import RetryRule
 from catchment.landing import S3Store, Store
 from catchment.sources import source
 from catchment.spec import SourceSpec
@@ -103,7 +104,7 @@ class Platform:
 
         try:
             connection = self.look_up(spec.name)
-            client = self.open_client(spec, connection) if spec.api else None
+            client = open_client(spec, connection, self.look_up) if spec.api else None
             if client:
                 watcher.on_open(client)
             try:
@@ -118,7 +119,7 @@ class Platform:
                     accept_smaller=accept_smaller,
                     report=watcher.report,
                     progress=watcher.progress,
-                    open_bucket=partial(self._bucket_of, connection),
+                    open_bucket=partial(self.bucket_of, connection),
                     files_loaded=partial(self._files_loaded, batch, query_tag),
                     part_bytes=self.part_bytes,
                 ).run(batch, state)
@@ -139,28 +140,8 @@ class Platform:
         finally:
             warehouse.close()
 
-    def open_client(self, spec: SourceSpec, connection: Connection) -> HttpClient:
-        """The client of a source's API, within the budgets that all machines share."""
-        cancelled = Event()
-        if spec.api is None:
-            raise NeedsPerson(f"{spec.title} is read from files and has no API to ask.")
-        account = hashlib.sha256(f"{connection.base_url(spec.api.base_url)} {connection.key}".encode()).hexdigest()[:12]
-        limits = open_limits(
-            spec.name,
-            account,
-            self._optional("rate_limits"),
-            overrides=connection.extra.get("rate_limits", {}),
-            sleep=cancelled.wait,
-        )
-        return HttpClient(spec.api, connection, limits=limits, cancelled=cancelled)
-
-    def _optional(self, conn_id: str) -> Connection | None:
-        try:
-            return self.look_up(conn_id)
-        except NeedsPerson:
-            return None
-
-    def _bucket_of(self, connection: Connection, name: str) -> Store:
+    def bucket_of(self, connection: Connection, name: str) -> Store:
+        """The bucket in which others write a source's files: `name`, or what the connection's extra says."""
         bucket = name or str(connection.extra.get("bucket", ""))
         if not bucket or self.open_bucket is None:
             raise NeedsPerson(f'The connection "{connection.conn_id}" names no bucket: set `bucket` in its extra.')
@@ -180,6 +161,34 @@ class Platform:
 
     def _pii_key(self, spec: SourceSpec, batch: Batch) -> bytes:
         return self.look_up("catchment_pii").password.encode() if spec.stream(batch.stream).personal else b""
+
+
+def open_client(
+    spec: SourceSpec, connection: Connection, look_up: LookUp, *, retry: RetryRule | None = None
+) -> HttpClient:
+    """The client of a source's API, within the budgets that all machines share; close it when done.
+
+    `retry` replaces the connection's rule.
+    """
+    cancelled = Event()
+    if spec.api is None:
+        raise NeedsPerson(f"{spec.title} is read from files and has no API to ask.")
+    account = hashlib.sha256(f"{connection.base_url(spec.api.base_url)} {connection.key}".encode()).hexdigest()[:12]
+    limits = open_limits(
+        spec.name,
+        account,
+        _optional(look_up, "rate_limits"),
+        overrides=connection.extra.get("rate_limits", {}),
+        sleep=cancelled.wait,
+    )
+    return HttpClient(spec.api, connection, limits=limits, retry=retry, cancelled=cancelled)
+
+
+def _optional(look_up: LookUp, conn_id: str) -> Connection | None:
+    try:
+        return look_up(conn_id)
+    except NoConnection:
+        return None
 
 
 def history_start(spec: SourceSpec, connection: Connection) -> datetime:
