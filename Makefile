@@ -6,7 +6,7 @@ export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc bench-dedupe truth chaos-extract chaos-cdc install-bench
+	bench-cdc bench-dedupe truth mutants chaos-extract chaos-cdc install-bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -78,3 +78,6 @@ chaos-extract: install ## Kill the real path at every step, resume, compare with
 
 chaos-cdc: install ## Kill and freeze the parts of change data capture at random, compare every row
 	@$(RUN) bench.chaos_cdc
+
+mutants: install ## Change the core in small ways: does a unit test fail? (M="landing.py reads/http_list.py" for some)
+	@$(RUN) bench.mutants $(M)

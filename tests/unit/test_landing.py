@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import hashlib
+import re
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -16,12 +20,15 @@ from catchment.errors import ContractBroken, LandingUnavailable, NeedsPerson
 from catchment.landing import (
     MANIFEST,
     LandedFile,
+    Listed,
     Manifest,
     Parts,
     RecordFormat,
     S3Store,
+    checkpoint_id,
     checkpoint_prefix,
     manifest_key,
+    new_attempt,
     read_lines,
     read_manifest,
     verify,
@@ -237,3 +244,144 @@ def test_an_s3_error_says_what_to_do(error: Exception, kind: type[Exception], sa
 
 def test_an_object_that_is_not_there_is_none() -> None:
     assert S3Store(Client(refused("NoSuchKey", 404)), "bucket").get("a/key") is None
+
+
+class Bucket:
+    """A boto3 S3 client with one bucket, as strict as S3: digests are compared, lists come two at a time."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.checksums: dict[str, str] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ChecksumSHA256: str) -> None:
+        assert Bucket == "bucket"
+        assert base64.b64decode(ChecksumSHA256) == hashlib.sha256(Body).digest()
+        self.objects[Key], self.checksums[Key] = Body, ChecksumSHA256
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        assert Bucket == "bucket"
+        return {"Body": BytesIO(self.objects[Key])}
+
+    def head_object(self, *, Bucket: str, Key: str, ChecksumMode: str | None = None) -> dict[str, Any]:
+        assert Bucket == "bucket"
+        known = {"ChecksumSHA256": self.checksums[Key]} if ChecksumMode == "ENABLED" and Key in self.checksums else {}
+        listed = self._listed(Key)
+        return {"ContentLength": listed["Size"], **listed, **known}
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str, ContinuationToken: str = "") -> dict[str, Any]:
+        assert Bucket == "bucket"
+        keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > ContinuationToken)
+        if not keys:
+            return {"IsTruncated": False}
+        more = {"IsTruncated": len(keys) > 2, **({"NextContinuationToken": keys[1]} if len(keys) > 2 else {})}
+        return {"Contents": [self._listed(key) for key in keys[:2]], **more}
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:
+        assert Bucket == "bucket"
+        self.objects.pop(Key, None)
+
+    def _listed(self, key: str) -> dict[str, Any]:
+        return {"Key": key, "Size": len(self.objects[key]), "ETag": '"tag"', "LastModified": WRITTEN}
+
+
+WRITTEN = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_a_bucket_gives_back_what_was_put_and_lists_all_of_it() -> None:
+    client = Bucket()
+    store = S3Store(client, "bucket")
+    for name in ("a/1", "a/2", "a/3", "a/4", "a/5", "b/1"):
+        store.put(name, name.encode())
+    assert store.get("a/3") == b"a/3"
+    assert list(store.entries("a/")) == [Listed(f"a/{n}", 3, "tag", WRITTEN) for n in range(1, 6)]
+    assert list(store.entries("c/")) == []
+    store.delete(["a/1", "a/2"])
+    assert sorted(client.objects) == ["a/3", "a/4", "a/5", "b/1"]
+
+
+@pytest.mark.parametrize("checksum", ["", "2sJ5Ck8gVqQ=-3"])
+def test_a_digest_that_is_not_of_the_whole_object_is_none(checksum: str) -> None:
+    """S3 gives a multipart upload a digest of digests ("checking object integrity": it ends in -3 for three parts)."""
+    client = Bucket()
+    store = S3Store(client, "bucket")
+    store.put("a/1", b"some")
+    whole = Listed("a/1", 4, "tag", WRITTEN, hashlib.sha256(b"some").hexdigest())
+    assert store.head("a/1") == whole
+    client.checksums["a/1"] = checksum
+    assert store.head("a/1") == Listed("a/1", 4, "tag", WRITTEN, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (399, LandingUnavailable),
+        (400, NeedsPerson),
+        (429, LandingUnavailable),
+        (430, NeedsPerson),
+        (499, NeedsPerson),
+        (500, LandingUnavailable),
+    ],
+)
+def test_which_status_of_s3_a_person_must_see_to(status: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        S3Store(Client(refused("Code", status)), "bucket").put("a/key", b"")
+
+
+def test_an_error_without_a_status_is_tried_again() -> None:
+    with pytest.raises(LandingUnavailable):
+        S3Store(Client(ClientError({}, "PutObject")), "bucket").put("a/key", b"")
+
+
+def test_an_object_is_verified_by_reading_it_where_the_store_keeps_no_digest() -> None:
+    class WithoutDigests(MemoryStore):
+        def head(self, key: str) -> Listed | None:
+            found = super().head(key)
+            return dataclasses.replace(found, sha256="") if found else None
+
+    store = WithoutDigests()
+    (file,) = land(store, [[b"1"]])
+    verify(store, file)
+    store.objects[file.key] = b"x" * file.bytes
+    with pytest.raises(ContractBroken):
+        verify(store, file)
+    store.objects[file.key] += b"x"
+    with pytest.raises(ContractBroken):
+        verify(store, file)
+
+
+def test_the_content_of_a_manifest_is_its_lines_and_how_they_were_read() -> None:
+    """A list whose content is as before is not loaded again, so everything that changes the rows must change it."""
+    one, two = (LandedFile(key=f"{n}", bytes=n, rows=1, sha256=f"{n}" * 64) for n in (1, 2))
+    said = manifest([one, two])
+    assert said.bytes == 3
+    same = msgspec.structs.replace(said, files=(msgspec.structs.replace(one, key="9", bytes=9), two), rows=7)
+    assert same.content == said.content
+    others = [
+        msgspec.structs.replace(said, **change)
+        for change in ({"files": (two, one)}, {"files": (one,)}, {"source": "x"}, {"stream": "x"}, {"spec_version": 2})
+    ]
+    assert len({other.content for other in [said, *others]}) == 6
+
+
+def test_ids_and_prefixes_of_checkpoints() -> None:
+    """Rows in raw carry these ids, and production has the first of a batch by the batch's own."""
+    one = batch()
+    assert [checkpoint_id(one, n) for n in (0, 1, 12)] == [one.id, f"{one.id}.1", f"{one.id}.12"]
+    assert manifest_key(one, 12) == f"{one.prefix}0012/manifest.json"
+
+
+def test_an_attempt_is_named_by_mode_and_second_and_is_like_no_other() -> None:
+    at = datetime(2026, 3, 2, 2, 0, 1, 999_999, tzinfo=UTC)
+    names = {new_attempt("full", at) for _ in range(50)}
+    assert len(names) == 50
+    assert all(re.fullmatch(r"full-20260302T020001Z-[0-9a-f]{8}", name) for name in names)
+
+
+def test_a_leftover_of_the_same_moment_stays() -> None:
+    store = MemoryStore()
+    files = land(store, [[b"1"]])
+    said = manifest(files)
+    store.put(PREFIX + "beside", b"")
+    store.modified[PREFIX + "beside"] = said.extracted_at
+    write_manifest(store, said, PREFIX)
+    assert PREFIX + "beside" in store.objects

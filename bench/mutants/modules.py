@@ -1,0 +1,54 @@
+"""Which tests stand for which module: quick ones first, for the first failure ends a run.
+
+`last` are histories and properties that take long; only a mutant that outlives the others meets them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_TRUTH = "tests/unit/test_truth.py::test_never_absent_and_stale_at_most_until_the_next_run"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module below `plugins/catchment`, and its tests below `tests/unit` (without `test_` and `.py`)."""
+
+    path: str
+    tests: tuple[str, ...]
+    last: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "catchment." + self.path.removesuffix(".py").replace("/", ".")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(f"tests/unit/test_{name}.py" for name in self.tests)
+
+
+MODULES = (
+    Module("landing.py", ("landing",)),
+    Module("warehouse/load.py", ("load", "session")),
+    Module("warehouse/ledger.py", ("ledger",)),
+    Module("warehouse/formats.py", ("load",)),
+    Module("warehouse/names.py", ("load", "ledger")),
+    Module("reads/http_list.py", ("windows", "lists")),
+    Module("reads/http_pages.py", ("lists",)),
+    Module("reads/http_export.py", ("exports", "checkpoints"), last=(f"{_TRUTH}[times]", f"{_TRUTH}[cursors]")),
+    Module("extract/run.py", ("checkpoints", "lists"), last=(f"{_TRUTH}[windows]",)),
+    Module("extract/progress.py", ("checkpoints",)),
+    Module("extract/splitter.py", ("splitter",)),
+    Module("extract/privacy.py", ("privacy",)),
+    Module("extract/spans.py", ("privacy",)),
+    Module("extract/loops.py", ("loops", "lists")),
+    Module("extract/pipeline.py", ("pipeline",)),
+    Module("extract/sheets.py", ("sheets",)),
+    Module("extract/sheets_api.py", ("sheets",)),
+    Module("reads/sheet_tab.py", ("sheets",)),
+    Module("reads/protocol.py", ("lists", "exports")),
+    Module("spec.py", ("sources", "lists")),
+    Module("times.py", ("windows",)),
+    Module("cursor.py", ("checkpoints",)),
+    Module("runs.py", ("runs",)),
+)

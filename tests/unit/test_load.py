@@ -1,0 +1,311 @@
+"""How a load decides: what stays and what goes by each rule, which names may stand in SQL, what is rejected.
+
+`test_session.py` has its transaction; integration tests try the statements on a warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from catchment.errors import ContractBroken
+from catchment.landing import LandedFile, Listed, Manifest, RecordFormat, read_manifest, write_manifest
+from catchment.spec import Current
+from catchment.warehouse.formats import format_of, literal
+from catchment.warehouse.load import CopiedFile, Loaded, check_counts, check_names, clipped, common_folder, load
+from tests.support.store import MemoryStore
+from tests.unit.test_session import TICKETS, Recorder, landed, result
+
+PREFIX = f"{TICKETS.prefix}0000/"
+
+
+class Warehouse(Recorder):
+    """Answers a statement by the first of its `answers` that the statement holds, a COPY by its result."""
+
+    def __init__(self, answers: dict[str, Sequence[Any]], copied: Sequence[Any] = ()) -> None:
+        super().__init__(copied or [result()])
+        self.answers = answers
+
+    def fetchall(self) -> Sequence[Any]:
+        statement = self.statements[-1]
+        other = super().fetchall() if statement.startswith(("COPY", "SHOW")) else []
+        return next((rows for words, rows in self.answers.items() if words in statement), other)
+
+    def fetchone(self) -> Any:
+        nothing = (None,) if "MIN(BATCH_ID)" in self.statements[-1] else (0,)
+        return next((rows[0] for words, rows in self.answers.items() if words in self.statements[-1]), nothing)
+
+    def changes(self) -> list[str]:
+        """Verb and table of each change, in order."""
+        verbs = ("DELETE FROM", "UPDATE", "INSERT INTO", "COPY INTO")
+        texts = [s for s in self.statements if s.startswith(verbs)]
+        return [" ".join((s.split()[0], s.split()[1 if s.startswith("UPDATE") else 2])) for s in texts]
+
+
+RAW, REJECTS, LEDGER = "RAW.ZENDESK.TICKETS", "RAW.CATCHMENT.REJECTS", "RAW.CATCHMENT.LEDGER"
+
+
+def run(answers: dict[str, Sequence[Any]], copied: Sequence[Any] = (), **fields: Any) -> tuple[Loaded, Warehouse]:
+    store, key = landed()
+    manifest = replace(read_manifest(store, key), **fields)
+    write_manifest(store, manifest, PREFIX)
+    session = Warehouse(answers, copied)
+    session.landed = [file.key for file in manifest.files]
+    return load(session, store, key, query_tag="tag"), session
+
+
+def test_a_list_replaces_what_its_batch_brought_before() -> None:
+    loaded, session = run({"SAME_AS, BATCH_ID": []}, current=Current.NEWEST_LIST)
+    assert loaded == Loaded(rows=2, rejected=0)
+    assert session.changes() == [
+        f"DELETE {RAW}",
+        f"DELETE {REJECTS}",
+        f"DELETE {LEDGER}",
+        f"COPY {RAW}",
+        f"INSERT {LEDGER}",
+    ]
+    deletes = [params for s, params in zip(session.statements, session.params, strict=True) if s.startswith("DELETE")]
+    assert deletes == [{"batch": TICKETS.id}] * 3
+
+
+@pytest.mark.parametrize("current", [Current.NEWEST_LIST, Current.NEWEST_WINDOW])
+def test_a_list_that_an_other_batch_holds_brings_no_rows_and_names_it(current: Current) -> None:
+    store, key = landed()
+    content = read_manifest(store, key).content
+    held = {"SAME_AS, BATCH_ID": [("other", content)], "COUNT(*)": [(2,)]}
+    loaded, session = _again(store, key, held, current=current)
+    assert loaded == Loaded(rows=0, rejected=0, same_as="other")
+    assert session.changes()[:3] == [f"DELETE {RAW}", f"DELETE {REJECTS}", f"DELETE {LEDGER}"]
+    assert session.params[session.statements.index(_ledger_insert(session))]["same_as"] == "other"
+    assert not any(s.startswith("COPY") for s in session.statements)
+
+
+def test_a_batch_that_holds_the_same_already_keeps_its_rows() -> None:
+    store, key = landed()
+    content = read_manifest(store, key).content
+    held = {"SAME_AS, BATCH_ID": [(TICKETS.id, content)], "COUNT(*)": [(2,)]}
+    loaded, session = _again(store, key, held, current=Current.NEWEST_LIST)
+    assert loaded == Loaded(rows=2, rejected=0)
+    assert session.changes() == [f"DELETE {REJECTS}", f"DELETE {LEDGER}", f"INSERT {LEDGER}"]
+
+
+def test_a_list_with_rejects_is_always_brought_so_that_they_are_seen() -> None:
+    store, key = landed()
+    content = read_manifest(store, key).content
+    held = {"SAME_AS, BATCH_ID": [("other", content)], "COUNT(*)": [(2,)], "ROWS_REJECTED": [(1,)]}
+    loaded, _ = _again(store, key, held, current=Current.NEWEST_LIST, rejected=3)
+    assert loaded == Loaded(rows=2, rejected=3, new_rejects=2)
+
+
+def test_fewer_rejects_than_before_are_no_new_ones() -> None:
+    loaded, _ = run({"ROWS_REJECTED": [(9,)]}, current=Current.NEWEST_LIST, rejected=3, gaps=("a gap",))
+    assert (loaded.new_rejects, loaded.gaps) == (0, ("a gap",))
+
+
+@pytest.mark.parametrize(
+    ("current", "complete", "drops"),
+    [
+        (Current.NEWEST_WINDOW, True, True),
+        (Current.NEWEST_WINDOW, False, False),
+        (Current.NEWEST_LIST, True, False),
+        (Current.NEWEST_VERSION, True, False),
+    ],
+)
+def test_only_a_window_that_is_whole_drops_what_it_covers(current: Current, complete: bool, drops: bool) -> None:
+    _, session = run({}, current=current, complete=complete)
+    assert any("WINDOW_FROM >=" in statement for statement in session.statements) is drops
+
+
+def test_versions_that_a_batch_brought_before_stay_unless_their_key_comes_again() -> None:
+    """The independent simulator: an interval that was run again dropped the records that had changed since."""
+    loaded, session = run({"COUNT(*)": [(5,)]}, key=("id", "at"), rejected=1)
+    assert loaded == Loaded(rows=5, rejected=1, new_rejects=1)
+    assert session.changes() == [
+        f"DELETE {REJECTS}",
+        f"DELETE {LEDGER}",
+        f"UPDATE {RAW}",
+        f"COPY {RAW}",
+        f"DELETE {RAW}",
+        f"UPDATE {RAW}",
+        f"INSERT {LEDGER}",
+    ]
+    (delete,) = [s for s in session.statements if s.startswith(f"DELETE FROM {RAW}")]
+    fields = (f"COALESCE(TO_JSON(RECORD_CONTENT:\"{name}\"), 'null')" for name in ("id", "at"))
+    key = " || ',' || ".join(fields)
+    assert f"AND {key} IN (SELECT {key} FROM" in delete
+    before = {"batch": TICKETS.id, "before": f"{TICKETS.id}#before"}
+    assert [p for s, p in zip(session.statements, session.params, strict=True) if s.startswith("UPDATE")] == [
+        before
+    ] * 2
+
+
+def test_a_copy_is_bound_to_its_batch() -> None:
+    _, session = run({})
+    at = next(i for i, s in enumerate(session.statements) if s.startswith("COPY"))
+    bound = {name: session.params[at][name] for name in ("source", "stream", "start", "end", "extracted_at", "batch")}
+    assert bound == {
+        "source": "zendesk",
+        "stream": "tickets",
+        "start": "2026-03-01T02:00:00+00:00",
+        "end": "2026-03-02T02:00:00+00:00",
+        "extracted_at": "2026-03-02T02:00:00+00:00",
+        "batch": TICKETS.id,
+    }
+    names = session.statements[at].partition("FILES = (")[2].partition(")")[0]
+    assert names == literal(session.landed[0].removeprefix(PREFIX))
+    assert f"FROM @RAW.CATCHMENT.LANDING/{PREFIX} " in session.statements[at]
+
+
+def test_rejects_of_extraction_come_into_the_table_that_people_look_at() -> None:
+    store, key = landed()
+    manifest = read_manifest(store, key)
+    data = b"reject"
+    store.put(PREFIX + "x-rejects-0.jsonl.zst", data)
+    file = LandedFile(
+        key=PREFIX + "x-rejects-0.jsonl.zst", bytes=len(data), rows=1, sha256=hashlib.sha256(data).hexdigest()
+    )
+    loaded, session = _again(store, key, {}, rejects=(file,), rejected=1)
+    assert loaded.rejected == 1
+    assert f"COPY {REJECTS}" in session.changes()
+    at = next(i for i, s in enumerate(session.statements) if s.startswith(f"COPY INTO {REJECTS}"))
+    assert "FILES = ('x-rejects-0.jsonl.zst')" in session.statements[at]
+    assert {name: session.params[at][name] for name in ("batch", "source", "stream")} == {
+        "batch": manifest.batch_id,
+        "source": "zendesk",
+        "stream": "tickets",
+    }
+    store.objects[file.key] = b"forged"
+    with pytest.raises(ContractBroken, match="is not what its manifest says"):
+        load(session, store, key)
+
+
+def test_lines_that_were_refused_are_rejected_with_their_number_and_text() -> None:
+    copied = [result(parsed=2, loaded=1, error="bad")]
+    loaded, session = run({"RECORD_METADATA:row": [(2,)]}, copied)
+    assert loaded == Loaded(rows=1, rejected=1, new_rejects=1)
+    (rejects,) = [params for params in session.params if isinstance(params, list)]
+    assert [reject[:7] for reject in rejects] == [
+        (
+            TICKETS.id,
+            "zendesk",
+            "tickets",
+            session.landed[0],
+            1,
+            "the warehouse could not read it: bad",
+            '{"id":1}',
+        )
+    ]
+
+
+def test_refused_lines_of_others_files_are_counted_without_being_looked_for() -> None:
+    theirs = LandedFile(key="logs/a b.gz", bytes=6, etag="e", uri="s3://theirs/logs/a b.gz")
+    opened = []
+
+    class Theirs(MemoryStore):
+        def head(self, key: str) -> Listed | None:
+            return Listed(key, 6, "e", TICKETS.end) if key == theirs.key else None
+
+    def open_bucket(name: str) -> MemoryStore:
+        opened.append(name)
+        return Theirs()
+
+    store, key = landed()
+    manifest = replace(read_manifest(store, key), files=(theirs,), rows=0, record_format=RecordFormat.GZIP_RECORDS)
+    write_manifest(store, manifest, PREFIX)
+    session = Warehouse({}, [result("s3://theirs/logs/a b.gz", parsed=9, loaded=6, error="bad")])
+    assert load(session, store, key, open_bucket=open_bucket) == Loaded(rows=6, rejected=3, new_rejects=3)
+    assert opened == ["theirs"]
+    (rejects, files) = [params for params in session.params if isinstance(params, list)]
+    assert [(reject[3], reject[4], reject[6]) for reject in rejects] == [("logs/a b.gz", None, "3 lines of this file")]
+    assert [file[3:7] for file in files] == [(theirs.uri, "e", 6, 6)]
+    with pytest.raises(ContractBroken):  # without a way to their bucket it is looked for in ours
+        load(session, store, key)
+
+
+@pytest.mark.parametrize(
+    ("name", "ok"), [("logs/day's.gz", False), ("a\\b", False), ("a\nb", False), ("", False), ("a b/é=1.gz", True)]
+)
+def test_names_of_others_may_have_any_character_but_quotes(name: str, ok: bool) -> None:
+    store, key = landed()
+    file = LandedFile(key=name, bytes=1, uri="s3://theirs/x")
+    manifest = replace(read_manifest(store, key), files=(file,))
+    as_rejects = replace(read_manifest(store, key), files=(), rejects=(file,))
+    for forged in (manifest, as_rejects):
+        if ok:
+            check_names(forged)
+        else:
+            with pytest.raises(ContractBroken):
+                check_names(forged)
+
+
+@pytest.mark.parametrize(
+    ("keys", "folder"),
+    [
+        (["a/b/1", "a/b/2"], "a/b/"),
+        (["a/b/1", "a/c/1"], "a/"),
+        (["a/b/1", "c/b/1"], ""),
+        (["a/b/c/1", "a/b/1"], "a/b/"),
+        (["1", "2"], ""),
+        (["a b/1", "a b/2"], ""),  # a stage's location stands in SQL without quotes
+    ],
+)
+def test_the_folder_that_all_files_share(keys: list[str], folder: str) -> None:
+    assert common_folder([LandedFile(key=key, bytes=1) for key in keys]) == folder
+
+
+@pytest.mark.parametrize(
+    ("rows", "uri", "parsed", "ok"),
+    [(2, "", 2, True), (2, "", 1, False), (2, "", 3, False), (0, "s3://t/k", 5, True), (2, "", None, False)],
+)
+def test_every_file_is_read_ours_with_its_rows(rows: int, uri: str, parsed: int | None, ok: bool) -> None:
+    store, key = landed()
+    manifest: Manifest = replace(read_manifest(store, key), files=(LandedFile(key="k", bytes=1, rows=rows, uri=uri),))
+    copied = [CopiedFile("k", parsed, parsed, None)] if parsed is not None else []
+    if ok:
+        check_counts(manifest, copied)
+    else:
+        with pytest.raises(ContractBroken, match="k should hold 2 rows"):
+            check_counts(manifest, copied)
+
+
+def test_a_file_of_others_that_was_not_read_is_a_broken_landing() -> None:
+    store, key = landed()
+    manifest = replace(read_manifest(store, key), files=(LandedFile(key="k", bytes=1, uri="s3://t/k"),))
+    with pytest.raises(ContractBroken, match="k should hold its rows, and the warehouse read none"):
+        check_counts(manifest, [])
+
+
+@pytest.mark.parametrize("said", ["{name}", "{key}", "s3://bucket/{key}"])
+def test_a_file_is_known_however_copy_names_it(said: str) -> None:
+    store, key = landed()
+    (file,) = read_manifest(store, key).files
+    session = Warehouse({}, [result(said.format(key=file.key, name=file.key.removeprefix(PREFIX)))])
+    assert load(session, store, key) == Loaded(rows=2, rejected=0)
+
+
+def test_a_record_in_the_rejects_is_whole_unless_a_cell_cannot_hold_it() -> None:
+    assert clipped("x" * 1_000_000) == "x" * 1_000_000
+    assert clipped("x" * 1_000_001) == "x" * 1_000_000 + "… (1,000,001 characters; the rest is in the landed file)"
+    assert clipped("abc", 3) == "abc"
+
+
+def test_a_cell_of_a_csv_line_goes_under_its_columns_name() -> None:
+    assert format_of(RecordFormat.CSV, ("a", "b")).record == "OBJECT_CONSTRUCT_KEEP_NULL('a', $1, 'b', $2)"
+    assert format_of(RecordFormat.PARQUET).record == "$1"
+    assert literal("it's \\ so") == r"'it''s \\ so'"
+
+
+def _again(store: MemoryStore, key: str, answers: dict[str, Sequence[Any]], **fields: Any) -> tuple[Loaded, Warehouse]:
+    manifest = replace(read_manifest(store, key), **fields)
+    write_manifest(store, manifest, PREFIX)
+    session = Warehouse(answers)
+    session.landed = [file.key for file in manifest.files]
+    return load(session, store, key), session
+
+
+def _ledger_insert(session: Warehouse) -> str:
+    return next(s for s in session.statements if s.startswith(f"INSERT INTO {LEDGER}"))
