@@ -29,12 +29,15 @@ def activity(uuid: str, customer: str, kind: str, date: str, cents: int) -> Reco
     }
 
 
-def customer(uuid: str, ids: list[str], cents: int, status: str = "Active", country: str = "DE") -> Record:
+def customer(
+    uuid: str, ids: list[str], cents: int, status: str = "Active", country: str = "DE", company: str = ""
+) -> Record:
     return {
         "uuid": uuid,
         "external_id": ids[0],
         "external_ids": ids,
-        "name": f"Company {uuid}",
+        "name": "5f0e",  # a hash
+        "company": company,
         "status": status,
         "country": country,
         "mrr": float(cents),
@@ -87,7 +90,7 @@ def first_night() -> list[Load]:
         load(
             "chartmogul.customers",
             customer("cus_ada", ["007"], 3000),
-            customer("cus_bo", ["008"], 500, country="US"),
+            customer("cus_bo", ["008"], 500, country="US", company="Bo Ltd."),
             customer("cus_lead", ["009"], 0, "New_Lead"),
         ),
         load(

@@ -13,12 +13,17 @@ import yaml
 from catchment import dbt_application, dbt_sources
 from catchment.cdc.declared import application
 from catchment.sources import SOURCES
-from catchment.spec import SavedCursor, SheetTab, Snapshot, SourceSpec, Stream, TimeExport, Window
+from catchment.spec import Current, SourceSpec, Stream
 from tests.dbt.project import PROJECT
 
 STREAMS = [
     pytest.param(spec, stream, id=f"{spec.name}.{stream.name}") for spec in SOURCES.values() for stream in spec.streams
 ]
+MACROS = {
+    Current.NEWEST_LIST: "current_snapshot",
+    Current.NEWEST_WINDOW: "current_window",
+    Current.NEWEST_VERSION: "newest_version",
+}
 CALL = re.compile(r"\{\{ (current_snapshot|current_window|newest_version)\('(\w+)', '(\w+)', (.*)\) \}\}")
 
 
@@ -61,19 +66,11 @@ def test_freshness_is_what_the_spec_promises_and_asks_the_ledger() -> None:
 @pytest.mark.parametrize(("spec", "stream"), STREAMS)
 def test_a_staging_model_reads_its_stream_as_the_spec_says(spec: SourceSpec, stream: Stream) -> None:
     macro, given = arguments(spec, stream)
-    match stream.read:
-        case Snapshot(start=start):
-            assert macro == "current_snapshot"
-            assert ("dated" in given) == (start is not None)
-        case SheetTab():
-            assert macro == "current_snapshot"
-        case Window(at=at):
-            assert macro == "current_window"
-            assert given["at"] == f"'{at}'"
-            assert given.get("version") == (f"'{stream.version}'" if stream.version else None)
-        case SavedCursor() | TimeExport():
-            assert macro == "newest_version"
-            assert given["version"] == f"'{stream.version}'"
+    assert macro == MACROS[stream.read.current]
+    window = getattr(stream.read, "window", None)
+    assert given.get("at") == (f"'{window.cursor_field}'" if window else None)
+    versioned = stream.version and stream.read.current is not Current.NEWEST_LIST
+    assert given.get("version") == (f"'{stream.version}'" if versioned else None)
 
 
 @pytest.mark.parametrize(("spec", "stream"), STREAMS)
@@ -81,8 +78,22 @@ def test_a_staging_model_has_the_key_of_its_stream(spec: SourceSpec, stream: Str
     """A child stream's key may begin with its parent's."""
     _, given = arguments(spec, stream)
     key = re.findall(r"'([^']+)'", given["key"])
+    parent = getattr(stream.read, "parent", None)
     assert tuple(field for field in key if not field.startswith("parent.")) == stream.key
-    assert all(stream.parent and field == f"parent.{stream.parent.param}" for field in key[: -len(stream.key)])
+    assert all(parent and field == f"parent.{parent.param}" for field in key[: -len(stream.key)])
+
+
+@pytest.mark.parametrize(("spec", "stream"), STREAMS)
+def test_columns_of_hashed_fields_are_marked_as_personal(spec: SourceSpec, stream: Stream) -> None:
+    """A hash in a column that is called a name is taken for a name by whoever does not know."""
+    fields = dict(re.findall(r"\{\{ \w+\('([\w.-]+)'\) \}\} as (\w+)", model(spec, stream)))
+    hashed = {name for field, name in fields.items() if field.startswith(stream.personal)}
+    text = (PROJECT / "models/staging" / spec.name / f"_{spec.name}__models.yml").read_text(encoding="utf-8")
+    described = {found["name"]: found for found in yaml.safe_load(text)["models"]}
+    columns = described[f"stg_{spec.name}__{stream.name}"]["columns"]
+    marked = {column["name"] for column in columns if "Hashed" in column["description"]}
+    assert marked == hashed
+    assert all(column["config"]["meta"]["personal"] for column in columns if column["name"] in hashed)
 
 
 @pytest.mark.parametrize(("spec", "stream"), STREAMS)

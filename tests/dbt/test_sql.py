@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlglot
@@ -10,6 +11,7 @@ import yaml
 from sqlglot import exp
 
 from catchment.cdc.declared import application
+from catchment.sources import SOURCES
 from tests.dbt.project import PROJECT, Dbt
 
 FLOATS = {
@@ -59,3 +61,19 @@ def test_fixtures_of_unit_tests_parse_as_snowflake() -> None:
     assert fixtures
     for rows in fixtures:
         assert isinstance(sqlglot.parse_one(rows, dialect="snowflake"), exp.Query)
+
+
+def test_every_column_of_a_staging_model_is_described(
+    compiled: list[Path], manifest: dict[str, dict[str, dict[str, Any]]]
+) -> None:
+    """What a model selects and what its YAML describes are the same columns: none is missing, none is left over."""
+    described = {
+        node["name"]: {name.lower() for name, column in node["columns"].items() if column["description"]}
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["fqn"][1] == "staging"
+    }
+    staging = {path.stem: path for path in compiled if path.stem in described and "application" not in path.parts}
+    assert len(staging) == sum(len(spec.streams) for spec in SOURCES.values())
+    for name, path in staging.items():
+        query = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect="snowflake")
+        assert set(query.named_selects) == described[name], name

@@ -30,6 +30,7 @@ PRODUCTION = Settings(
     service_public_key="MIIB" + "A" * 388,
     service_public_key_2="MIIB" + "B" * 388,
     loading_size="SMALL",
+    loading_credits=2000,
     transforming_size="MEDIUM",
 )
 BODY = "MIIB" + "A" * 388
@@ -131,6 +132,15 @@ def test_the_reporting_roles_can_read_no_raw_record() -> None:
     assert {"RAW_ZENDESK_R", "ANALYTICS_MARTS_RW"} <= reach("TRANSFORMER")
     assert "RAW_ZENDESK_RW" not in reach("TRANSFORMER")
     assert not [role for role in reach("LOADER") if role.startswith("ANALYTICS")]
+
+
+def test_with_the_defaults_a_loader_that_never_sleeps_is_neither_stopped_nor_warned_of() -> None:
+    """Found by reading: with change data capture LOADING never sleeps, and its quota of 100 ended on the fifth day."""
+    (monitor,) = re.findall(r"CREATE RESOURCE MONITOR IF NOT EXISTS LOADING_MONITOR .*?;", sql(Settings()), re.DOTALL)
+    quota, warned = (int(found) for found in re.findall(r"CREDIT_QUOTA = (\d+).*?ON (\d+) PERCENT", monitor, re.S)[0])
+    hours_of_the_longest_month = 31 * 24
+    credits_an_hour = {"XSMALL": 1}[Settings().loading_size]
+    assert hours_of_the_longest_month * credits_an_hour < quota * warned / 100
 
 
 def test_all_of_it_parses_as_snowflake() -> None:

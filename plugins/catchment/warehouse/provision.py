@@ -35,7 +35,9 @@ class Settings:
     """What differs between accounts. The defaults are the local profile's.
 
     Without `storage_integration` the stage names no credentials: the local warehouse has its own. Public keys are
-    PEM or their base64 body; without one, no service user is made. Credits are per month and warehouse.
+    PEM or their base64 body; without one, no service user is made. Credits are per month and warehouse. Those of LOADING
+    let an XSMALL (one credit an hour, 744 a month) run day and night below the warning at 80 %, for with change data
+    capture it never sleeps; docs/production.md has the arithmetic of all four.
     """
 
     bucket: str = "catchment-landing"
@@ -45,9 +47,9 @@ class Settings:
     service_public_key: str = ""
     service_public_key_2: str = ""
     loading_size: str = "XSMALL"
-    loading_credits: int = 100
+    loading_credits: int = 1000
     transforming_size: str = "XSMALL"
-    transforming_credits: int = 100
+    transforming_credits: int = 300
     reporting_size: str = "XSMALL"
     reporting_credits: int = 50
     ad_hoc_size: str = "XSMALL"

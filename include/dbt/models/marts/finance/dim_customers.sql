@@ -19,7 +19,7 @@ segments as (
 select
     customers.customer_uuid,
     customers.external_id as account_id,
-    customers.customer_name,
+    coalesce(nullif(trim(customers.company_name), ''), main_accounts.account_name) as customer_name,
     customers.status,
     customers.country,
     {{ region('customers.country') }} as region,
@@ -35,3 +35,5 @@ select
 from {{ ref('stg_chartmogul__customers') }} as customers
 left join accounts on customers.customer_uuid = accounts.customer_uuid
 left join segments on customers.customer_uuid = segments.customer_uuid
+left join {{ ref('int_accounts') }} as main_accounts
+    on customers.external_id = main_accounts.account_id and customers.customer_uuid = main_accounts.customer_uuid
