@@ -1,6 +1,6 @@
 """What is tried of each system: a request that harms nothing and costs little, and says more than a login would.
 
-The landing is written, read and emptied, the stage reads what was written there (it often names another bucket), and
+The landing is written, read and purged, the stage reads what was written there (it often names another bucket), and
 the role must see the tables that it loads. Every function returns what it saw, in a sentence, and raises what is wrong.
 """
 

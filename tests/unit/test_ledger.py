@@ -164,13 +164,13 @@ def test_a_table_that_says_nothing_has_no_rows() -> None:
 
 
 def test_rows_of_a_batch_that_others_refer_to_go_to_the_first_of_them() -> None:
-    cursor = Answers(MIN=[("heir",)])
+    cursor = Answers(MIN=[("successor",)])
     ledger.transfer(cursor, "vendor", "things", "old")
     (_, asked), (rows, moved), (entries, referred) = cursor.asked
     assert asked["batch"] == "old"
     assert rows.startswith("UPDATE RAW.VENDOR.THINGS SET BATCH_ID")
     assert entries.startswith("UPDATE RAW.CATCHMENT.LEDGER SET SAME_AS")
-    assert moved == referred == {"batch": "old", "successor": "heir"}
+    assert moved == referred == {"batch": "old", "successor": "successor"}
 
 
 @pytest.mark.parametrize("found", [[], [(None,)]])
