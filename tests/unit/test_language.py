@@ -24,7 +24,6 @@ PRIVATE = {
     "to_come": "pending",
     "ground|lay": "fixtures, seed",
     "departed|departures": "orphaned_sessions, key_change_deletes",
-    "emptied": "truncated",
     "seams?": "hook",
     "as ever": "(leave it out)",
 }
@@ -54,7 +53,7 @@ CLEAN = (
     "tests/unit/**/*.py",
     "tests/warehouse/**/*.py",
 )
-OF_CAPTURE = {"absent": "missing", "told": "sent, reported, alerted"}
+OF_CAPTURE = {"absent": "missing", "told": "sent, reported, alerted", "emptied": "truncated"}
 """Plain English elsewhere; in change data capture the standard word says more."""
 CAPTURE = (
     "dags/cdc/*.py",
