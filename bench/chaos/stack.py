@@ -35,7 +35,7 @@ SETTINGS = {
     "zendesk_exports_per_minute": 100_000,
     "sheets_reads_per_minute": 100_000,
     "chartmogul_page": 40,
-    "zendesk_export_page": 25,
+    "zendesk_export_page": 60,
     "zendesk_list_page": 20,
 }
 LIMITS = {"rate_limits": {"account": 5000, "incremental": 5000, "drive": 5000}}
