@@ -14,6 +14,7 @@ with form.on_call_dag(
     "cdc_add_table",
     title="4 On call: CDC, add a table",
     doc_md=__doc__,
+    run_timeout=timedelta(hours=48),
     params={"table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG
     asked = {"table": "{{ params.table }}", "reason": "{{ params.reason }}", "is_dry_run": "{{ params.dry_run }}"}

@@ -23,6 +23,7 @@ with DAG(
     catchup=False,
     is_paused_upon_creation=False,
     max_active_runs=16,
+    dagrun_timeout=timedelta(hours=13),
     render_template_as_native_obj=True,
     tags=["cdc", "health", "not-by-hand", "owner:data"],
     params={

@@ -20,6 +20,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
     tags=["cdc", "owner:data"],
     params={
         "full": Param(

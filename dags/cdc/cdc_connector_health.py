@@ -24,6 +24,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=15),
     tags=["cdc", "health", "owner:data"],
     default_args={"owner": "data", "retries": 0, "execution_timeout": timedelta(minutes=5)},
 ) as dag:

@@ -17,6 +17,7 @@ with form.on_call_dag(
     "cdc_rebuild_shard",
     title="4 On call: CDC, rebuild a shard",
     doc_md=__doc__,
+    run_timeout=timedelta(hours=40),
     params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
     max_active_runs=16,  # one shard's question must not wait for the answer to another's
 ) as dag:  # an Airflow DAG

@@ -24,6 +24,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    dagrun_timeout=timedelta(hours=20),
     render_template_as_native_obj=True,
     tags=["cdc", "owner:data"],
     params={

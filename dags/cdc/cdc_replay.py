@@ -19,6 +19,7 @@ with form.on_call_dag(
     "cdc_replay",
     title="4 On call: CDC, replay a range into raw",
     doc_md=__doc__,
+    run_timeout=timedelta(hours=24),
     params={
         "shard": form.shard(),
         "table": form.table(),

@@ -16,6 +16,7 @@ with form.on_call_dag(
     "cdc_resnapshot",
     title="4 On call: CDC, re-snapshot a table",
     doc_md=__doc__,
+    run_timeout=timedelta(hours=48),
     params={"shard": form.shard(), "table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
 ) as dag:  # an Airflow DAG
     snapshot = CdcSnapshotOperator(

@@ -5,7 +5,7 @@ did not change is skipped; a broken header names the sheet, the tab, its owner a
 is red, see docs/runbooks/broken_sheet.md.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from catchment.dag_builders import ingest_dag
 from catchment.sources.google_sheets import GOOGLE_SHEETS
@@ -16,4 +16,7 @@ dag = ingest_dag(  # an Airflow DAG
     owner="data",
     doc_md=__doc__,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    extract_timeout=timedelta(minutes=20),
+    load_timeout=timedelta(minutes=10),
+    run_timeout=timedelta(minutes=50),  # it runs every hour, and runs never overlap
 )

@@ -24,6 +24,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    dagrun_timeout=timedelta(hours=4),
     tags=["transform", "dbt", "cdc", "owner:data"],
     default_args={
         "owner": "data",

@@ -74,9 +74,8 @@ class Platform:
     ) -> Platform:
         """The platform on these connections; nothing is opened before it is needed."""
         client = s3_client(look_up(aws))
-        landing = bucket or os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET)
         return cls(
-            store=S3Store(client, landing),
+            store=S3Store(client, landing_bucket(bucket)),
             open_session=lambda tag: session.connect(look_up(warehouse), query_tag=tag),
             look_up=look_up,
             open_bucket=lambda name: S3Store(client, name),
@@ -161,6 +160,11 @@ class Platform:
 
     def _pii_key(self, spec: SourceSpec, batch: Batch) -> bytes:
         return self.look_up("catchment_pii").password.encode() if spec.stream(batch.stream).personal else b""
+
+
+def landing_bucket(bucket: str | None = None) -> str:
+    """The bucket of the landing: the given one, or the environment's."""
+    return bucket or os.environ.get("CATCHMENT_LANDING_BUCKET", LANDING_BUCKET)
 
 
 def open_client(

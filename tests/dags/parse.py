@@ -65,6 +65,7 @@ def look(dag: Any) -> dict[str, Any]:
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
+        "run_timeout": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,
         "paused_at_first": dag.is_paused_upon_creation,
         "timetable": str(dag.timetable),
         "params": {name: dag.params.get_param(name).schema for name in dag.params},

@@ -58,7 +58,13 @@ def dry_run() -> Param:
 
 
 def on_call_dag(
-    dag_id: str, *, title: str, doc_md: str | None, params: dict[str, Any], max_active_runs: int = 1
+    dag_id: str,
+    *,
+    title: str,
+    doc_md: str | None,
+    params: dict[str, Any],
+    max_active_runs: int = 1,
+    run_timeout: timedelta = timedelta(hours=4),
 ) -> DAG:
     """A DAG that people trigger by its form. Fields of the form keep their types in templates.
 
@@ -74,6 +80,7 @@ def on_call_dag(
         catchup=False,
         is_paused_upon_creation=False,
         max_active_runs=max_active_runs,
+        dagrun_timeout=run_timeout,
         render_template_as_native_obj=True,
         tags=["cdc", "on-call", "owner:data"],
         params=params,

@@ -8,7 +8,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from catchment.errors import NeedsPerson
-from catchment.operators.ingest import look_up, tag_of
+from catchment.hooks.connections import look_up
+from catchment.operators.ingest import tag_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from catchment.errors import NeedsPerson
-from catchment.operators.ingest import look_up, tag_of
+from catchment.hooks.connections import look_up
+from catchment.operators.ingest import tag_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, BaseHook, BaseOperator
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from catchment.batch import Batch, Kind, Mode
-from catchment.connection import Connection
 from catchment.errors import NeedsPerson, RateLimited
+from catchment.hooks.connections import look_up
+from catchment.operators.links import LedgerLink, RejectsLink, batch_of_manifest
 from catchment.runs import Run, batch_of, selected
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 
 REQUEUE_AFTER = timedelta(seconds=30)
 """More than one loop of the scheduler: Airflow takes a deferred task that wakes sooner for a lost one."""
-
-
-def look_up(conn_id: str) -> Connection:
-    """An Airflow connection, from whichever secrets back end holds it."""
-    try:
-        return Connection.like(BaseHook.get_connection(conn_id))
-    except AirflowNotFoundException as error:
-        raise NeedsPerson(f'There is no connection "{conn_id}": make it (docs/production.md).') from error
 
 
 def run_of(context: Context) -> Run:
@@ -87,7 +80,7 @@ class ExtractStreamOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("source", "stream", "interval_start", "interval_end", "mode", "bucket")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"interval_start": "py", "interval_end": "py"}
+    operator_extra_links = (LedgerLink(), RejectsLink())
     ui_color = "#e8f1fb"
 
     def __init__(
@@ -118,6 +111,7 @@ class ExtractStreamOperator(BaseOperator):
         self.wait_at_most = wait_at_most
         self.aws_conn_id = aws_conn_id
         self.snowflake_conn_id = snowflake_conn_id
+        self.batch_id = ""
         self._client: HttpClient | None = None
         self._checkpoints = 0
 
@@ -128,6 +122,7 @@ class ExtractStreamOperator(BaseOperator):
 
         self._skip_unless_selected(context)
         batch = self.batch(context)
+        self.batch_id = batch.id
         self.log.info("Extracting %s", batch)
         watcher = Watcher(
             on_open=self._opened, report=_RowLog(self.log), progress=self._log_progress, loaded=self._checkpoint_loaded
@@ -161,6 +156,16 @@ class ExtractStreamOperator(BaseOperator):
     def on_kill(self) -> None:
         if self._client is not None:
             self._client.cancel()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """The vendor's stream → where it lands, for Airflow's OpenLineage provider."""
+        from catchment.operators import openlineage
+        from catchment.platform import landing_bucket
+        from catchment.sources import source
+
+        vendor = openlineage.of_vendor(source(self.source), self.stream, look_up(self.source))
+        landed = openlineage.of_landing(landing_bucket(self.bucket), self.source, self.stream)
+        return openlineage.lineage([vendor], [landed])
 
     def batch(self, context: Context) -> Batch:
         """The batch of this task."""
@@ -231,6 +236,7 @@ class LoadBatchOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("source", "stream", "manifest_key", "bucket")
+    operator_extra_links = (LedgerLink(), RejectsLink())
     ui_color = "#e6f5ea"
 
     def __init__(
@@ -269,6 +275,21 @@ class LoadBatchOperator(BaseOperator):
         if alarm := alarm_of(f"{self.source}.{self.stream}", loaded):
             raise NeedsPerson(alarm)
         return counts
+
+    @property
+    def batch_id(self) -> str:
+        """The batch of the manifest, for the links."""
+        return batch_of_manifest(self.manifest_key)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Where the stream lands → its raw table, for Airflow's OpenLineage provider."""
+        from catchment.operators import openlineage
+        from catchment.platform import landing_bucket
+        from catchment.warehouse.names import raw_table
+
+        landed = openlineage.of_landing(landing_bucket(self.bucket), self.source, self.stream)
+        raw = openlineage.of_raw(raw_table(self.source, self.stream), look_up(self.snowflake_conn_id))
+        return openlineage.lineage([landed], [raw])
 
     def on_kill(self) -> None:
         if self._session is not None:
