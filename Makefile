@@ -6,7 +6,7 @@ export PYTHONPATH := .:plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc bench-dedupe truth mutants chaos-extract chaos-cdc install-bench
+	bench-cdc bench-dedupe truth mutants fuzz chaos-extract chaos-cdc install-bench install-quality
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ install: ## Make the Python environments and fetch the Java programs, as locked 
 
 install-bench: install
 	@$(PYTHON) -m local.install bench
+
+install-quality: install
+	@$(PYTHON) -m local.install quality
 
 start: install ## Start the local profile: storage, vendor sandbox, Airflow, change data capture
 	@$(RUN) local start
@@ -81,3 +84,6 @@ chaos-cdc: install ## Kill and freeze the parts of change data capture at random
 
 mutants: install ## Change the core in small ways: does a unit test fail? (M="landing.py reads/http_list.py" for some)
 	@$(RUN) bench.mutants $(M)
+
+fuzz: install-quality ## Any bytes at what reads the text of others: replies, manifests, connections, sheets (SECONDS_EACH=60)
+	@$(RUN) bench.fuzz $(T)

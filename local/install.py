@@ -1,7 +1,8 @@
 """`python3 -m local.install NAME …`: make the Python environments and the Java programs, exactly as they are locked.
 
 Runs on the system's Python with nothing but its standard library. What has a stamp that matches its lock is left
-alone, without network. Names: `main` (.venv), `warehouse` (.venv-warehouse), `bench` (.venv-bench), `java` (.java).
+alone, without network. Names: `main` (.venv), `warehouse` (.venv-warehouse), `bench` (.venv-bench),
+`quality` (.venv-quality), `java` (.java).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ ENVIRONMENTS = {
     "main": Environment(ROOT / ".venv", ROOT / "requirements-dev.txt"),
     "warehouse": Environment(ROOT / ".venv-warehouse", ROOT / "local" / "warehouse" / "requirements.txt"),
     "bench": Environment(ROOT / ".venv-bench", ROOT / "bench" / "requirements.txt"),
+    "quality": Environment(ROOT / ".venv-quality", ROOT / "bench" / "quality" / "requirements.txt"),
 }
 MAIN = ENVIRONMENTS["main"]
 UV = MAIN.folder / "bin" / "uv"

@@ -34,6 +34,7 @@ LOCKS = (
     Lock("requirements-dev.txt", ("requirements-dev.in", "requirements.in"), constraint="requirements.txt"),
     Lock("local/warehouse/requirements.txt", ("local/warehouse/requirements.in",)),
     Lock("bench/requirements.txt", ("bench/requirements.in",)),
+    Lock("bench/quality/requirements.txt", ("bench/quality/requirements.in",), constraint="requirements.txt"),
 )
 
 

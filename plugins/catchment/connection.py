@@ -77,14 +77,14 @@ class Connection:
             extra = fields.get("extra") or {}
             extra = dict(json.loads(extra) if isinstance(extra, str) else extra)
             port = int(fields["port"]) if fields.get("port") else None
-        except (ValueError, AttributeError, TypeError) as error:
+            texts = {key: fields.get(key) or "" for key in ("host", "login", "password", "schema")}
+            if not all(isinstance(text, str) for text in texts.values()):
+                raise TypeError("a field is no text")
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
             raise NeedsPerson(f"{name} is not a JSON object: correct it (see docs/production.md).") from error
         return cls(
             conn_id=conn_id,
-            host=fields.get("host") or "",
-            login=fields.get("login") or "",
-            password=fields.get("password") or "",
-            schema=fields.get("schema") or "",
+            **texts,
             port=port,
             extra=MappingProxyType(extra),
         )
@@ -96,7 +96,7 @@ class Connection:
             port = parts.port
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             extra = json.loads(query.pop("__extra__", "{}")) | query
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise NeedsPerson(f"{name} is not a connection URI: correct it (see docs/production.md).") from error
         host = parts.netloc.rpartition("@")[2]
         return cls(

@@ -234,7 +234,7 @@ def read_manifest(store: Store, key: str) -> Manifest:
         raise ContractBroken(f"There is no batch at {store.uri}{key}: extract it first.")
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractBroken(f"{store.uri}{key} is not a manifest ({error}): extract the batch again.") from error
 
 

@@ -190,7 +190,7 @@ def test_a_file_that_somebody_changed_is_not_read() -> None:
         list(read_lines(store, file))
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"batch_id": 1}'])
+@pytest.mark.parametrize("data", [b"", b"{", b'{"batch_id": 1}', b'{"batch_id": "\xff"}', b'{"a":' + b"[" * 3000])
 def test_what_is_no_manifest_is_said_to_be_none(data: bytes) -> None:
     store = MemoryStore()
     store.put("manifest", data)

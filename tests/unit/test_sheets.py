@@ -17,7 +17,7 @@ from catchment.cursor import CursorState
 from catchment.errors import ContractBroken, Refused, VendorUnavailable
 from catchment.extract.run import Extraction
 from catchment.extract.sheets import TabState, check_header, column_letters, read_tab, rows_of, visible
-from catchment.extract.sheets_api import PAGE_ROWS, Cell, Shape
+from catchment.extract.sheets_api import PAGE_ROWS, Cell, Shape, cells
 from catchment.http.client import HttpClient
 from catchment.landing import Manifest, read_manifest
 from catchment.reads.sheet_tab import SheetTab
@@ -352,3 +352,18 @@ def test_a_state_that_is_none_is_read_as_none(text: str) -> None:
 
 def test_columns_have_letters() -> None:
     assert [column_letters(index) for index in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
+
+
+def test_a_column_without_a_header_keeps_its_cell_beside_one_that_is_called_like_it() -> None:
+    """`make fuzz` found it: somebody typed the header "(C)", and column C had none. The cell of B was lost."""
+    (row,) = rows_of(STREAM, TAB, GERMAN, typed([["code", "(C)"], ["x", "y", "z"]]))
+    assert json.loads(row.record) == {"code": "x", "(C)": "y", "((C))": "z"}
+
+
+@pytest.mark.parametrize("start", [-5, 1000, 99_999_999_999])
+def test_rows_that_were_not_asked_for_are_the_vendors_trouble(start: int) -> None:
+    """`make fuzz` found it: a reply that began at row 99,999,999,999 was padded with as many empty rows."""
+    reply = {"sheets": [{"data": [{"startRow": start, "rowData": [{"values": [{"formattedValue": "a"}]}]}]}]}
+    client = cast(HttpClient, InProcess(lambda path, params: reply))
+    with pytest.raises(VendorUnavailable, match="not asked for"):
+        cells(client, "sheet-1", "Kim's tab", 1000)

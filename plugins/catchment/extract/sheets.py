@@ -178,7 +178,7 @@ def rows_of(stream: Stream, tab: SheetTab, found: Shape, grid: Grid) -> tuple[Ta
         if not any(cell.shown.strip() for cell in line):
             continue
         width = max(len(header), len(line))
-        names = [(header[i] if i < len(header) else "") or f"({column_letters(i)})" for i in range(width)]
+        names = [(header[i] if i < len(header) else "") or _in_brackets(i, header) for i in range(width)]
         padded = [*line, *[Cell()] * (width - len(line))]
         record = {name: cell.shown for name, cell in zip(names, padded, strict=True)}
         held = {n: dict(cell.held) for n, cell in zip(names, padded, strict=True) if cell.held and n not in hidden}
@@ -195,6 +195,14 @@ def column_letters(index: int) -> str:
         index, rest = divmod(index - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
+
+
+def _in_brackets(index: int, header: Sequence[str]) -> str:
+    """A name for a column without a header; where somebody has typed just that name, one with more brackets."""
+    name = f"({column_letters(index)})"
+    while name in header:
+        name = f"({name})"
+    return name
 
 
 def visible(text: str) -> str:

@@ -84,7 +84,11 @@ def cells(client: HttpClient, spreadsheet_id: str, title: str, rows: int) -> lis
         params = {"ranges": f"'{quoted}'!{first + 1}:{min(first + PAGE_ROWS, rows)}", "fields": _CELLS}
         for sheet in _ask(client, _path(spreadsheet_id), params, _Spreadsheet).sheets:
             for data in sheet.data:
-                grid.extend([] for _ in range(data.start - len(grid)))
+                if data.rows and not len(grid) <= data.start < rows:
+                    raise VendorUnavailable(
+                        f'Google\'s reply begins at row {data.start}, which was not asked for: "{title}"'
+                    )
+                grid.extend([] for _ in range(data.start - len(grid) if data.rows else 0))
                 grid.extend(_trimmed([_cell(cell) for cell in row.values]) for row in data.rows)
     while grid and not grid[-1]:
         grid.pop()
