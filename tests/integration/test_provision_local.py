@@ -18,7 +18,8 @@ import snowflake.connector
 import zstandard
 from moto.server import ThreadedMotoServer
 
-from catchment.spec import BasicKey, RateLimit, Snapshot, SourceSpec, Stream, hours
+from catchment.reads.http_list import HttpList
+from catchment.spec import SourceSpec, Stream
 from catchment.warehouse.provision import Settings, apply, render
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +35,7 @@ def zendesk(*streams: str) -> SourceSpec:
     return SourceSpec(
         name="zendesk",
         title="Zendesk",
-        base_url="https://vendor.example",
-        auth=BasicKey(),
-        rate=RateLimit(1, per=hours(1)),
-        streams=tuple(Stream(name=s, path=s, records=s, key=("id",), read=Snapshot()) for s in streams),
+        streams=tuple(Stream(name=s, key=("id",), read=HttpList(path=s, records=s)) for s in streams),
     )
 
 
