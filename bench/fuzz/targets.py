@@ -138,8 +138,12 @@ def sheet_reply(body: bytes) -> None:
     except CatchmentError:
         return
     _check(not grid or bool(grid[-1]), "empty rows at the end")
+    try:
+        reply = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):  # what nobody reads of a reply may be broken
+        return
     shown = sum(bool(cell.shown) for row in grid for cell in row)
-    _check(shown == sum(map(bool, _shown(json.loads(body)))), "cells were lost or made")
+    _check(shown == sum(map(bool, _shown(reply))), "cells were lost or made")
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
@@ -264,6 +268,5 @@ def _shown(reply: Any) -> Iterator[str]:
             for row in block.get("rowData", []):
                 for cell in row.get("values", []):
                     held = cell.get("effectiveValue", {})
-                    yield cell.get("formattedValue", "") or (
-                        "held" if any(v is not None for v in held.values()) else ""
-                    )
+                    values = [held.get(name) for name in ("numberValue", "boolValue", "errorValue")]
+                    yield cell.get("formattedValue", "") or ("held" if any(v is not None for v in values) else "")

@@ -385,3 +385,23 @@ def test_a_leftover_of_the_same_moment_stays() -> None:
     store.modified[PREFIX + "beside"] = said.extracted_at
     write_manifest(store, said, PREFIX)
     assert PREFIX + "beside" in store.objects
+
+
+def test_a_file_of_others_with_another_size_is_not_theirs() -> None:
+    store = MemoryStore()
+    (file,) = land(store, [[b"1"]])
+    listed = store.head(file.key)
+    assert listed is not None
+    with pytest.raises(ContractBroken):
+        verify(store, LandedFile(key=file.key, bytes=file.bytes + 1, etag=listed.etag, uri="s3://theirs/x"))
+
+
+def test_the_rows_of_all_parts_are_counted() -> None:
+    with Parts(MemoryStore(), PREFIX, part_bytes=1) as parts:
+        for line in range(3):
+            parts.add(b"%d\n" % line, 1)
+    assert parts.rows == 3
+
+
+def test_what_a_file_of_others_does_not_say_is_zero() -> None:
+    assert (LandedFile(key="k", bytes=1).rows, manifest([]).rows, manifest([]).rejected) == (0, 0, 0)

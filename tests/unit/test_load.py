@@ -201,6 +201,25 @@ def test_lines_that_were_refused_are_rejected_with_their_number_and_text() -> No
     ]
 
 
+def test_refused_lines_are_looked_for_in_every_file() -> None:
+    store, key = landed(files=2)
+    session = Warehouse({"RECORD_METADATA:row": [(1,)]}, [result(), result(parsed=2, loaded=1, error="bad")])
+    session.landed = [file.key for file in read_manifest(store, key).files]
+    assert load(session, store, key) == Loaded(rows=3, rejected=1, new_rejects=1)
+    (rejects,) = [params for params in session.params if isinstance(params, list)]
+    assert [(reject[3], reject[4]) for reject in rejects] == [(session.landed[1], 2)]
+
+
+def test_a_forged_name_is_refused_before_any_statement() -> None:
+    store, key = landed()
+    forged = LandedFile(key="a');--", bytes=1, rows=1, sha256="0")
+    write_manifest(store, replace(read_manifest(store, key), files=(forged,)), PREFIX)
+    session = Warehouse({})
+    with pytest.raises(ContractBroken, match="can't stand in a COPY statement"):
+        load(session, store, key)
+    assert session.statements == []
+
+
 def test_refused_lines_of_others_files_are_counted_without_being_looked_for() -> None:
     theirs = LandedFile(key="logs/a b.gz", bytes=6, etag="e", uri="s3://theirs/logs/a b.gz")
     opened = []
