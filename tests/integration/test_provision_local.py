@@ -18,8 +18,9 @@ import snowflake.connector
 import zstandard
 from moto.server import ThreadedMotoServer
 
-from catchment.spec import BasicKey, RateLimit, Snapshot, SourceSpec, Stream, hours
+from catchment.spec import SourceSpec
 from catchment.warehouse.provision import Settings, apply, render
+from tests.support.make import stream
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-warehouse" / "bin" / "python"
@@ -31,14 +32,7 @@ COPY = """COPY INTO RAW.ZENDESK.TICKETS FROM (
 
 
 def zendesk(*streams: str) -> SourceSpec:
-    return SourceSpec(
-        name="zendesk",
-        title="Zendesk",
-        base_url="https://vendor.example",
-        auth=BasicKey(),
-        rate=RateLimit(1, per=hours(1)),
-        streams=tuple(Stream(name=s, path=s, records=s, key=("id",), read=Snapshot()) for s in streams),
-    )
+    return SourceSpec(name="zendesk", title="Zendesk", streams=tuple(map(stream, streams)))
 
 
 def free_port() -> int:
