@@ -17,7 +17,7 @@ import yaml  # type: ignore[import-untyped]
 
 from catchment import dbt_application
 from catchment.cdc.declared import application
-from catchment.spec import SourceSpec, Stream
+from catchment.spec import Current, SourceSpec, Stream
 
 MODELS = Path("models/staging")
 """Where the files lie, below the dbt project's folder."""
@@ -131,13 +131,22 @@ def _table(spec: SourceSpec, stream: Stream) -> dict[str, Any]:
 
 
 def _freshness(spec: SourceSpec, stream: Stream) -> dict[str, Any]:
-    """Freshness is asked of the ledger, not of the rows: a batch without a single new record is fresh all the same."""
+    """Freshness is asked of the ledger, not of the rows: a batch without a single new record is fresh all the same.
+
+    What counts is up to when a stream was read to its end, not when something was loaded: a backfill, a checkpoint of
+    an unfinished reading, or an old run that is cleared make nothing fresh. A list is as fresh as the moment that it
+    speaks of; an export or a window ends with its interval at the latest.
+    """
     if stream.fresh_within is None:
         return {"freshness": None}
+    upto = "coalesce(as_of, extracted_at)"
+    if stream.read.current is not Current.NEWEST_LIST:
+        upto = f"least(interval_end, {upto})"
     return {
         "loaded_at_query": (
-            f"select max(loaded_at) from {RAW_DATABASE}.CATCHMENT.LEDGER"  # noqa: S608 - names of the spec
+            f"select max({upto}) from {RAW_DATABASE}.CATCHMENT.LEDGER"  # noqa: S608 - names of the spec
             f" where source = '{spec.name}' and stream = '{stream.name}'"
+            " and kind = 'scheduled' and coalesce(complete, true)"
         ),
         "freshness": {"warn_after": _period(stream.fresh_within), "error_after": _period(2 * stream.fresh_within)},
     }

@@ -28,6 +28,7 @@ OWNERS = {
     "google_sheets": "data",
     "customer_metrics": "data",
     "application_state": "data",
+    "source_freshness": "data",
     "cdc_audit": "data",
     "cdc_replay": "data",
     "cdc_add_table": "data",
@@ -46,6 +47,7 @@ FILES = {
     "google_sheets": "dags/sources/google_sheets.py",
     "customer_metrics": "dags/transform/customer_metrics.py",
     "application_state": "dags/transform/application_state.py",
+    "source_freshness": "dags/transform/source_freshness.py",
     "cdc_audit": "dags/cdc/cdc_audit.py",
     "cdc_replay": "dags/cdc/cdc_replay.py",
     "cdc_add_table": "dags/cdc/cdc_add_table.py",
@@ -110,6 +112,15 @@ def test_dbt_runs_when_every_source_has_news_and_at_six(parsed: Parsed) -> None:
     assert timetable.startswith("AssetOrTimeSchedule")
     assert "0 6 * * *" in timetable
     assert all(f"raw.{name}" in timetable for name in SOURCES)
+
+
+def test_freshness_is_asked_when_every_source_has_news_and_twice_a_day(parsed: Parsed) -> None:
+    """A report (constructorfabric/insight 2413): thresholds stood in every source's YAML, and nothing ever asked."""
+    dag = parsed["dags"]["source_freshness"]
+    assert set(dag["tasks"]) == {"freshness"}
+    assert dag["timetable"].startswith("AssetOrTimeSchedule")
+    assert "0 7,19 * * *" in dag["timetable"]
+    assert all(f"raw.{name}" in dag["timetable"] for name in SOURCES)
 
 
 @pytest.mark.parametrize("name", INGEST)

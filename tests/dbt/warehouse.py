@@ -17,7 +17,10 @@ STEPS = ("databases", "schemas", "ledger", "raw_tables", "cdc_ledger", "cdc_raw_
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """One batch of a stream. Times are UTC; `window` for streams that are re-read window by window."""
+    """One batch of a stream, asked for and loaded at `at`, the end of its interval.
+
+    Times are UTC; `window` for streams that are re-read window by window; `asked` where that was later than `at`.
+    """
 
     stream: str
     name: str
@@ -25,6 +28,9 @@ class Load:
     records: Sequence[dict[str, Any]]
     parents: Sequence[dict[str, Any]] = ()
     window: tuple[datetime, datetime] | None = None
+    asked: datetime | None = None
+    kind: str = "scheduled"
+    complete: bool = True
 
     @property
     def batch(self) -> str:
@@ -57,7 +63,7 @@ class Warehouse(ScratchWarehouse):
 def _put(cursor: Any, load: Load) -> None:
     source, _, stream = load.stream.partition(".")
     table = f"RAW.{source}.{stream}"
-    moment = f"'{load.at:%Y-%m-%d %H:%M:%S}'::TIMESTAMP_NTZ"
+    moment, asked = (f"'{t:%Y-%m-%d %H:%M:%S}'::TIMESTAMP_NTZ" for t in (load.at, load.asked or load.at))
     cursor.execute(f"DELETE FROM {table} WHERE BATCH_ID = %s", (load.batch,))
     cursor.execute("DELETE FROM RAW.CATCHMENT.LEDGER WHERE BATCH_ID = %s", (load.batch,))
     for number, record in enumerate(load.records, 1):
@@ -65,15 +71,15 @@ def _put(cursor: Any, load: Load) -> None:
         if load.parents:
             metadata["parent"] = load.parents[number - 1]
         cursor.execute(
-            f"INSERT INTO {table} SELECT PARSE_JSON(%s), PARSE_JSON(%s), %s, {moment}",
+            f"INSERT INTO {table} SELECT PARSE_JSON(%s), PARSE_JSON(%s), %s, {asked}",
             (json.dumps(record), json.dumps(metadata), load.batch),
         )
     window = [f"'{t:%Y-%m-%d %H:%M:%S}'::TIMESTAMP_NTZ" for t in load.window] if load.window else ["NULL", "NULL"]
     cursor.execute(
-        f"""INSERT INTO RAW.CATCHMENT.LEDGER (BATCH_ID, SOURCE, STREAM, KIND, INTERVAL_START, INTERVAL_END,
-            WINDOW_FROM, WINDOW_TO, MANIFEST, FILES, ROWS_EXTRACTED, ROWS_LOADED, ROWS_REJECTED, BYTES, SPEC_VERSION,
-            EXTRACTED_AT, LOADED_AT)
-        SELECT %s, %s, %s, 'scheduled', {moment}, {moment}, {window[0]}, {window[1]}, 'manifest.json', 1, %s, %s, 0, 0,
-            1, {moment}, {moment}""",
-        (load.batch, source, stream, len(load.records), len(load.records)),
+        f"""INSERT INTO RAW.CATCHMENT.LEDGER (BATCH_ID, BATCH, CHECKPOINT, COMPLETE, SOURCE, STREAM, KIND,
+            INTERVAL_START, INTERVAL_END, WINDOW_FROM, WINDOW_TO, MANIFEST, FILES, ROWS_EXTRACTED, ROWS_LOADED,
+            ROWS_REJECTED, BYTES, SPEC_VERSION, EXTRACTED_AT, AS_OF, LOADED_AT)
+        SELECT %s, %s, 0, {load.complete}, %s, %s, %s, {moment}, {moment}, {window[0]}, {window[1]}, 'manifest.json', 1,
+            %s, %s, 0, 0, 1, {asked}, {asked}, {asked}""",
+        (load.batch, load.batch, source, stream, load.kind, len(load.records), len(load.records)),
     )

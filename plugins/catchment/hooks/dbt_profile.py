@@ -9,7 +9,7 @@ from cosmos import ProfileConfig, ProjectConfig
 from cosmos.profiles.snowflake.base import SnowflakeBaseProfileMapping
 
 from catchment.dbt_project import part_of
-from catchment.warehouse.session import make_ready_for_threads
+from catchment.warehouse.session import make_ready_for_threads, query_tag
 
 PROJECT_NAME = "catchment"
 
@@ -72,8 +72,13 @@ def project_config(project: Path, dag: str) -> ProjectConfig:
     return config
 
 
-def profile_config(conn_id: str = "snowflake_default") -> ProfileConfig:
-    """The project's profile: dbt writes ANALYTICS as TRANSFORMER on its own warehouse."""
+def profile_config(dag: str, conn_id: str = "snowflake_default") -> ProfileConfig:
+    """The project's profile: dbt writes ANALYTICS as TRANSFORMER on its own warehouse.
+
+    Its statements carry the DAG's name, as those of other tasks do. Not the run's: dbt parses the whole project again
+    when its profile changes. The comment of each statement names model and invocation (macros/names.sql), and the
+    session's time zone is set in macros/session.sql, for dbt's profile has no field for it.
+    """
     return ProfileConfig(
         profile_name="catchment",
         target_name="production",
@@ -88,6 +93,7 @@ def profile_config(conn_id: str = "snowflake_default") -> ProfileConfig:
                 "connect_retries": 3,
                 "connect_timeout": 30,
                 "reuse_connections": True,
+                "query_tag": query_tag(dag=dag, task="dbt"),
             },
         ),
     )

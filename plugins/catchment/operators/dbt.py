@@ -7,7 +7,9 @@ from pathlib import Path
 
 from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
 from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+from cosmos.operators.local import DbtSourceLocalOperator
 
+from catchment.dbt_freshness import fail_if_stale
 from catchment.dbt_project import part_of_build
 from catchment.hooks.dbt_profile import profile_config, project_config
 
@@ -23,7 +25,7 @@ def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
     return DbtTaskGroup(
         group_id="dbt",
         project_config=project_config(project, dag_id),
-        profile_config=profile_config(),
+        profile_config=profile_config(dag_id),
         execution_config=ExecutionConfig(execution_mode=mode, setup_operator_args={"pool": BUILD_POOL}),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
@@ -43,4 +45,16 @@ def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
                 *("--exclude", "resource_type:unit_test"),
             ],
         },
+    )
+
+
+def dbt_freshness(dag_id: str, project: Path) -> DbtSourceLocalOperator:
+    """The task `freshness`: one `dbt source freshness`; it fails with a sentence for each stream that is stale."""
+    return DbtSourceLocalOperator(
+        task_id="freshness",
+        project_dir=str(project),
+        profile_config=profile_config(dag_id),
+        install_deps=False,
+        callback=fail_if_stale,
+        pool=BUILD_POOL,
     )
