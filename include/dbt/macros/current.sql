@@ -57,7 +57,7 @@ with batches as (
 
 cuts as (
     select window_from as cut_at from batches
-    union
+    union distinct
     select window_to as cut_at from batches
 ),
 
