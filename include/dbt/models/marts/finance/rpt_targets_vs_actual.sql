@@ -20,14 +20,14 @@ with movements as (
 ),
 
 months as (
-    {%- for region in ['region', "'all'"] %}
+    {%- for region in ['region', "'all' as region"] %}
     select
         month,
-        {{ region }} as region,
+        {{ region }},
         {{ mrr_parts() }},
         count_if(movement_type = 'new_business') as new_customers
     from movements
-    group by month, {{ region }}
+    group by month, {{ region.split(' as ')[0] }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
@@ -59,7 +59,7 @@ compared as (
         on
             targets.month = actuals.month
             and targets.metric = actuals.metric
-            and actuals.region = targets.team
+            and targets.team = actuals.region
     where targets.month is not null and targets.team is not null and targets.metric is not null
 )
 
