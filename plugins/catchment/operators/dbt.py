@@ -55,6 +55,7 @@ def dbt_freshness(dag_id: str, project: Path) -> DbtSourceLocalOperator:
         project_dir=str(project),
         profile_config=profile_config(dag_id),
         install_deps=False,
+        emit_datasets=False,
         callback=fail_if_stale,
         pool=BUILD_POOL,
     )
