@@ -31,6 +31,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
     tags=["transform", "dbt", "health", "owner:data"],
     default_args={
         "owner": "data",

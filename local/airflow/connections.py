@@ -43,7 +43,7 @@ def connections(
         "chartmogul": {
             "conn_type": "http",
             "host": settings.url("sandbox", "/chartmogul/v1"),
-            "login": credentials.chartmogul_api_key,
+            "password": credentials.chartmogul_api_key,
         },
         "zendesk": {
             "conn_type": "http",

@@ -134,7 +134,7 @@ def circling(way: Way, number: int, request: Request, reply: Reply) -> Reply:
     cursor = "p4" if "p2" in request.query.values() else "p2"
     value |= {"cursor": cursor, "after_cursor": cursor, "has_more": True, "end_of_stream": False}
     value |= {"meta": {"has_more": True, "after_cursor": cursor}}
-    value |= {"end_time": 1_577_836_799} if "end_time" in value else {}
+    value |= {"end_time": 946_684_799} if "end_time" in value else {}
     return Reply.json(value)
 
 

@@ -18,7 +18,7 @@ import pytest
 import urllib3
 
 from catchment.batch import Batch
-from catchment.connection import Connection
+from catchment.connection import Connection, NoConnection
 from catchment.cursor import CursorState
 from catchment.errors import (
     CatchmentError,
@@ -111,9 +111,8 @@ def down(*words: str) -> Fails:
 
 
 TABLE = (
-    Trouble(
-        "revoked scope", (*CURSORED[:-1], EXPORT, METRIC, SHEET), always(says(403)), Fails(Refused, ("403", "Grant"))
-    ),
+    Trouble("revoked scope", (*CURSORED[:-1], EXPORT, METRIC), always(says(403)), Fails(Refused, ("403", "Grant"))),
+    Trouble("not shared with us", (SHEET,), always(says(403)), Fails(Refused, ("403", "Share it with that address"))),
     Trouble("not in the plan", (RATINGS,), always(says(403)), Fails(NotInPlan, ("plan does not include it",))),
     Trouble("the request is refused", WAYS, always(says(422)), Fails(Refused, ("422", "Compare the stream's spec"))),
     Trouble("no such address", (LIST, CURSOR, SHEET), always(says(404)), Fails(Refused, ("404", "base URL"))),
@@ -192,7 +191,7 @@ class Bench:
 
         def look_up(conn_id: str) -> Connection:
             if conn_id not in known:
-                raise NeedsPerson(f"There is no connection {conn_id}")
+                raise NoConnection(conn_id)
             return known[conn_id]
 
         self.platform = NothingLoaded(self.store, lambda tag: pytest.fail("no session"), look_up)

@@ -18,9 +18,9 @@ import snowflake.connector
 import zstandard
 from moto.server import ThreadedMotoServer
 
-from catchment.reads.http_list import HttpList
-from catchment.spec import SourceSpec, Stream
+from catchment.spec import SourceSpec
 from catchment.warehouse.provision import Settings, apply, render
+from tests.support.make import stream
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-warehouse" / "bin" / "python"
@@ -32,11 +32,7 @@ COPY = """COPY INTO RAW.ZENDESK.TICKETS FROM (
 
 
 def zendesk(*streams: str) -> SourceSpec:
-    return SourceSpec(
-        name="zendesk",
-        title="Zendesk",
-        streams=tuple(Stream(name=s, key=("id",), read=HttpList(path=s, records=s)) for s in streams),
-    )
+    return SourceSpec(name="zendesk", title="Zendesk", streams=tuple(map(stream, streams)))
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.chaos.stack import running
 from catchment.batch import Batch
-from catchment.landing import Manifest, Parts, Store, write_manifest
+from catchment.landing import Manifest, Parts, Store, checkpoint_prefix, write_manifest
 from catchment.platform import LANDING_BUCKET, Platform
 from catchment.sources import source
 from catchment.warehouse.load import Loaded, load
@@ -38,11 +38,19 @@ class Loads:
         start = datetime(2026, 3, 1, 2, tzinfo=UTC) + timedelta(days=day)
         batch = Batch(source="chartmogul", stream="plans", start=start, end=start + timedelta(days=1))
         self.reads += 1
-        with Parts(self.store, batch.prefix) as parts:
+        with Parts(self.store, checkpoint_prefix(batch, 0)) as parts:
             if ids:
                 parts.add(b"".join(b'{"id":%d}\n' % number for number in ids), len(ids))
         manifest = Manifest(
             batch_id=batch.id,
+            batch=batch.id,
+            checkpoint=0,
+            complete=True,
+            attempt=f"incremental-{self.reads}",
+            current=PLANS.read.current,
+            key=PLANS.key,
+            record_format=PLANS.read.record_format,
+            as_of=datetime(2026, 4, 1, tzinfo=UTC) + timedelta(seconds=self.reads),
             source=batch.source,
             stream=batch.stream,
             kind="scheduled",
@@ -53,7 +61,7 @@ class Loads:
             files=tuple(parts.files),
             rows=len(ids),
         )
-        return load(self.session, self.store, write_manifest(self.store, batch, manifest), PLANS)
+        return load(self.session, self.store, write_manifest(self.store, manifest, checkpoint_prefix(batch, 0)))
 
     def query(self, sql: str) -> list[Any]:
         with closing(self.session.cursor()) as cursor:
