@@ -36,8 +36,8 @@ class Settings:
 
     Without `storage_integration` the stage names no credentials: the local warehouse has its own. Public keys are
     PEM or their base64 body; without one, no service user is made. Credits are per month and warehouse. Those of
-    LOADING let an XSMALL (one credit an hour, 744 a month) run day and night below the warning at 80 %, for with change data
-    capture it never sleeps; docs/production.md has the arithmetic of all four.
+    LOADING let an XSMALL (one credit an hour, 744 a month) run day and night below the warning at 80 %, for with
+    change data capture it never sleeps; docs/production.md has the arithmetic of all four.
     """
 
     bucket: str = "catchment-landing"
