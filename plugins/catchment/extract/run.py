@@ -185,7 +185,9 @@ class _Writer:
             line = msgspec.json.encode({"reason": reject.reason, "record": reject.record})
             self._rejects.add(line + b"\n", 1)
         self._files.extend(piece.files)
-        self._gaps += (piece.gap,) if piece.gap else ()
+        if piece.gap:
+            self._gaps += (piece.gap,)
+            self._rejects.add(msgspec.json.encode({"reason": f"a gap: {piece.gap}", "record": ""}) + b"\n", 1)
         self._rows += piece.rows
         self.pieces += 1
         self._at_mark = piece.mark is not None
