@@ -21,10 +21,11 @@ from catchment.extract.run import Extracted, Extraction, Sealing, first_checkpoi
 from catchment.http.client import HttpClient
 from catchment.http.paginators import SinglePage
 from catchment.landing import Manifest, read_manifest
-from catchment.reads.http_export import CursorExport
+from catchment.reads.http_export import CursorExport, TimeExport
 from catchment.reads.http_list import Dates, Window
 from catchment.spec import Current
 from catchment.times import TimeFormat, days
+from tests.support.histories import BEGAN, World
 from tests.support.make import batch, http_list, moment, source, stream
 from tests.support.memory_warehouse import MemoryWarehouse
 from tests.support.store import MemoryStore
@@ -265,3 +266,31 @@ def test_progress_is_told_with_rows_time_and_estimate() -> None:
     assert told[0].startswith("3 rows in 0:00:0")
     assert "records up to 1970-01-01T00:00+00:00" in told[0]
     assert json.dumps([progress.rows for progress in stack.progress]) == "[3, 6, 9]"
+
+
+def test_a_gap_is_a_reject_of_its_checkpoint_so_that_the_last_load_can_count_it() -> None:
+    """Found by reading: a flood early in a long export stood in the manifest of that checkpoint alone, and only the
+    last one's was looked at. Right: the ledger counts it, and the load of the last checkpoint fails."""
+    of = stream("times", TimeExport(path="times", records="entries"), version="changed")
+    world = World(size=2)
+    for key in range(4):
+        world.touch(key, 5 if key == 0 else 0)
+    world.touch(8, 5)
+    world.touch(9, 5)
+    world.now = BEGAN + 200
+    store, sealed = MemoryStore(), []
+    extraction = Extraction(
+        source=source(of),
+        client=cast(HttpClient, InProcess(world.reply)),
+        store=store,
+        history_start=at(BEGAN - 10),
+        load=sealed.append,
+        sealing=Sealing(pieces=1),
+        now=lambda: at(world.now),
+    )
+    interval = Batch(source="vendor", stream="times", start=at(BEGAN), end=at(BEGAN + 100))
+    last = extraction.run(interval, CursorState(str(BEGAN), ever_loaded=True)).key
+    assert last
+    manifests = [read_manifest(store, key) for key in (*sealed, last)]
+    assert [len(m.gaps) for m in manifests].index(1) < len(manifests) - 1
+    assert sum(m.rejected for m in manifests) == 1

@@ -36,6 +36,8 @@ class Warehouse(Recorder):
         return next((rows for words, rows in self.answers.items() if words in statement), other)
 
     def fetchone(self) -> Any:
+        if "SUM(ROWS_REJECTED)" in self.statements[-1]:
+            return self.rejected()
         nothing = (None,) if "MIN(BATCH_ID)" in self.statements[-1] else (0,)
         return next((rows[0] for words, rows in self.answers.items() if words in self.statements[-1]), nothing)
 

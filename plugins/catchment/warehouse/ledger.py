@@ -114,6 +114,17 @@ def rejected_before(cursor: Cursor, manifest: Manifest) -> int:
     return int(found[0]) if found else 0
 
 
+def rejected_in_reading(cursor: Cursor, manifest: Manifest) -> int:
+    """How many records all checkpoints of a reading rejected, those of a run before this one too."""
+    values = {"batch": manifest.batch, "attempt": manifest.attempt}
+    found = _one(
+        cursor,
+        f"SELECT COALESCE(SUM(ROWS_REJECTED), 0) FROM {LEDGER} WHERE BATCH = %(batch)s AND ATTEMPT = %(attempt)s",
+        values,
+    )
+    return int(found[0]) if found else 0
+
+
 def source_batch(cursor: Cursor, manifest: Manifest) -> str | None:
     """The batch whose rows in raw are just what this one brings: itself as it was, or the newest other; None: neither.
 

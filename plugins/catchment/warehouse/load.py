@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,7 +35,8 @@ _ANY_KEY = re.compile(r"[^'\\\x00-\x1f\x7f]+")
 class Loaded:
     """What a load did: records that it brought to raw or to the rejects, or the batch that holds just the same.
 
-    `gaps`: what the vendor could not show. `new_rejects`: more records are rejected than in the batch before.
+    `gaps`: what the vendor could not show. `new_rejects`, for the last checkpoint of a batch: how many more records
+    its reading has rejected, in all its checkpoints, than the batch before. A gap counts as one.
     """
 
     rows: int
@@ -92,13 +93,8 @@ def load(
         )
         if manifest.current is Current.NEWEST_WINDOW and manifest.complete:
             ledger.drop_covered(cursor, manifest)
-    return Loaded(
-        loaded.rows,
-        loaded.rejected,
-        loaded.same_as,
-        gaps=manifest.gaps,
-        new_rejects=max(0, loaded.rejected - rejected_before),
-    )
+        rejected = ledger.rejected_in_reading(cursor, manifest) if manifest.complete else 0
+    return replace(loaded, gaps=manifest.gaps, new_rejects=max(0, rejected - rejected_before))
 
 
 def check_names(manifest: Manifest) -> None:
