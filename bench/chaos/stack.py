@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from catchment import sources
 from catchment.connection import Connection
 from catchment.landing import MANIFEST, S3Store
 from catchment.platform import LANDING_BUCKET, s3_client
@@ -35,7 +36,7 @@ SETTINGS = {
     "zendesk_exports_per_minute": 100_000,
     "sheets_reads_per_minute": 100_000,
     "chartmogul_page": 40,
-    "zendesk_export_page": 25,
+    "zendesk_export_page": 60,
     "zendesk_list_page": 20,
 }
 LIMITS = {"rate_limits": {"account": 5000, "incremental": 5000, "drive": 5000}}
@@ -96,8 +97,10 @@ class Stack:
         return sum(not msgspec.json.decode(store.get(key) or b"")["complete"] for key in keys)
 
     def truth(self, source: str, stream: str) -> dict[tuple[str | int, ...], bytes]:
-        """What the vendor holds now: by key, the record as it is sent."""
-        with DIRECT.open(f"{self.sandbox}/_sandbox/truth/{source}/{stream}?keys=true", timeout=60) as reply:
+        """What the vendor holds now: by key, the record as it is sent; metrics from where all history begins."""
+        start = sources.source(source).history_start.date()
+        where = f"{self.sandbox}/_sandbox/truth/{source}/{stream}?keys=true&start={start}"
+        with DIRECT.open(where, timeout=60) as reply:
             lines = (msgspec.json.decode(line, type=TruthLine) for line in reply)
             return {tuple(line.key): bytes(line.record) for line in lines}
 

@@ -35,7 +35,7 @@ from catchment.spec import Current
 from catchment.warehouse.load import Loaded
 
 PART_BYTES = 2_000  # small, so that a batch has several parts
-PIECES = {Current.NEWEST_VERSION: 3}  # small, so that an export has several checkpoints
+PIECES = {Current.NEWEST_VERSION: 2}  # small, so that an export has several checkpoints
 PIECES_OF_WINDOWS = 80  # history is cut into many slices, each of a page and a mark
 HALFWAY = 0.002  # seconds into a step
 LEFTOVERS = ("part-900.jsonl.zst", "rejects-901.jsonl.zst")

@@ -41,15 +41,16 @@ class BorderFilter:
     """
 
     def __init__(self, most_repeats: int = 10) -> None:
-        self._before: dict[Any, bytes] = {}
+        self._before: Page | None = None
+        self._keys: set[Any] = set()
         self._most_repeats = most_repeats
         self._repeats = 0
 
     def fresh(self, page: Page) -> list[bytes]:
         """The page's records that are new. Raises when page after page brings nothing but repeats."""
-        before, now = self._before, dict(zip(page.keys, page.records, strict=True))
-        self._before = now
-        if len(now) == len(page.keys) and before.keys().isdisjoint(now):
+        before, keys_before = self._before, self._keys
+        self._before, self._keys = page, set(page.keys)
+        if len(self._keys) == len(page.keys) and self._keys.isdisjoint(keys_before):
             self._repeats = 0
             return page.records
         fresh = _unseen(page, before)
@@ -62,8 +63,8 @@ class BorderFilter:
         return fresh
 
 
-def _unseen(page: Page, before: dict[Any, bytes]) -> list[bytes]:
-    seen = {key: bytes(record) for key, record in before.items()}
+def _unseen(page: Page, before: Page | None) -> list[bytes]:
+    seen = {key: bytes(record) for key, record in zip(before.keys, before.records, strict=True)} if before else {}
     fresh = []
     for key, record in zip(page.keys, page.records, strict=True):
         data = bytes(record)

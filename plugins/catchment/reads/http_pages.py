@@ -51,7 +51,7 @@ def lines_of(records: Iterable[bytes], parent: bytes | None = None) -> bytes:
     if not records:
         return b""
     if parent is None:
-        return b"\n".join(records) + b"\n"
+        return b"\n".join((*records, b""))  # one copy of the page, where `+ b"\n"` makes two
     head = b'{"parent":' + parent + b',"record":'
     return b"".join(head + bytes(record) + b"}\n" for record in records)
 
