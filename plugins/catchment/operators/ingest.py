@@ -13,7 +13,7 @@ from airflow.sdk import Asset, BaseHook, BaseOperator
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from catchment.batch import Batch, Kind, Mode
-from catchment.connection import Connection
+from catchment.connection import Connection, NoConnection
 from catchment.errors import NeedsPerson, RateLimited
 from catchment.runs import Run, batch_of, selected
 
@@ -35,7 +35,7 @@ def look_up(conn_id: str) -> Connection:
     try:
         return Connection.like(BaseHook.get_connection(conn_id))
     except AirflowNotFoundException as error:
-        raise NeedsPerson(f'There is no connection "{conn_id}": make it (docs/production.md).') from error
+        raise NoConnection(f'There is no connection "{conn_id}": make it (docs/production.md).') from error
 
 
 def run_of(context: Context) -> Run:
