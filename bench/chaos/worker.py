@@ -24,8 +24,8 @@ import msgspec
 import catchment.platform
 from bench.chaos.points import Point, Site, When
 from catchment.batch import Batch
-from catchment.connection import Connection
-from catchment.errors import NeedsPerson, RateLimited, TryAgain
+from catchment.connection import Connection, NoConnection
+from catchment.errors import RateLimited, TryAgain
 from catchment.extract.run import Sealing, first_checkpoint
 from catchment.http.client import HttpClient
 from catchment.landing import MANIFEST, Listed, Store, checkpoint_prefix, read_manifest
@@ -268,7 +268,7 @@ class Workers:
 
     def _look_up(self, conn_id: str) -> Connection:
         if conn_id not in self.connections:
-            raise NeedsPerson(f"There is no connection {conn_id!r}.")
+            raise NoConnection(f"There is no connection {conn_id!r}.")
         return self.connections[conn_id]
 
     def _run(
