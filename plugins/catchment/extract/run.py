@@ -96,11 +96,12 @@ class Extraction:
                 all that was read when the vendor asked us to wait.
         """
         task = self._task(batch, state)
+        asked_at = self.now()
         plan = task.stream.read.plan(task)
         if plan is None:
             return Extracted()
         with ExitStack() as stack:
-            writer = _Writer(self, task, plan, stack)
+            writer = _Writer(self, task, plan, stack, asked_at)
             try:
                 if not self._read(plan, writer):
                     return Extracted(complete=False)
@@ -145,7 +146,9 @@ class Extraction:
 class _Writer:
     """Writes a reading's pieces, checkpoint by checkpoint."""
 
-    def __init__(self, extraction: Extraction, task: ReadTask, plan: ReadPlan, stack: ExitStack) -> None:
+    def __init__(
+        self, extraction: Extraction, task: ReadTask, plan: ReadPlan, stack: ExitStack, asked_at: datetime
+    ) -> None:
         self._extraction = extraction
         self._task = task
         self._plan = plan
@@ -153,7 +156,7 @@ class _Writer:
         unfinished = task.state.unfinished
         self._attempt = unfinished.attempt if unfinished else new_attempt(task.batch.mode, task.now())
         self._first = self._number = first_checkpoint(task.state, task.stream.read.current, appends=plan.appends)
-        self._extracted_at = min(task.now(), plan.as_of)
+        self._extracted_at = asked_at
         self._sealed = self._mark = plan.start
         self._began = time.monotonic()
         self._began_at: datetime | None = None
