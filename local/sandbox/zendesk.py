@@ -28,6 +28,7 @@ CURSOR_EXPORTS = ("tickets", "users")
 TIME_EXPORTS = ("tickets", "users", "organizations", "ticket_events", "ticket_metric_events")
 LISTS = {
     "satisfaction_ratings": "satisfaction_ratings",
+    "organizations": "organizations",
     "groups": "groups",
     "group_memberships": "group_memberships",
     "organization_memberships": "organization_memberships",
@@ -197,11 +198,17 @@ class ZendeskApi:
             accept = _rated_between(request, settings.zendesk_ratings_by)
         if stream == "groups" and request.param("exclude_deleted") != "false":
             accept = is_kept_group
+        if stream == "organizations":  # deleted ones are in the incremental export alone
+            accept = self._is_kept_organization
         if stream == "schedules":
             return envelope(stream, [self._table(stream).body(row) for row in self._table(stream).live(now)], {})
         if "page[size]" in request.query or "page[after]" in request.query:
             return self._cursor_list(request, settings, stream, now, since, accept)
         return self._numbered_list(request, settings, stream, now, since, accept)
+
+    def _is_kept_organization(self, row: Row) -> bool:
+        record: dict[str, Any] = msgspec.json.decode(self._table("organizations").body(row))
+        return record["deleted_at"] is None
 
     def _cursor_list(
         self,

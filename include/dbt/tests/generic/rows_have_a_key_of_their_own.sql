@@ -24,6 +24,7 @@ inner join (select distinct batch_id from {{ model }}) as newest on raw_rows.bat
 left join {{ model }} as kept on {{ path('parent.row', 'raw_rows.') }}::number(38, 0) = kept.sheet_row
 where kept.batch_id is null and {{ path('parent.row', 'raw_rows.') }} is not null
 {%- endset %}
-{{- warn_of_rows(query, stream, 'rows have no key of their own', 'give each row its own key or delete it; of rows with one key the lowest counts') }}
+{%- set cure = 'give each row its own key or delete it; of rows with one key the lowest counts' %}
+{{- warn_of_rows(query, stream, 'rows have no key of their own', cure) }}
 {{- query }}
 {% endtest %}
