@@ -21,7 +21,10 @@ import zstandard
 
 from bench.chaos.stack import running
 from catchment.batch import Batch
+from catchment.connection import Connection, NoConnection
 from catchment.platform import LANDING_BUCKET, Platform
+from catchment.reads.http_export import CursorExport, TimeExport
+from catchment.reads.http_list import HttpList
 from catchment.sources import SOURCES
 from catchment.spec import Stream
 from tests.support.people import RECORDS, Marks
@@ -52,12 +55,12 @@ class Vendor:
 
     def reply(self, request: Request) -> Reply:
         name, _, path = request.path.lstrip("/").partition("/")
-        stream = next(s for s in SOURCES[name].streams if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", s.path), path))
+        stream, read = _asked(name, path)
         records = ",".join(self._records(f"{name}.{stream.name}", stream))
         ends = (
             '"has_more":false,"meta":{"has_more":false},"after_cursor":"c","end_of_stream":true,"end_time":1772500000'
         )
-        return Reply(f'{{"{stream.records}":[{records}],{ends}}}'.encode())
+        return Reply(f'{{"{read.records}":[{records}],{ends}}}'.encode())
 
     def _records(self, name: str, stream: Stream) -> Iterator[str]:
         def record(number: int) -> str:
@@ -67,6 +70,17 @@ class Vendor:
         yield record(COPIES)[:-1] + "," + record(COPIES)[1:]
         yield self.marks.record(name, id=None, uuid=None, task_uuid=None)
         yield record(COPIES + 1)[:-1] + ',"cut":"\\ud83d"}'
+
+
+def _asked(source: str, path: str) -> tuple[Stream, HttpList | CursorExport | TimeExport]:
+    """The stream that is read at a path of a vendor."""
+    for stream in SOURCES[source].streams:
+        read = stream.read
+        if not isinstance(read, HttpList | CursorExport | TimeExport):
+            continue
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", read.path), path):
+            return stream, read
+    raise LookupError(f"No stream of {source} is read at {path}.")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +96,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
                 name: replace(connection, host=f"{server.url}/{name}") if name in SOURCES else connection
                 for name, connection in stack.connections.items()
             }
-            platform = Platform.from_connections(connections.__getitem__, bucket=LANDING_BUCKET)
+
+            def look_up(conn_id: str) -> Connection:
+                if conn_id not in connections:
+                    raise NoConnection(conn_id)
+                return connections[conn_id]
+
+            platform = Platform.from_connections(look_up, bucket=LANDING_BUCKET)
             _load_all(platform)
             texts = {**dict(_objects(platform)), **dict(_rows(platform)), **dict(_logs(folder))}
             yield Found(vendor.marks, texts)
@@ -94,13 +114,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
 def _load_all(platform: Platform) -> None:
     for name in RECORDS:
         of, _, stream = name.partition(".")
-        key = platform.extract(Batch(source=of, stream=stream, start=START, end=START + timedelta(days=1)))
+        key = platform.extract(Batch(source=of, stream=stream, start=START, end=START + timedelta(days=1))).key
         assert key is not None
         assert platform.load(key).rows >= COPIES
 
 
 def _objects(platform: Platform) -> Iterator[tuple[str, str]]:
-    for key in platform.store.keys(""):
+    for key in (entry.key for entry in platform.store.entries("")):
         data = platform.store.get(key) or b""
         data = zstandard.ZstdDecompressor().stream_reader(data).read() if key.endswith(".zst") else data
         yield f"s3: {key}", data.decode()

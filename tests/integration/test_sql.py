@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from bench.chaos.stack import running
 from catchment.batch import Batch
+from catchment.connection import Connection, NoConnection
 from catchment.platform import LANDING_BUCKET, Platform
 
 STREAMS = (
@@ -30,12 +31,18 @@ PASSED_ON = ("BEGIN NAME ", "SHOW TRANSACTIONS")  # Snowflake's own, which sqlgl
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The statements of two nights of each stream, the first night loaded twice, as the warehouse got them."""
     with running(tmp_path_factory.mktemp("sql"), seed=1, scale=0.1, first_port=0) as stack:
-        platform = Platform.from_connections(stack.connections.__getitem__, bucket=LANDING_BUCKET)
+
+        def look_up(conn_id: str) -> Connection:
+            if conn_id not in stack.connections:
+                raise NoConnection(conn_id)
+            return stack.connections[conn_id]
+
+        platform = Platform.from_connections(look_up, bucket=LANDING_BUCKET)
         for night in (1, 1, 2):
             for source, _, stream in (name.partition(".") for name in STREAMS):
                 start = datetime(2026, 3, night, 2, tzinfo=UTC)
                 batch = Batch(source=source, stream=stream, start=start, end=start + timedelta(days=1))
-                if key := platform.extract(batch, query_tag="collected"):
+                if key := platform.extract(batch, query_tag="collected").key:
                     platform.load(key, query_tag="collected")
         with closing(platform.open_session("")) as session, closing(session.cursor()) as cursor:
             cursor.execute(

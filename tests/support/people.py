@@ -58,7 +58,7 @@ RECORDS: dict[str, dict[str, Any]] = {
                                                               "recording_url": PERSON, "transcription_text": PERSON}},
         ],
     },
-    "zendesk.satisfaction_ratings": {"score": "bad", "comment": PERSON},
+    "zendesk.satisfaction_ratings": {"score": "bad", "comment": PERSON, "created_at": "2026-03-01T10:00:00Z"},
     "zendesk.deleted_tickets": {"subject": CONTENT, "actor": {"id": 13, "name": PERSON}},
     "zendesk.deleted_users": {"name": PERSON, "email": PERSON, "phone": PERSON, "photo": {"content_url": PERSON}},
     "chartmogul.customers": {
