@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -41,12 +42,19 @@ def parse(home: Path, *, seed: int, folder: str = "dags", **variables: str) -> d
 
 @pytest.fixture(scope="session")
 def manifest() -> None:
-    """dbt's manifest, which the models are rendered from: made when it is missing or older than a model."""
+    """dbt's manifest, which the models are rendered from: made when it is missing or older than a model.
+
+    One test process makes it and the others wait: half of it would be taken for the whole.
+    """
     made = DBT / dbt_project.part_of("application_state")
     read = (Path(dbt_project.__file__), *DBT.glob("models/**/*"))
     newest = max(path.stat().st_mtime for path in read if path.is_file())
-    if not made.exists() or made.stat().st_mtime < newest:
-        dbt_project.write_manifest(DBT)
+    lock = DBT / "target" / "manifest.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not made.exists() or made.stat().st_mtime < newest:
+            dbt_project.write_manifest(DBT)
 
 
 @pytest.fixture(scope="session")
