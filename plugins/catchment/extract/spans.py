@@ -28,7 +28,8 @@ _FIELD = re.compile(rb"\s*(" + STRING + rb")\s*:\s*(?:(" + SIMPLE + rb")\s*,?)?"
 _ITEM = re.compile(rb"\s*(?:(" + SIMPLE + rb")\s*,?|(?=[{\[]))", re.DOTALL)
 _COMMA = re.compile(rb"\s*,?")
 _NESTING = re.compile(_INNER + rb"([{}\[\]])", re.DOTALL)
-_DULL = rb'(?:\s*+"(?!(?:%s)")[^"\\]*+"\s*+:\s*+(?:' + SIMPLE + rb"|" + NESTED + rb")\s*+,?+)*+"
+# Not possessive as a whole: until 3.11.5 Python's `*+` goes wrong over a group that holds alternatives (gh-106052).
+_DULL = rb'(?:\s*+"(?!(?:%s)")[^"\\]*+"\s*+:\s*+(?:' + SIMPLE + rb"|" + NESTED + rb")\s*+,?+)*"
 _text = msgspec.json.Decoder(str).decode
 
 
