@@ -87,7 +87,8 @@ def test_a_staging_model_has_the_key_of_its_stream(spec: SourceSpec, stream: Str
 def test_columns_of_hashed_fields_are_marked_as_personal(spec: SourceSpec, stream: Stream) -> None:
     """A hash in a column that is called a name is taken for a name by whoever does not know."""
     fields = dict(re.findall(r"\{\{ \w+\('([\w.-]+)'\) \}\} as (\w+)", model(spec, stream)))
-    hashed = {name for field, name in fields.items() if field.startswith(stream.personal)}
+    below = tuple(f"{path}." for path in stream.personal)
+    hashed = {name for field, name in fields.items() if field in stream.personal or field.startswith(below)}
     text = (PROJECT / "models/staging" / spec.name / f"_{spec.name}__models.yml").read_text(encoding="utf-8")
     described = {found["name"]: found for found in yaml.safe_load(text)["models"]}
     columns = described[f"stg_{spec.name}__{stream.name}"]["columns"]
