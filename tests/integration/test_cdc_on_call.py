@@ -157,7 +157,7 @@ def test_a_snapshot_that_skipped_rows_in_silence_is_a_failure_with_numbers(bed: 
         "SELECT -g, 1, 'many', '2026-11-01'::timestamptz FROM generate_series(1, 8000) AS g",
     )
     without = dataclasses.replace(TABLES["activities"], surrogate_key=None)
-    with pytest.raises(snapshot.RowsSkipped, match=r"brought (0|4,096) of the 9,500 rows"):
+    with pytest.raises(snapshot.RowsSkipped, match=r"contained (0|4,096) of the 9,500 rows"):
         bed.snapshot(S1, without, "skipping")
 
 
@@ -166,7 +166,7 @@ def test_a_snapshot_waits_for_no_connector_that_does_not_run(bed: Bed) -> None:
         connect_.stop(S1.connector)
         eventually(lambda: connect_.status(S1.connector).state == "STOPPED", "stopped")
         try:
-            with pytest.raises(NeedsPerson, match="is STOPPED, so the snapshot does not go on"):
+            with pytest.raises(NeedsPerson, match="is STOPPED, so the snapshot does not continue"):
                 bed.snapshot(S1, TABLES["users"], "stopped")
         finally:
             connect_.resume(S1.connector)

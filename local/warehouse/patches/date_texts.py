@@ -70,7 +70,8 @@ ELEMENTS = {
     "FF6": "%f",
     "FF9": "%n",
     "FF": "%n",
-    "TZHTZM": "%z",
+    "TZHTZM": "%z00",  # sessions are in UTC, and DuckDB writes whole hours alone
+    "TZH:TZM": "%z:00",
 }
 ELEMENT = re.compile(r'"[^"]*"|' + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + r"|[A-Za-z0-9$]+|.", re.I | re.S)
 
