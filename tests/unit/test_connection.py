@@ -58,7 +58,7 @@ def test_a_uri_may_set_extra_fields_one_by_one() -> None:
         "http://host:port",
         "http://host/?__extra__={",
         "http://host/?__extra__=[1]",
-        '{"host": 5}',  # `make fuzz` found this and the next four: another error, or a field of another type
+        '{"host": 5}',  # this and the next four, tried by hand for `make fuzz`: another error or type
         '{"password": ["p"]}',
         '{"port": 1e400}',
         '{"extra": ' + "[" * 3000,

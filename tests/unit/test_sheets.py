@@ -355,14 +355,14 @@ def test_columns_have_letters() -> None:
 
 
 def test_a_column_without_a_header_keeps_its_cell_beside_one_that_is_called_like_it() -> None:
-    """`make fuzz` found it: somebody typed the header "(C)", and column C had none. The cell of B was lost."""
+    """Tried by hand for `make fuzz`: somebody typed the header "(C)", and column C had none. The cell of B was lost."""
     (row,) = rows_of(STREAM, TAB, GERMAN, typed([["code", "(C)"], ["x", "y", "z"]]))
     assert json.loads(row.record) == {"code": "x", "(C)": "y", "((C))": "z"}
 
 
 @pytest.mark.parametrize("start", [-5, 1000, 99_999_999_999])
 def test_rows_that_were_not_asked_for_are_the_vendors_trouble(start: int) -> None:
-    """`make fuzz` found it: a reply that began at row 99,999,999,999 was padded with as many empty rows."""
+    """Tried by hand for `make fuzz`: a reply that began at row 99,999,999,999 was padded with as many empty rows."""
     reply = {"sheets": [{"data": [{"startRow": start, "rowData": [{"values": [{"formattedValue": "a"}]}]}]}]}
     client = cast(HttpClient, InProcess(lambda path, params: reply))
     with pytest.raises(VendorUnavailable, match="not asked for"):
