@@ -134,7 +134,7 @@ def result(name: str = "", parsed: int = 2, loaded: int = 2, error: str | None =
 def test_rows_and_ledger_row_are_written_in_one_transaction() -> None:
     session = Recorder([result()])
     assert run(session) == Loaded(rows=2, rejected=0)
-    assert session.kinds() == ["SHOW", "BEGIN", "DELETE", "DELETE", "SELECT", "COPY", "INSERT", "SELECT", "COMMIT"]
+    assert session.kinds() == ["SHOW", "BEGIN", "DELETE", "SELECT", "SELECT", "COPY", "INSERT", "SELECT", "COMMIT"]
     assert "LEDGER" in session.statements[-3]
     assert session.params[-3]["cursor_to"] == "c"
 

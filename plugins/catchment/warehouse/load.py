@@ -5,14 +5,14 @@ What it replaces follows from the rule of its stream (`spec.Current`):
 - NEWEST_LIST: all that an earlier load of the same batch left.
 - NEWEST_WINDOW: the same checkpoint's rows and, once its reading is whole, those of earlier readings of the same batch
   whose windows it covers.
-- NEWEST_VERSION: rows with a key that it brings again. Others stay: a record that has changed since moves to the
-  export's end, and is not in this batch when it is read again.
+- NEWEST_VERSION: rows with a key that it brings again, and rejects of records that it brings again. Others stay: a
+  record that has changed since moves to the export's end, and is not in this batch when it is read again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -134,6 +134,18 @@ class _Load:
         for table in tables:
             self.cursor.execute(f"DELETE FROM {table} WHERE BATCH_ID = %(batch)s", {"batch": self.manifest.batch_id})
 
+    def count(self, table: str) -> int:
+        """How many rows of this checkpoint a table has."""
+        batch = {"batch": self.manifest.batch_id}
+        self.cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE BATCH_ID = %(batch)s", batch)
+        return int(self.cursor.fetchone()[0])
+
+    def rename(self, old: str, new: str, tables: Iterable[str]) -> None:
+        """Give rows of one batch id another."""
+        for table in tables:
+            values = {"old": old, "new": new}
+            self.cursor.execute(f"UPDATE {table} SET BATCH_ID = %(new)s WHERE BATCH_ID = %(old)s", values)
+
     def bring(self) -> Loaded:
         """Copy rows and rejects."""
         copied = self._copy()
@@ -245,26 +257,36 @@ def _load_list(load: _Load) -> Loaded:
 
 
 def _load_versions(load: _Load) -> Loaded:
-    """An export: rows of an earlier load of the same checkpoint stay unless this one brings their key again."""
-    manifest = load.manifest
-    load.clear(REJECTS, LEDGER)
-    load.cursor.execute(f"SELECT COUNT(*) FROM {load.table} WHERE BATCH_ID = %(batch)s", {"batch": manifest.batch_id})
-    had = int(load.cursor.fetchone()[0])
-    if not had:
+    """An export: what an earlier load of the same checkpoint left stays unless this one brings it again.
+
+    Rejects too: a reading that stops earlier than the last one did has not seen their records.
+    """
+    load.clear(LEDGER)
+    again = {table: there for table, there in _what_is_again(load).items() if load.count(table)}
+    if not again:
         return load.bring()
-    before = f"{manifest.batch_id}#before"  # no batch has such an id, and none is left when the transaction ends
-    values = {"batch": manifest.batch_id, "before": before}
-    load.cursor.execute(f"UPDATE {load.table} SET BATCH_ID = %(before)s WHERE BATCH_ID = %(batch)s", values)
+    batch = load.manifest.batch_id
+    before = f"{batch}#before"  # no batch has such an id, and none is left when the transaction ends
+    load.rename(batch, before, again)
     brought = load.bring()
-    key = _key_expression(manifest.key)
-    load.cursor.execute(
-        f"DELETE FROM {load.table} WHERE BATCH_ID = %(before)s AND {key} IN "
-        f"(SELECT {key} FROM {load.table} WHERE BATCH_ID = %(batch)s)",
-        values,
-    )
-    load.cursor.execute(f"UPDATE {load.table} SET BATCH_ID = %(batch)s WHERE BATCH_ID = %(before)s", values)
-    load.cursor.execute(f"SELECT COUNT(*) FROM {load.table} WHERE BATCH_ID = %(batch)s", values)
-    return Loaded(rows=int(load.cursor.fetchone()[0]), rejected=brought.rejected)
+    for table, there in again.items():
+        load.cursor.execute(
+            f"DELETE FROM {table} WHERE BATCH_ID = %(before)s AND ({there})", {"batch": batch, "before": before}
+        )
+    load.rename(before, batch, again)
+    return Loaded(rows=load.count(load.table), rejected=brought.rejected)
+
+
+def _what_is_again(load: _Load) -> dict[str, str]:
+    """By table, when a row of an earlier load is there again: a record by its key, a reject also by its text."""
+    key = _key_expression("RECORD_CONTENT", load.manifest.key)
+    brought = f"(SELECT {key} FROM {load.table} WHERE BATCH_ID = %(batch)s)"
+    text = "COALESCE(NULLIF(RECORD, ''), REASON)"
+    return {
+        load.table: f"{key} IN {brought}",
+        REJECTS: f"{text} IN (SELECT {text} FROM {REJECTS} WHERE BATCH_ID = %(batch)s) "
+        f"OR {_key_expression('TRY_PARSE_JSON(RECORD)', load.manifest.key)} IN {brought}",
+    }
 
 
 _LOADS: dict[Current, Callable[[_Load], Loaded]] = {
@@ -274,9 +296,9 @@ _LOADS: dict[Current, Callable[[_Load], Loaded]] = {
 }
 
 
-def _key_expression(key: tuple[str, ...]) -> str:
+def _key_expression(record: str, key: tuple[str, ...]) -> str:
     """A record's key as one text. Names of fields come from a spec; their values are compared as JSON."""
-    fields = (f'TO_JSON(RECORD_CONTENT:"{name}")' for name in key)
+    fields = (f'TO_JSON({record}:"{name}")' for name in key)
     return " || ',' || ".join(f"COALESCE({field}, 'null')" for field in fields)
 
 
