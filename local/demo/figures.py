@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from catchment.connection import Connection
 from catchment.landing import read_manifest
@@ -33,6 +34,15 @@ class StreamRow:
     raw: int
     staging: int | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One of the vendor's MRR movements, in cents."""
+
+    uuid: str
+    moment: datetime
+    cents: int
 
 
 @dataclass(frozen=True)
@@ -77,9 +87,13 @@ class Figures:
         ]
 
     def mrr(self) -> list[MrrRow]:
-        """Every month that either side knows."""
+        """Every month that either side knows. The company goes on meanwhile: the vendor's MRR is that of our reading."""
         ours = {month.strftime("%Y-%m"): int(cents) for month, cents in self._query(MRR)}
-        return side_by_side(ours, self._vendor_mrr())
+        ((asked_at,),) = self._query(ACTIVITIES_ASKED_AT)
+        read = {uuid for (uuid,) in self._query(ACTIVITIES)}
+        since = asked_at.replace(tzinfo=UTC)
+        later = [movement for movement in self._vendor_movements(since) if movement.uuid not in read]
+        return side_by_side(ours, as_of(since, self._vendor_mrr(), later, self._vendor_zone()))
 
     def _connection(self, conn_id: str) -> Connection:
         return Connection.from_env(conn_id, self._environment)
@@ -124,19 +138,42 @@ class Figures:
         return sum(file.rows for key in manifests for file in read_manifest(self._platform.store, key).files)
 
     def _vendor_mrr(self) -> dict[str, int]:
-        connection = self._connection("chartmogul")
         today = datetime.now(UTC).date()
-        query = f"start-date={HISTORY_START}&end-date={today}&interval=month"
+        reply = self._vendor(f"metrics/mrr?start-date={HISTORY_START}&end-date={today}&interval=month")
+        return {entry["date"][:7]: int(entry["mrr"]) for entry in reply["entries"]}
+
+    def _vendor_movements(self, since: datetime) -> Iterator[Movement]:
+        """What the vendor has from `since` on: few, for a demo is short."""
+        path = f"activities?per-page=200&start-date={since.date()}"
+        reply = self._vendor(path)
+        while True:
+            for entry in reply["entries"]:
+                moment = datetime.fromisoformat(entry["date"])
+                if moment >= since:
+                    yield Movement(entry["uuid"], moment, int(entry["activity-mrr-movement"]))
+            if not reply["has_more"]:
+                return
+            reply = self._vendor(f"{path}&cursor={reply['cursor']}")
+
+    def _vendor_zone(self) -> ZoneInfo:
+        return ZoneInfo(self._vendor("account")["time_zone"])
+
+    def _vendor(self, path: str) -> Any:
+        connection = self._connection("chartmogul")
         key = base64.b64encode(f"{connection.login or connection.password}:".encode()).decode()
         request = urllib.request.Request(  # noqa: S310 - the connection's own address
-            f"{connection.host}/metrics/mrr?{query}", headers={"Authorization": f"Basic {key}"}
+            f"{connection.host}/{path}", headers={"Authorization": f"Basic {key}"}
         )
         with DIRECT.open(request, timeout=60) as reply:
-            return {entry["date"][:7]: int(entry["mrr"]) for entry in json.load(reply)["entries"]}
+            return json.load(reply)
 
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the local vendor is never behind a proxy
 MRR = "SELECT MONTH, MRR_CENTS FROM ANALYTICS.MARTS.FCT_MRR_MONTHLY ORDER BY MONTH"
+ACTIVITIES = "SELECT ACTIVITY_UUID FROM ANALYTICS.STAGING.STG_CHARTMOGUL__ACTIVITIES"
+ACTIVITIES_ASKED_AT = (
+    "SELECT MAX(EXTRACTED_AT) FROM RAW.CATCHMENT.LEDGER WHERE SOURCE = 'chartmogul' AND STREAM = 'activities'"
+)
 LEDGER = (
     "SELECT SOURCE, STREAM, MANIFEST, ROWS_EXTRACTED, ROWS_REJECTED, SAME_AS "
     "FROM RAW.CATCHMENT.LEDGER WHERE LOADED_AT >= %s"
@@ -165,6 +202,15 @@ class Batches:
 
 
 NO_BATCH = Batches()
+
+
+def as_of(since: datetime, vendor: Mapping[str, int], later: Sequence[Movement], zone: tzinfo) -> dict[str, int]:
+    """The vendor's MRR by month as it was at `since`: without what moved later, nor months that began later."""
+    months = {month: cents for month, cents in vendor.items() if month <= f"{since.astimezone(zone):%Y-%m}"}
+    for movement in later:
+        began = f"{movement.moment.astimezone(zone):%Y-%m}"
+        months = {month: cents - movement.cents * (month >= began) for month, cents in months.items()}
+    return months
 
 
 def side_by_side(ours: Mapping[str, int], vendor: Mapping[str, int]) -> list[MrrRow]:
