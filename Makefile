@@ -3,6 +3,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 export PYTHONPATH := .:plugins
+# Without compiled modules each of a demo's 175 tasks compiles Airflow and us again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \

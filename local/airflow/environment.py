@@ -88,7 +88,12 @@ def _storage(settings: Settings, credentials: Credentials) -> Sections:
     database = metadata.cluster(settings, credentials).dsn(metadata.DATABASE)
     return {
         "database": {"sql_alchemy_conn": database.replace("://", "+psycopg2://", 1)},
-        "cosmos": {"cache_dir": str(settings.var / "cosmos")},
+        "cosmos": {
+            "cache_dir": str(settings.var / "cosmos"),
+            # The build would save all that it told its watchers after each word: a thousand calls. It is saved when the
+            # build fails; only one that is killed leaves its watchers to run their models themselves.
+            "enable_watcher_reliable_retry": "False",
+        },
         "logging": {"base_log_folder": str(settings.log / "tasks"), "colored_console_log": "False"},
     }
 

@@ -48,3 +48,5 @@ def dag_policy(dag: Any) -> None:
 if "scheduler" in sys.argv:
     for module in USED_BY_TASKS:
         importlib.import_module(module)
+    # Reads S3's description from a large JSON file, which boto3 keeps for the clients of all tasks.
+    sys.modules["boto3"].client("s3", region_name="us-east-1")
