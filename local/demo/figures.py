@@ -87,7 +87,7 @@ class Figures:
         ]
 
     def mrr(self) -> list[MrrRow]:
-        """Every month that either side knows. The company goes on meanwhile: the vendor's MRR is that of our reading."""
+        """Every month that either side knows. The company goes on: the vendor's MRR is as of our reading."""
         ours = {month.strftime("%Y-%m"): int(cents) for month, cents in self._query(MRR)}
         ((asked_at,),) = self._query(ACTIVITIES_ASKED_AT)
         read = {uuid for (uuid,) in self._query(ACTIVITIES)}

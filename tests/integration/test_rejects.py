@@ -1,7 +1,7 @@
 """Rejects of exports that are read again, on the real SQL: a reject goes when its record comes again, and not before.
 
-Found in review: an export of Monday is cleared on Wednesday and the vendor's limit ends it half way. The rejects of what
-it did not reach had been deleted, and Tuesday's cursor was beyond them: nobody would have named these records again.
+Found in review: an export of Monday is cleared on Wednesday and the vendor's limit ends it half way. The rejects of
+what it did not reach had been deleted, and Tuesday's cursor was beyond them: nobody would name these records again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from catchment.warehouse.load import Loaded
 from catchment.warehouse.names import REJECTS
 from tests.support.make import batch, source, stream
 from tests.support.sql_warehouse import SqlStack, SqlWarehouse, sql_stack
-from tests.support.store import MemoryStore
 from tests.unit.test_session import landed
 
 NO_DATE = '{"id":7,"subject":"no date"}'
