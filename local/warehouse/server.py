@@ -85,6 +85,7 @@ class Routes:
         info = {"roleName": session.role, "warehouseName": session.warehouse}
         answer["data"]["sessionInfo"].update({k: v for k, v in info.items() if v})
         answer["data"]["sessionId"] = session.id
+        answer["data"]["masterToken"] = answer["data"]["token"]  # without one the connector never ends its sessions
         return JSONResponse(answer)
 
     async def query(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from threading import Lock
 from typing import Any, Protocol
 
@@ -73,6 +74,7 @@ def arguments(connection: Connection, *, query_tag: str, database: str | None) -
         "autocommit": True,
         "login_timeout": 30,
         "network_timeout": 600,
+        "log_imported_packages_in_telemetry": False,
         "session_parameters": {
             "QUERY_TAG": query_tag,
             "TIMEZONE": "UTC",
@@ -81,8 +83,9 @@ def arguments(connection: Connection, *, query_tag: str, database: str | None) -
     }
 
 
+@cache
 def make_ready_for_threads() -> None:
-    """Call this before threads share a process with the connector; it costs nothing from the second time on.
+    """Call this before threads share a process with the connector; it does nothing from the second time on.
 
     The connector (4.8) makes the logger of its compiled part when the first rows are read, in a `std::call_once` that
     needs the interpreter's lock. A second thread that comes there meanwhile waits for it with that lock in its hands:
