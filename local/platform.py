@@ -28,7 +28,8 @@ POOLS = {
     "google_sheets": (2, "Google Sheets: 60 reads a minute"),
     "warehouse": (4, "Loads into the warehouse"),
     "dbt": (2, "dbt: builds"),
-    "dbt_watch": (6, "dbt: tasks that watch their model in a build"),
+    "application_state_watch": (2, "dbt: tasks that watch their model in this DAG's build"),
+    "customer_metrics_watch": (5, "dbt: tasks that watch their model in this DAG's build"),
 }
 CAPTURE_DAGS = ("cdc_connector_health", "application_state", "cdc_audit", "cdc_reconcile")
 PARSE_SECONDS = 90  # until the DAG processor has seen every file once

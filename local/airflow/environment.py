@@ -118,7 +118,7 @@ def _api(settings: Settings, credentials: Credentials) -> Sections:
 
 def _pace() -> Sections:
     return {
-        "core": {"parallelism": "6", "max_active_tasks_per_dag": "16"},
+        "core": {"parallelism": "10", "max_active_tasks_per_dag": "16"},
         "scheduler": {"scheduler_idle_sleep_time": "0.3"},
         "dag_processor": {
             "refresh_interval": "30",

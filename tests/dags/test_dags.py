@@ -202,7 +202,7 @@ def test_every_model_of_dbt_has_a_task_in_one_dag_alone_and_builds_never_wait_fo
     assert all(task["timeout"] == 3600 and task["retries"] >= 0 for task in dag["tasks"].values())
     pools = {task_id: task["pool"] for task_id, task in dag["tasks"].items() if not task_id.endswith("watcher_done")}
     assert pools.pop("dbt.dbt_producer_watcher") == "dbt"
-    assert set(pools.values()) == {"dbt_watch"}
+    assert set(pools.values()) == {f"{name}_watch"}
 
 
 def test_parsing_asks_for_no_host_no_connection_and_no_variable(parsed: Parsed, parsed_sources: Parsed) -> None:

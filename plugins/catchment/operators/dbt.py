@@ -13,7 +13,7 @@ from catchment.dbt_freshness import fail_if_stale
 from catchment.dbt_project import part_of_build
 from catchment.hooks.dbt_profile import profile_config, project_config
 
-BUILD_POOL, WATCH_POOL = "dbt", "dbt_watch"  # apart, or one DAG's watchers keep another's build waiting
+BUILD_POOL = "dbt"
 MODE = "CATCHMENT_DBT_EXECUTION_MODE"
 """The setting: `watcher` (one `dbt build` does the work, every task watches its model) or `local` (a call per task)."""
 
@@ -35,7 +35,7 @@ def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
         ),
         operator_args={
             "install_deps": False,
-            "pool": WATCH_POOL if watches else BUILD_POOL,
+            "pool": watch_pool(dag_id) if watches else BUILD_POOL,
             "deferrable": False,  # a watcher that wakes within one loop of the scheduler is taken for a lost task
             "poke_interval": 2,
             # Here, not in RenderConfig: there it makes the tasks' order random. And not as `exclude`: the one dbt build
@@ -46,6 +46,11 @@ def dbt_group(dag_id: str, project: Path) -> DbtTaskGroup:
             ],
         },
     )
+
+
+def watch_pool(dag_id: str) -> str:
+    """The pool of a DAG's watchers: its own, or those that wait for one build keep everybody else waiting."""
+    return f"{dag_id}_watch"
 
 
 def dbt_freshness(dag_id: str, project: Path) -> DbtSourceLocalOperator:
