@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from binascii import hexlify
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -27,8 +28,9 @@ _TEXT = msgspec.json.Decoder(str)
 _PREFIX = b'"hmac-sha256:'
 _LEAF = re.compile(rb"(" + SIMPLE + rb")(\s*:)?", re.DOTALL)
 _ESCAPED_NAME = re.compile(rb'\\u[0-9a-fA-F]{4}[^"\\]*"\s*:')
+_NOT_PLAIN = (b"\\", b"{", b"[", b'""', b'" ', b' "')
 _PLAIN_NAME = re.compile(rb'[^"\\/\x00-\x1f\x7f]+')
-Digest = Callable[[bytes], str]
+Digest = Callable[[bytes], bytes]
 
 
 def _withheld(reason: str, record: bytes) -> Reject:
@@ -40,7 +42,7 @@ def hashed(value: str, key: bytes) -> str:
     """`hmac-sha256:` and 64 hex digits. Case, outer spaces and Unicode composition don't count, so that one e-mail
     address has one hash at every vendor."""
     plain = unicodedata.normalize("NFC", value).strip().casefold()
-    return "hmac-sha256:" + keyed_digest(key)(plain.encode("utf-8"))
+    return "hmac-sha256:" + keyed_digest(key)(plain.encode("utf-8")).decode()
 
 
 def keyed_digest(key: bytes) -> Digest:
@@ -52,7 +54,7 @@ def keyed_digest(key: bytes) -> Digest:
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
     inner, outer = bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
     sha256 = hashlib.sha256
-    return lambda text: sha256(outer + sha256(inner + text).digest()).hexdigest()
+    return lambda text: hexlify(sha256(outer + sha256(inner + text).digest()).digest())
 
 
 class Privacy:
@@ -65,12 +67,13 @@ class Privacy:
                 'Personal fields need a key to hash with: set the password of the connection "catchment_pii".'
             )
         self._rules: Rules = {}
-        hide = partial(_hash_leaves, keyed_digest(key))
+        digest = keyed_digest(key)
+        hide = partial(_hash_leaves, digest)
         for path in personal:
             _add(self._rules, path, hide)
         for path in secret:
             _add(self._rules, path, lambda _: None)
-        self._page = _Page(self._rules, hide) if _Page.can(self._rules) and not secret else None
+        self._page = _Page(self._rules, hide, digest) if _Page.can(self._rules) and not secret else None
 
     def apply(self, records: list[bytes], rejects: tuple[Reject, ...] = ()) -> tuple[list[bytes], tuple[Reject, ...]]:
         """Records and rejects with the rules applied. A record that can't be read joins the rejects."""
@@ -119,7 +122,7 @@ def _hash_leaves(digest: Digest, value: bytes) -> bytes:
         plain = value.strip(b'"').strip().lower()
     else:
         plain = unicodedata.normalize("NFC", _TEXT.decode(value)).strip().casefold().encode()
-    return _PREFIX + digest(plain).encode() + b'"'
+    return _PREFIX + digest(plain) + b'"'
 
 
 class _Page:
@@ -136,7 +139,7 @@ class _Page:
         above, last = _names(rules)
         return bool(last) and not above & last and all(map(_PLAIN_NAME.fullmatch, last))
 
-    def __init__(self, rules: Rules, hide: Callable[[bytes], bytes]) -> None:
+    def __init__(self, rules: Rules, hide: Callable[[bytes], bytes], digest: Digest) -> None:
         kind, self._shape = _shape(rules)
         self._decode = msgspec.json.Decoder(kind).decode_lines
         names = [re.escape(name) for name in sorted(_names(rules)[1])]
@@ -144,6 +147,16 @@ class _Page:
         value = SIMPLE + rb"|" + NESTED
         self._split = re.compile(rb"(" + name + rb"\s*:\s*)(" + value + rb")?", re.DOTALL).split
         self._hide = hide
+        self._digest = digest
+
+    def _hidden(self, values: list[bytes]) -> Iterable[bytes]:
+        """The hashes of a page's values. Where all are strings of plain ASCII, they are made ready at once."""
+        texts = b"\n".join(values)
+        quotes = texts.count(b'"')
+        if not quotes or quotes != 2 * len(values) or not texts.isascii() or any(p in texts for p in _NOT_PLAIN):
+            return map(self._hide, values)
+        digest = self._digest
+        return [_PREFIX + digest(text) + b'"' for text in texts.replace(b'"', b"").lower().split(b"\n")]
 
     def apply(self, records: Sequence[bytes]) -> list[bytes] | None:
         """The records with their personal fields hashed; None: one by one."""
@@ -153,9 +166,9 @@ class _Page:
             parts: list[Any] = self._split(text)
             if len(found) != len(records) or _leaves(found, self._shape) != len(parts) // 3:
                 return None
-            if not all(parts[2::3]) or (b"\\u" in text and _ESCAPED_NAME.search(text)):
+            if not all(parts[2::3]) or (b"\\" in text and _ESCAPED_NAME.search(text)):
                 return None
-            parts[2::3] = map(self._hide, parts[2::3])
+            parts[2::3] = self._hidden(parts[2::3])
         except UNREADABLE:
             return None
         done = b"".join(parts).split(b"\n")

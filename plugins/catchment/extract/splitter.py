@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -143,6 +144,12 @@ class Splitter:
 
 def _itself(value: Any) -> Any:
     return value
+
+
+@lru_cache(256)
+def splitter_for(records: str, key: tuple[str, ...], fields: tuple[str, ...] = ()) -> Splitter:
+    """The splitter for such replies. It has no state; making one costs more than splitting a small page."""
+    return Splitter(records, key, fields)
 
 
 def _nested(leaves: dict[tuple[str, ...], Any]) -> Any:

@@ -58,8 +58,7 @@ class FileStore:
         """Nothing is held open."""
 
     def _change(self, name: str, change: Callable[[dict[str, Any], float], tuple[T, dict[str, Any]]]) -> T:
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._root / f"{self._account}.{name}.json", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = self._open(f"{self._root}/{self._account}.{name}.json")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             answer, state = change(_read(os.pread(descriptor, 1 << 20, 0)), self._clock())
@@ -69,6 +68,13 @@ class FileStore:
             return answer
         finally:
             os.close(descriptor)
+
+    def _open(self, file: str) -> int:
+        try:
+            return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:  # the first call, or somebody tidied up
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def default_root() -> Path:

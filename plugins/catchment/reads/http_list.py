@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from catchment.batch import Batch, Kind
-from catchment.extract.splitter import Splitter
+from catchment.extract.splitter import splitter_for
 from catchment.http.actions import Action, Do
 from catchment.http.limits import RateLimit
 from catchment.http.paginators import Paginator, SinglePage
@@ -109,7 +109,7 @@ class HttpList:
         key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
         params = {**self.params, **(self.dates.of(span) if self.dates and span else {})}
         request = Request(path or self.path, method=self.method, params=params, json=self.json)
-        splitter = Splitter(self.records, key, self.paginator.fields)
+        splitter = splitter_for(self.records, key, self.paginator.fields)
         actions = (*self.actions, *(GONE if self.parent else ()))
         ask = partial(task.client.send, limits=self.limits, actions=actions)
         return partial(list_pages, ask, request, self.paginator, splitter)
