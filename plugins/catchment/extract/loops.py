@@ -1,4 +1,4 @@
-"""Guards against a vendor that sends a page again, or whose cursors lead in a circle."""
+"""Guards against a vendor that sends a page again or empty ones without end, or whose cursors lead in a circle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LoopGuard:
     def step(self, cursor: str) -> None:
         if cursor == self._kept:
             raise VendorUnavailable(
-                f"the vendor's cursors lead in a circle: {cursor[:60]!r} came again after {self._steps + 1} pages. "
+                f"the vendor's cursors lead in a circle: one came again after {self._steps + 1} pages. "
                 "If a later run says the same, tell the vendor"
             )
         if self._steps == self._span or self._kept is None:
@@ -40,14 +40,16 @@ class BorderFilter:
     repeats further apart is told apart in staging.
     """
 
-    def __init__(self, most_repeats: int = 10) -> None:
+    def __init__(self, most_repeats: int = 10, most_empty: int = 1_000) -> None:
         self._before: Page | None = None
         self._keys: set[Any] = set()
         self._most_repeats = most_repeats
-        self._repeats = 0
+        self._most_empty = most_empty
+        self._repeats = self._empty = 0
 
     def fresh(self, page: Page) -> list[bytes]:
-        """The page's records that are new. Raises when page after page brings nothing but repeats."""
+        """The page's records that are new. Raises when page after page brings nothing but repeats, or nothing."""
+        self._count_empty(page)
         before, keys_before = self._before, self._keys
         self._before, self._keys = page, set(page.keys)
         if len(self._keys) == len(page.keys) and self._keys.isdisjoint(keys_before):
@@ -61,6 +63,15 @@ class BorderFilter:
                 "If a later run says the same, tell the vendor"
             )
         return fresh
+
+    def _count_empty(self, page: Page) -> None:
+        """Vendors that filter pages after cutting them send empty ones in a row, but not without end."""
+        self._empty = 0 if page.records or page.rejects else self._empty + 1
+        if self._empty > self._most_empty:
+            raise VendorUnavailable(
+                f"the vendor sent {self._empty} empty pages in a row and says that there is more. If a later run says "
+                "the same, compare the stream's paginator with the vendor's reference"
+            )
 
 
 def _unseen(page: Page, before: Page | None) -> list[bytes]:

@@ -45,9 +45,10 @@ class Page:
 
 
 class Splitter:
-    """Cuts replies of one stream. `records` is the dotted path of the list.
+    """Cuts replies of one stream. `records` is the dotted path of the list; null there is an empty list.
 
-    "" where the reply is the one record, "[]" where it is the list itself.
+    "" where the reply is the one record, "[]" where it is the list itself. `fields` are dotted paths too, or names with
+    a dot in them, such as OData's "@odata.nextLink".
 
     Whether a record is UTF-8 is left to the warehouse, which refuses the one line that isn't: a scan of every page
     would cost as much as splitting it.
@@ -73,11 +74,12 @@ class Splitter:
         self._page, self._keys = msgspec.json.Decoder(list[msgspec.Raw]), msgspec.json.Decoder(list[struct])
 
     def _of_object(self, struct: Any, fields: Iterable[str]) -> None:
-        wanted: dict[tuple[str, ...], Any] = {tuple(path.split(".")): Any for path in fields}
+        names = {name: (tuple(name.split(".")), (name,)) for name in fields}
+        wanted: dict[tuple[str, ...], Any] = {path: Any for paths in names.values() for path in paths}
         page, keys = _nested({**wanted, self._path: list[msgspec.Raw]}), _nested({self._path: list[struct]})
         self._page, self._keys = msgspec.json.Decoder(page), msgspec.json.Decoder(keys)
         self._records_in, self._keys_in = _getter(page, self._path), _getter(keys, self._path)
-        self._fields = {".".join(path): _getter(page, path) for path in wanted}
+        self._fields = {name: _either(*(_getter(page, path) for path in paths)) for name, paths in names.items()}
 
     def split(self, body: bytes) -> Page:
         """The page of a reply. A reply that is no JSON, or holds no list, raises `VendorUnavailable`."""
@@ -88,9 +90,9 @@ class Splitter:
         except UNREADABLE as error:
             return self._tolerant(body, error)
         raws = self._records_in(page)
-        if raws is None:
-            raise self._no_list(body)
         fields = {path: field_in(page) for path, field_in in self._fields.items()}
+        if raws is None:
+            return self._null(json.loads(body), fields, body)
         try:
             keys = self._keys_in(self._keys.decode(body))
         except UNREADABLE:
@@ -131,15 +133,19 @@ class Splitter:
             reply = json.loads(text)
         except (ValueError, RecursionError):
             raise VendorUnavailable(f"the reply is not JSON ({error}): {_glimpse(body)}") from error
+        fields = {name: _either(_at(*name.split(".")), _at(name))(reply) for name in self._fields}
         if not isinstance(_dig(reply, self._path), list):
-            raise self._no_list(body) from error
+            return self._null(reply, fields, body)
         raws = [part.encode("utf-8", "surrogateescape") for part in _slices(text, self._path)]
-        fields = {path: _dig(reply, tuple(path.split("."))) for path in self._fields}
         return self._sort_out(raws, fields)
 
-    def _no_list(self, body: bytes) -> VendorUnavailable:
+    def _null(self, reply: Any, fields: dict[str, Any], body: bytes) -> Page:
+        """An empty page for a reply that is null where its list should be; one without that field is refused."""
+        above = _dig(reply, self._path[:-1]) if self._path else None
+        if isinstance(above, dict) and above.get(self._path[-1], reply) is None:
+            return Page(records=[], keys=[], fields=fields)
         where = f'has no list "{".".join(self._path)}" where the records should be' if self._path else "is not a list"
-        return VendorUnavailable(f"the reply {where}: {_glimpse(body)}")
+        raise VendorUnavailable(f"the reply {where}: {_glimpse(body)}")
 
 
 def _itself(value: Any) -> Any:
@@ -150,6 +156,18 @@ def _itself(value: Any) -> Any:
 def splitter_for(records: str, key: tuple[str, ...], fields: tuple[str, ...] = ()) -> Splitter:
     """The splitter for such replies. It has no state; making one costs more than splitting a small page."""
     return Splitter(records, key, fields)
+
+
+def _at(*path: str) -> Callable[[Any], Any]:
+    return lambda value: _dig(value, path)
+
+
+def _either(first: Callable[[Any], Any], other: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def get(value: Any) -> Any:
+        found = first(value)
+        return other(value) if found is None else found
+
+    return get
 
 
 def _nested(leaves: dict[tuple[str, ...], Any]) -> Any:

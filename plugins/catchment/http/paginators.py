@@ -8,7 +8,6 @@ it is asked for again; circles are the caller's to notice (`LoopGuard`), for a p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ import msgspec
 
 from catchment.errors import ContractBroken, VendorUnavailable
 from catchment.extract.splitter import Page
+from catchment.http.link_header import find_link, unread
 from catchment.http.request import Request
 
 Headers = Mapping[str, str]
@@ -53,7 +53,7 @@ class SinglePage:
         return request
 
     def after(self, request: Request, page: Page, headers: Headers) -> None:
-        if link_target(_header(headers, "Link"), "next"):
+        if find_link(_header(headers, "Link"), "next"):
             raise ContractBroken(
                 f"{request.shown} is declared to answer in one page, and its Link header names a next one: declare "
                 "a paginator for the stream, e.g. LinkHeader()."
@@ -65,7 +65,8 @@ class CursorPages:
     """The reply carries an opaque cursor for the next page.
 
     The list ends when `has_more` is false; where the API has no such field (`has_more=None`), when the cursor is empty.
-    An empty page with a cursor is not the end. `in_body` sends cursor and size in the JSON body, at dotted paths.
+    An empty page with a cursor is not the end, except where the vendor's cursor is never empty and its reference says
+    so (`empty_page_ends`). `in_body` sends cursor and size in the JSON body, at dotted paths.
     """
 
     param: str = "cursor"
@@ -73,6 +74,7 @@ class CursorPages:
     has_more: str | None = "has_more"
     size_param: str | None = "per_page"
     size: int = 200
+    empty_page_ends: bool = False
     in_body: bool = False
 
     @property
@@ -83,6 +85,8 @@ class CursorPages:
         return _with(request, self.size_param, self.size, self.in_body)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
+        if self.empty_page_ends and not count(page):
+            return None
         cursor = page.fields.get(self.field)
         more = _flag(page, self.has_more) if self.has_more else bool(cursor)
         if more is None and (cursor or count(page) >= self.size):
@@ -97,23 +101,23 @@ class CursorPages:
 class KeysetPages:
     """The next page begins after the key of the page's last record (Stripe's `starting_after`).
 
-    The list ends when `has_more` is false.
+    The list ends when `has_more` is false; where the API has no such field (`has_more=None`), at the first empty page.
     """
 
     param: str = "starting_after"
-    has_more: str = "has_more"
+    has_more: str | None = "has_more"
     size_param: str | None = "limit"
     size: int = 100
 
     @property
     def fields(self) -> tuple[str, ...]:
-        return (self.has_more,)
+        return (self.has_more,) if self.has_more else ()
 
     def first(self, request: Request) -> Request:
         return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
-        more = _flag(page, self.has_more)
+        more = _flag(page, self.has_more) if self.has_more else count(page) > 0
         if more is None:
             raise VendorUnavailable(f'it does not say by "{self.has_more}" whether there is more')
         if not more:
@@ -149,14 +153,16 @@ class HeaderCursor:
 class NextLink:
     """The reply carries the address of the next page: a string, or a JSON:API link object with an `href`.
 
-    The list ends when there is none; with `has_more`, when that is false (vendors that always send a link). The
-    address brings its own parameters, so ours are sent with the first page only.
+    The list ends when there is none. Vendors that always send a link end it with `has_more`, when that is false, or
+    with an empty page (`empty_page_ends`). The address brings its own parameters, so ours are sent with the first page
+    only.
     """
 
     field: str = "links.next"
     has_more: str | None = None
     size_param: str | None = None
     size: int = 100
+    empty_page_ends: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -166,6 +172,8 @@ class NextLink:
         return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
+        if self.empty_page_ends and not count(page):
+            return None
         link = page.fields.get(self.field)
         link = link.get("href") if isinstance(link, dict) else link
         more = _flag(page, self.has_more) if self.has_more else bool(link)
@@ -181,9 +189,14 @@ JSON_API = NextLink(field="links.next", size_param="page[size]")
 
 @dataclass(frozen=True)
 class LinkHeader:
-    """The `Link` header names the next page (RFC 8288; GitHub, Shopify, Okta). The list ends when it names none."""
+    """The `Link` header names the next page (RFC 8288; GitHub, Shopify, Okta). The list ends when it names none.
+
+    `has_more` is a parameter of the link that is "false" at the end, for vendors that always send one (Sentry's
+    `results`).
+    """
 
     rel: str = "next"
+    has_more: str | None = None
     size_param: str | None = None
     size: int = 100
 
@@ -195,8 +208,13 @@ class LinkHeader:
         return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
-        link = link_target(_header(headers, "Link"), self.rel)
-        return _leads_on(request, request.follow(link), "Link header") if link else None
+        text = _header(headers, "Link")
+        link = find_link(text, self.rel)
+        if link is None and unread(text):
+            raise VendorUnavailable("its Link header can't be read, so it may have a next page")
+        if link is None or (self.has_more and link.params.get(self.has_more) == "false"):
+            return None
+        return _leads_on(request, request.follow(link.target), "Link header")
 
 
 @dataclass(frozen=True)
@@ -227,8 +245,9 @@ class PageNumber:
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
         number = int(request.memory["at"])
-        request = _remember_total(request, page, self.total_pages)
-        if _ends(self, request, page, read=number - self.start + 1):
+        read = number - self.start + 1
+        request = _remember_total(request, page, self.total_pages, read)
+        if _ends(self, request, page, read):
             return None
         return _at(self, request, number + 1)
 
@@ -238,10 +257,12 @@ class Offset:
     """Pages begin at an offset, which moves on by what arrived: a vendor may cap the page below the size asked for.
 
     The end: `total` (a field) records, or `has_more` false, or else the first empty page; `short_page_ends` as for
-    `PageNumber`.
+    `PageNumber`. An empty page before the end is passed by its size: vendors count records that they don't show. When
+    `total` falls while the list is read, records moved up across the border: as many are read again.
     """
 
     param: str = "offset"
+    start: int = 0
     size_param: str | None = "limit"
     size: int = 100
     total: str | None = None
@@ -255,16 +276,16 @@ class Offset:
 
     def first(self, request: Request) -> Request:
         sized = _with(request, self.size_param, self.size, self.in_body)
-        return _at(self, sized, 0)
+        return _at(self, sized, self.start)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
-        offset = int(request.memory["at"]) + count(page)
-        request = _remember_total(request, page, self.total)
-        if _ends(self, request, page, read=offset):
+        before, offset = request.memory.get("total", 0), int(request.memory["at"])
+        request = _remember_total(request, page, self.total, offset - self.start + count(page))
+        gone = max(0, before - request.memory.get("total", 0))
+        following = max(self.start, offset - gone) if gone else offset + (count(page) or self.size)
+        if _ends(self, request, page, following - self.start):
             return None
-        if not count(page):
-            raise VendorUnavailable(f"it says that there is more, and is empty (offset {offset})")
-        return _at(self, request, offset)
+        return _at(self, request, following)
 
 
 def count(page: Page) -> int:
@@ -272,20 +293,7 @@ def count(page: Page) -> int:
     return len(page.records) + len(page.rejects)
 
 
-def link_target(header: str, rel: str) -> str | None:
-    """The target of a `Link` header's relation; None without one. Targets may hold commas and semicolons."""
-    for target, params in _LINK.findall(header):
-        for name, quoted, plain in _LINK_PARAM.findall(params):
-            if name.lower() == "rel" and rel.lower() in (quoted or plain).lower().split():
-                return str(target)
-    return None
-
-
-_LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^\s=;,]+\s*(?:=\s*(?:"[^"]*"|[^\s";,]*))?)*)')
-_LINK_PARAM = re.compile(r';\s*([^\s=;,]+)\s*=\s*(?:"([^"]*)"|([^\s";,]*))')
-
-
-def _ends(rule: PageNumber | Offset, request: Request, page: Page, *, read: int) -> bool:
+def _ends(rule: PageNumber | Offset, request: Request, page: Page, read: int) -> bool:
     """Whether a counted list has ended, after `read` pages or records."""
     if "total" in request.memory:
         return bool(read >= request.memory["total"])
@@ -297,13 +305,14 @@ def _ends(rule: PageNumber | Offset, request: Request, page: Page, *, read: int)
     return not count(page) or (rule.short_page_ends and count(page) < rule.size)
 
 
-def _remember_total(request: Request, page: Page, path: str | None) -> Request:
+def _remember_total(request: Request, page: Page, path: str | None, read: int) -> Request:
+    """The request with the total that a page names, unless what was `read` refutes it: counts fail."""
     if path is None:
         return request
     total = page.fields.get(path)
     number = int(total) if isinstance(total, str) and total.isdecimal() else total
     if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
-        return request.with_memory(total=number)
+        return request if count(page) and number < read else request.with_memory(total=number)
     if total is not None or ("total" not in request.memory and count(page)):
         raise VendorUnavailable(
             f'its "{path}" is {_shown(total)} and no number. If the API knows no total, leave that out of the paginator'
@@ -349,7 +358,8 @@ def _at(rule: PageNumber | Offset, request: Request, place: int) -> Request:
 
 
 def _header(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers.items() if key.lower() == name.lower()), "")
+    """A header's value; several lines of one name are one list (RFC 9110, 5.3)."""
+    return ", ".join(value for key, value in headers.items() if key.lower() == name.lower())
 
 
 def _shown(value: Any) -> str:

@@ -10,10 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from urllib3 import HTTPHeaderDict
 
 from catchment.errors import ContractBroken, VendorUnavailable
 from catchment.extract.loops import LoopGuard
 from catchment.extract.splitter import Splitter
+from catchment.http.link_header import find_link
 from catchment.http.paginators import (
     JSON_API,
     CursorPages,
@@ -25,21 +27,28 @@ from catchment.http.paginators import (
     PageNumber,
     Paginator,
     SinglePage,
-    link_target,
 )
 from catchment.http.request import Request, address
 
-Answer = tuple[dict[str, Any], dict[str, str]]
+Answer = tuple[dict[str, Any], Mapping[str, str]]
 Vendor = Callable[[Mapping[str, str]], Answer]
 """A vendor: from the parameters of a request to its reply's body and headers."""
 
 
-def walk(paginator: Paginator, vendor: Vendor, request: Request | None = None) -> list[int]:
+class NoGuard(LoopGuard):
+    """For lists that go back on purpose: a place that comes again looks like a circle, and is said as one."""
+
+    def step(self, cursor: str) -> None: ...
+
+
+def walk(
+    paginator: Paginator, vendor: Vendor, request: Request | None = None, guard: LoopGuard | None = None
+) -> list[int]:
     """The ids of a list's records, as a reader would have them."""
     splitter = Splitter("data", ("id",), paginator.fields)
     following: Request | None = paginator.first(request or Request("things"))
     ids: list[int] = []
-    guard = LoopGuard()
+    guard = guard or LoopGuard()
     while following:
         body, headers = vendor(params_of(following))
         page = splitter.split(json.dumps(body).encode())
@@ -94,6 +103,14 @@ class ListOf:
         links = f'<{link(0)}>; rel="first"' + (f', <{link(end)}>; title="a, b"; REL="x Next"' if more else "")
         return {"data": data}, {"link": links}
 
+    def always_link(self, params: Mapping[str, str]) -> Answer:
+        data, end, _ = self.cut(int(params.get("offset", 0)))
+        return {"data": data, "next": link(end if data else self.count + 1)}, {}
+
+    def always_header(self, params: Mapping[str, str]) -> Answer:
+        data, end, more = self.cut(int(params.get("offset", 0)))
+        return {"data": data}, {"link": f'<{link(end)}>; rel="next"; results="{str(more).lower()}"; cursor="0:{end}:0"'}
+
     def header_cursor(self, params: Mapping[str, str]) -> Answer:
         data, end, more = self.cut(int(params.get("page", 0)))
         return {"data": data}, {"x-next-page": str(end) if more else ""}
@@ -114,10 +131,14 @@ def spoken(count: int, size: int) -> dict[str, tuple[Paginator, Vendor]]:
         "cursor": (CursorPages(size=size), of.cursor),
         "cursor in the body": (CursorPages(size=size, in_body=True), of.cursor),
         "cursor without has_more": (CursorPages(field="meta.next", has_more=None, size=size), of.cursor),
+        "cursor that is never empty": (CursorPages(has_more=None, empty_page_ends=True), of.cursor),
         "keyset": (KeysetPages(size=size), of.keyset),
+        "keyset to an empty page": (KeysetPages(has_more=None), of.keyset),
         "next link": (NextLink(), of.next_link),
         "JSON:API": (JSON_API, of.json_api),
+        "next link to an empty page": (NextLink("next", empty_page_ends=True), of.always_link),
         "Link header": (LinkHeader(), of.header),
+        "Link header that says whether there is more": (LinkHeader(has_more="results"), of.always_header),
         "header cursor": (HeaderCursor("X-Next-Page", "page"), of.header_cursor),
         "page number with total": (PageNumber(total_pages="pages", size=size), of.numbered),
         "page number with has_more": (PageNumber(has_more="more", size=size), of.numbered),
@@ -245,7 +266,6 @@ MORE = {"data": rows([1]), "has_more": True}
         (KeysetPages(), {"data": rows([1])}, "does not say"),
         (NextLink(has_more="more"), {"data": [], "more": True}, '"links.next" is empty'),
         (NextLink(has_more="more"), {"data": [], "links": {"next": link(1)}}, "does not say"),
-        (Offset(total="total"), {"data": [], "total": 5}, "is empty"),
         (PageNumber(has_more="more"), {"data": rows([1])}, "does not say"),
     ],
 )
@@ -290,6 +310,13 @@ def test_a_single_page_that_names_a_next_one_is_no_whole_list() -> None:
         ('<https://a.example/?ids=1,2;3>; rel="next"', "https://a.example/?ids=1,2;3"),
         ('<https://a.example/1>; rel="prev", <https://a.example/3>; rel="next"', "https://a.example/3"),
         ("<https://a.example/3>;rel=next", "https://a.example/3"),
+        ("<https://a.example/3>; rel='next'", "https://a.example/3"),
+        ('<https://a.example/3>; type="application/json"; rel="next"; crossorigin', "https://a.example/3"),
+        ('<https://a.example/3>; title="a \\"b\\", c"; rel="next"', "https://a.example/3"),
+        (
+            "<https://a.example/2>; rel=prev; title*=UTF-8'de'a%20b, <https://a.example/3>; rel=next",
+            "https://a.example/3",
+        ),
         ('<https://a.example/3> ; Rel = "last NEXT"', "https://a.example/3"),
         ('</things?page=3>; title="x; rel=next, y"; rel="next"', "/things?page=3"),
         ('<https://a.example/3>; title="rel=next"; rel="prev"', None),
@@ -299,5 +326,137 @@ def test_a_single_page_that_names_a_next_one_is_no_whole_list() -> None:
     ],
 )
 def test_a_link_header_is_read_by_its_grammar(header: str, target: str | None) -> None:
-    """RFC 8288, section 3: targets and quoted values hold commas; names, and relations, have no case."""
-    assert link_target(header, "next") == target
+    """RFC 8288, section 3: targets and quoted values hold commas; names, and relations, have no case.
+
+    unslothai/unsloth PR 7382: `rel` was looked for in the first parameter only, and the list ended after a page.
+    """
+    link = find_link(header, "next")
+    assert (link.target if link else None) == target
+
+
+def test_a_link_in_a_second_header_line_is_found() -> None:
+    """ScorpioBroker/ScorpioBroker #44, davidcelis/api-pagination #32: one `Link` line for each relation.
+
+    Ours read the first line only and took page one for the whole list. Right: lines of one name are one list
+    (RFC 9110, 5.3).
+    """
+    headers = HTTPHeaderDict()
+    headers.add("Link", f'<{link(0)}>; rel="prev"')
+    headers.add("link", f'<{link(1)}>; rel="next"')
+    left = [({"data": rows([1])}, headers), ({"data": rows([2])}, {})]
+    assert walk(LinkHeader(), lambda params: left.pop(0)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "header", ['</things?page=2>rel="next", </context>; rel="context"', "/things?page=2; rel=next"]
+)
+def test_a_link_header_that_cannot_be_read_is_no_end(header: str) -> None:
+    """ScorpioBroker/ScorpioBroker #44 (no semicolon before `rel`), panoramicdata/Meraki.Api PR 407.
+
+    "There is no next page" and "there is one that I can't read" looked the same: a short list, and nothing said.
+    """
+    with pytest.raises(VendorUnavailable, match="can't be read"):
+        walk(LinkHeader(), lambda params: ({"data": rows([1])}, {"Link": header}))
+
+
+def test_a_next_link_whose_name_has_a_dot_is_followed() -> None:
+    """dlt-hub/dlt #2505: Microsoft Graph's `@odata.nextLink` was read as a path of two names: one page, no error."""
+    vendor = pages({"data": rows([1]), "@odata.nextLink": link(1)}, {"data": rows([2])})
+    assert walk(NextLink("@odata.nextLink"), vendor) == [1, 2]
+
+
+@pytest.mark.parametrize("ends", [{"links": []}, {"links": {"next": {}}}, {"links": None}, {"links": ""}, {}])
+def test_links_that_are_empty_in_the_ways_of_php_are_an_end(ends: dict[str, Any]) -> None:
+    """thephpleague/fractal #433, AzuraCast/AzuraCast #4650: an empty object of links arrives as a list, or holds {}."""
+    assert walk(NextLink(), pages({"data": rows([1]), "links": {"next": link(1)}}, {"data": rows([2]), **ends})) == [
+        1,
+        2,
+    ]
+
+
+def test_a_list_that_is_null_is_an_empty_page() -> None:
+    """dlt-hub/dlt #2932: a vendor's last page is `{"users": null, "next_token": null}`, and it broke the pipeline."""
+    vendor = pages({"data": rows([1]), "cursor": "a"}, {"data": None, "cursor": None})
+    assert walk(CursorPages(has_more=None), vendor) == [1]
+    with pytest.raises(VendorUnavailable, match="has no list"):
+        walk(CursorPages(has_more=None), pages({"cursor": None}))
+
+
+def test_a_cursor_that_stays_the_same_at_the_end_is_one() -> None:
+    """open-metadata/OpenMetadata #23210, dlt-hub/dlt #3358: the cursor is never null, not on the last page either.
+
+    Right: a spec can say that such a list ends at its first empty page; without that word it is an error, no circle.
+    """
+    vendor = pages(
+        {"data": rows([1]), "after": ">i:1"}, {"data": rows([2]), "after": ">i:2"}, {"data": [], "after": ">i:2"}
+    )
+    assert walk(CursorPages(field="after", has_more=None, empty_page_ends=True), vendor) == [1, 2]
+
+
+def test_an_offset_may_begin_at_one() -> None:
+    """RFC 7644 (SCIM), 3.4.2.4: `startIndex` counts from 1. From 0 the first record comes twice, or a 400."""
+    vendor = ListOf(5, 2)
+    seen: list[int] = []
+
+    def one_based(params: Mapping[str, str]) -> Answer:
+        seen.append(int(params["startIndex"]))
+        return vendor.offset({"offset": str(seen[-1] - 1)})
+
+    assert walk(Offset("startIndex", start=1, size=2, total="total"), one_based) == list(range(5))
+    assert seen == [1, 3, 5]
+
+
+def test_a_total_that_counts_records_which_are_not_shown_ends_a_list_all_the_same() -> None:
+    """DougMidgley/SFMC-SDK #229: `totalResults` is 12, ten come, and the pages after them are empty: asked without end.
+
+    Ours failed at the first empty page, each night. Right: the empty page is passed, and `total` ends the list.
+    """
+    shown = {0: [0], 1: [], 2: [4]}
+    walked = walk(
+        Offset(size=2, total="total"),
+        lambda params: ({"data": rows(shown.get(int(params["offset"]) // 2, [])), "total": 6}, {}),
+    )
+    assert walked[0] == 0
+    assert 4 in walked
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(1, 30),
+    size=st.integers(1, 6),
+    deletions=st.lists(st.tuples(st.integers(1, 8), st.integers(0, 29)), max_size=4),
+)
+def test_records_that_move_up_while_others_are_deleted_are_not_missed(
+    count: int, size: int, deletions: list[tuple[int, int]]
+) -> None:
+    """airbytehq/airbyte #21500 and #39105: an offset passes over records that moved up when earlier ones were deleted.
+
+    Right: what is not deleted is read, for the vendor's `total` shows that records have gone.
+    """
+    living = list(range(count))
+    script = dict(deletions)
+    calls = 0
+
+    def vendor(params: Mapping[str, str]) -> Answer:
+        nonlocal calls
+        calls += 1
+        if script.get(calls) in living:
+            living.remove(script[calls])
+        at = int(params["offset"])
+        return {"data": rows(living[at : at + size]), "total": len(living)}, {}
+
+    read = walk(Offset(size=size, total="total"), vendor, guard=NoGuard())
+    assert set(living) <= set(read)
+
+
+@pytest.mark.parametrize(
+    ("paginator", "name"),
+    [(Offset(size=2, total="total"), "total"), (PageNumber(size=2, total_pages="pages"), "pages")],
+)
+def test_a_total_that_the_page_itself_refutes_ends_nothing(paginator: Paginator, name: str) -> None:
+    """multica-ai/multica PR 7896, oaeproject/Hilary PR 790: a count that fails is 0, beside a full page of records.
+
+    Ours took page one for the whole list. Right: such a total is not believed, and an empty page ends the list.
+    """
+    data = [rows([1, 2]), rows([3, 4]), []]
+    assert walk(paginator, pages(*({"data": page, name: 0} for page in data))) == [1, 2, 3, 4]
