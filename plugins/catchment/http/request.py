@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import msgspec
 
@@ -21,7 +21,7 @@ class Request:
 
     Args:
         path: Below the API's base URL, or an absolute URL on one of the API's hosts.
-        params: Query parameters; None leaves one out, a list repeats it, booleans are spelled `true` and `false`.
+        params: Query parameters: texts, numbers and booleans (`true`, `false`); None leaves one out, a list repeats it.
         json: The JSON body, for APIs that search by POST.
         link: An address that the vendor gave (a next page): it replaces path and params, and is resolved against
             the address of `path` (RFC 3986, section 5).
@@ -56,7 +56,7 @@ class Request:
     @property
     def identity(self) -> str:
         """What is sent, as text: equal for requests that ask for the same."""
-        query = self.link or f"{self.path}?{urlencode(list(_pairs(self.params)))}"
+        query = self.link or f"{self.path}?{_encoded(self.params)}"
         return f"{self.method} {query} {msgspec.json.encode(self.json).decode()}" if self.json else query
 
     @property
@@ -113,15 +113,23 @@ def _on_our_hosts(url: str, ours: tuple[str, ...], conn_id: str) -> str:
 
 
 def _query(request: Request) -> str:
-    query = urlencode(list(_pairs(request.params)))
+    query = _encoded(request.params)
     return f"{'&' if '?' in request.path else '?'}{query}" if query else ""
+
+
+def _encoded(params: Mapping[str, Any]) -> str:
+    """The query, with %20 for a space: "+" is one in forms only, and OData, for one, reads it as a plus."""
+    return urlencode(list(_pairs(params)), quote_via=quote)
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
         for one in value if isinstance(value, list | tuple) else (value,):
-            if one is not None:
-                yield name, str(one).lower() if isinstance(one, bool) else str(one)
+            if one is None:
+                continue
+            if not isinstance(one, str | int | float):  # Python's own spelling of it means nothing to a vendor
+                raise TypeError(f"The parameter {name!r} is a {type(one).__name__}: give it as text.")
+            yield name, str(one).lower() if isinstance(one, bool) else str(one)
 
 
 def _set(value: Mapping[str, Any], path: tuple[str, ...], leaf: Any) -> dict[str, Any]:

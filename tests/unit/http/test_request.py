@@ -41,6 +41,22 @@ def test_parameters_may_be_absent_repeated_or_truth_values() -> None:
     assert url(request) == f"{BASE}/things?id=1&id=2&deep=true"
 
 
+def test_a_space_is_no_plus() -> None:
+    """tuomur/python-odata #23, karatelabs/karate #1261: `$filter=a+eq+1` is refused, or means a plus, beyond forms.
+
+    Right: %20, which every server reads as a space; a plus in a value (a cursor, a zone's offset) stays %2B.
+    """
+    asked = url(Request("things", params={"$filter": "a eq 'x'", "cursor": "a+b/c=="}))
+    assert asked == f"{BASE}/things?%24filter=a%20eq%20%27x%27&cursor=a%2Bb%2Fc%3D%3D"
+
+
+@pytest.mark.parametrize("value", [{"parent": [1]}, b"x", [{"a": 1}], object()])
+def test_a_value_that_has_no_one_spelling_is_refused(value: object) -> None:
+    """dlt-hub/dlt #2918: an object as a parameter. Python's spelling of it would be sent, and filter nothing."""
+    with pytest.raises(TypeError, match="'search'"):
+        url(Request("things", params={"search": value}))
+
+
 def test_a_value_deep_in_the_body_is_set_and_the_rest_stays() -> None:
     asked = Request("graphql", "POST", json={"query": "q", "variables": {"first": 10}})
     following = asked.with_json("variables.after", "abc").with_json("page.size", 5)
