@@ -10,14 +10,15 @@ from catchment.errors import Refused
 
 
 class Do(StrEnum):
-    """SKIP: there is nothing to read here, go on. GATED: the plan does not include it. RETRY: it passes.
+    """SKIP: there is nothing (more) to read here, go on. GATED: the plan does not include it. RETRY: it passes.
 
-    FAIL: a person must act; the action's `cure` says how.
+    LIMIT: there were too many requests, as a 429 says. FAIL: a person must act; the action's `cure` says how.
     """
 
     SKIP = "skip"
     GATED = "gated"
     RETRY = "retry"
+    LIMIT = "limit"
     FAIL = "fail"
 
 

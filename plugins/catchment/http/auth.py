@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class Auth(Protocol):
     """How one signs in. `sign_in` raises `NeedsPerson` when the connection lacks a credential.
 
-    What it returns may have `forget()`, to get a new token when the vendor refuses one before its time, and
-    `identity`, a name under which the vendor knows us, for messages.
+    What it returns may have `forget(refused)`, to get a new token in place of the one in the headers that the vendor
+    refused before their time, and `identity`, a name under which the vendor knows us, for messages.
     """
 
     def sign_in(self, connection: Connection) -> Authorize: ...
@@ -195,27 +195,35 @@ class _Tokens:
         self._ask = ask
         self._clock = clock
         self._lock = Lock()
-        self._token = ""
+        self._headers: Mapping[str, str] | None = None
         self._until = 0.0
 
     def __call__(self) -> Mapping[str, str]:
         with self._lock:
-            if not self._token or self._clock() >= self._until:
+            if self._headers is None or self._clock() >= self._until:
                 asked_at = self._clock()
                 reply = self._ask()
-                self._token, self._until = str(reply["access_token"]), asked_at + _lifetime(reply)
-            return {"Authorization": f"Bearer {self._token}"}
+                self._headers = {"Authorization": f"Bearer {reply['access_token']}"}
+                self._until = asked_at + _lifetime(reply)
+            return self._headers
 
-    def forget(self) -> None:
+    def forget(self, refused: Mapping[str, str]) -> None:
+        """Unless another thread has replaced the token already: vendors end the old one with each new one."""
         with self._lock:
-            self._token = ""
+            if self._headers == refused:
+                self._headers = None
 
 
 def _lifetime(reply: Mapping[str, Any]) -> float:
-    """Seconds for which a token is used: what the vendor says, less a leeway; an hour where it does not say."""
+    """Seconds for which a token is used: what the vendor says, less a leeway; an hour where it does not say.
+
+    Vendors say 0 or -1 for "for ever".
+    """
     try:
         seconds = float(reply.get("expires_in") or 3600)
     except (TypeError, ValueError):
+        seconds = 3600.0
+    if not seconds > 0:  # NaN too
         seconds = 3600.0
     return max(seconds - LEEWAY, seconds / 2)
 
@@ -242,13 +250,13 @@ def _ask(
     value = _object(reply.data)
     if reply.status == 429 or reply.status >= 500:
         raise VendorUnavailable(f"the token endpoint answers HTTP {reply.status}{_reason(value)}")
-    if reply.status != 200 or "error" in value:
+    if not 200 <= reply.status < 300 or value.get("error"):
         raise NeedsPerson(
             f'The vendor refused the OAuth client or token of the connection "{connection.conn_id}" '
             f"(HTTP {reply.status}{_reason(value)}): renew it (docs/runbooks/credentials.md)."
         )
     if not isinstance(value.get("access_token"), str):
-        raise VendorUnavailable("the token endpoint answers HTTP 200 without an access token")
+        raise VendorUnavailable(f"the token endpoint answers HTTP {reply.status} without an access token")
     return value
 
 
@@ -315,9 +323,10 @@ class _GoogleTokens:
                 self._refresh()
             return {"Authorization": f"Bearer {self._credentials.token}"}
 
-    def forget(self) -> None:
+    def forget(self, refused: Mapping[str, str]) -> None:
         with self._lock:
-            self._credentials.token = None
+            if refused.get("Authorization") == f"Bearer {self._credentials.token}":
+                self._credentials.token = None
 
     def _refresh(self) -> None:
         from google.auth import exceptions

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from threading import Event, Lock
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
+from urllib.parse import urljoin
 
 import msgspec
 import urllib3
@@ -20,9 +21,11 @@ from catchment.errors import NeedsPerson, RateLimited, VendorUnavailable
 from catchment.http.actions import Action, Do
 from catchment.http.actions import decide as decide_action
 from catchment.http.auth import Auth
-from catchment.http.refusals import Refusals
+from catchment.http.bodies import plain, spool
+from catchment.http.limit_headers import read_allowance
+from catchment.http.refusals import REDIRECTS, Refusals
 from catchment.http.request import Request, address
-from catchment.http.retry import RETRIED_STATUSES, GiveUp, RetryRule, decide, is_limit, retry_after
+from catchment.http.retry import RETRIED_STATUSES, GiveUp, RetryRule, decide, is_limit
 from catchment.http.words import said
 
 T = TypeVar("T")
@@ -139,7 +142,7 @@ class HttpClient:
         self._cancelled = cancelled or Event()
         self._sleep = sleep or self._cancelled.wait
         self._authorize = api.auth.sign_in(connection)
-        self._forget: Callable[[], None] | None = getattr(self._authorize, "forget", None)
+        self._forget: Callable[[Mapping[str, str]], None] | None = getattr(self._authorize, "forget", None)
         self.identity = str(getattr(self._authorize, "identity", ""))
         self._refusals = Refusals(connection.conn_id, self._base, self.identity)
         self._error = error_decoder(api.error_field)
@@ -180,7 +183,35 @@ class HttpClient:
             VendorUnavailable: It failed as often as the retry rule allows.
             Cancelled: The task was told to stop.
         """
-        call = _Call(request, (*self._api.limits, *limits), (*actions, *self._api.actions))
+        return self._send(self._call(request, limits, actions), accept)
+
+    def download(
+        self,
+        request: Request,
+        into: BinaryIO,
+        *,
+        limits: tuple[Limit, ...] = (),
+        actions: tuple[Action, ...] = (),
+    ) -> None:
+        """Ask, and write the reply's body to a file, without gzip; in bounded memory.
+
+        A redirect is followed once, without our credentials: vendors send one on to a storage that signs its addresses.
+
+        Raises: As `send`.
+        """
+        call = self._call(request, limits, actions)
+        call.into = into
+        location = self._send(call, lambda reply: reply.headers.get("Location") if reply.status in REDIRECTS else None)
+        if location:
+            elsewhere = Request(urljoin(self._address(request), location), signed=False)
+            self._send(replace(call, request=elsewhere, limits=(), redirected=True), lambda reply: None)
+
+    def _call(self, request: Request, limits: tuple[Limit, ...], actions: tuple[Action, ...]) -> _Call:
+        """What is not signed is asked of a storage: it counts against none of the vendor's limits."""
+        counted = (*self._api.limits, *limits) if request.signed else ()
+        return _Call(request, counted, (*actions, *self._api.actions))
+
+    def _send(self, call: _Call, accept: Callable[[Reply], T]) -> T:
         tried = 0
         while True:
             tried += 1
@@ -190,7 +221,7 @@ class HttpClient:
             chance = random.random()  # noqa: S311 - it hides nothing
             verdict = decide(self._retry, tried=tried, asked=outcome.asked, chance=chance)
             if isinstance(verdict, GiveUp):
-                raise self._give_up(request, outcome, tried, verdict)
+                raise self._give_up(call.request, outcome, tried, verdict)
             self.tally.count(retries=1)
             self.pause(verdict.seconds)
 
@@ -200,7 +231,7 @@ class HttpClient:
             reply = self._exchange(call)
         except urllib3.exceptions.HTTPError as error:
             return _Failure(f"{type(error).__name__}: {_without_address(error)}")
-        except VendorUnavailable as error:  # the token endpoint
+        except VendorUnavailable as error:  # the token endpoint, or a body that is cut short
             return _Failure(str(error))
         failure = self._judge(call, reply)
         if failure:
@@ -222,43 +253,57 @@ class HttpClient:
 
     def _exchange(self, call: _Call) -> Reply:
         """One request, one reply; a token that is refused before its time is replaced, once per call."""
-        reply = self._ask(call.request)
+        signature = self._authorize() if call.request.signed else {}
+        reply = self._ask(call, signature)
         if reply.status == 401 and call.request.signed and self._forget and not call.renewed:
             call.renewed = True
-            self._forget()
+            self._forget(signature)
             self._wait_for_limits(call)
-            reply = self._ask(call.request)
-        self._learn(call, reply)
+            reply = self._ask(call, self._authorize())
         return reply
 
-    def _learn(self, call: _Call, reply: Reply) -> None:
-        """A refusal is told to the last limit, the stream's own where it has one: the account may have calls left."""
-        refused = is_limit(reply.status, reply.body)
-        for limit in call.limits[-1:] if refused else call.limits:
-            self._limits.learn(limit, 429 if refused else reply.status, reply.headers)
-
-    def _ask(self, request: Request) -> Reply:
-        url = address(request, base_url=self._base, hosts=self._hosts, conn_id=self._conn_id)
-        headers = {**HEADERS, **self._api.headers, **(self._authorize() if request.signed else {})}
+    def _ask(self, call: _Call, signature: Mapping[str, str]) -> Reply:
+        request = call.request
+        headers = {**HEADERS, **self._api.headers, **signature} if request.signed else dict(HEADERS)
+        if call.into is not None:
+            headers["Accept"] = "*/*"
         body = None
         if request.json is not None:
             headers["Content-Type"] = "application/json"
             body = msgspec.json.encode(request.json)
         self.tally.count(requests=1)
-        reply = self._pool.request(request.method, url, headers=headers, body=body, redirect=False)
-        return Reply(reply.status, reply.headers, reply.data)
+        reply = self._pool.request(
+            request.method,
+            self._address(request),
+            headers=headers,
+            body=body,
+            redirect=False,
+            preload_content=call.into is None,
+        )
+        if call.into is not None and 200 <= reply.status < 300:
+            spool(reply, call.into)
+            return Reply(reply.status, reply.headers, b"")
+        return Reply(reply.status, reply.headers, plain(reply.data))
+
+    def _address(self, request: Request) -> str:
+        return address(request, base_url=self._base, hosts=self._hosts, conn_id=self._conn_id)
 
     def _judge(self, call: _Call, reply: Reply) -> _Failure | None:
         """None for a good reply, a failure for one that may pass; raises for one that a person must act on."""
         action = decide_action(call.actions, reply.status, reply.body)
-        limited = is_limit(reply.status, reply.body)
-        passing = action.do is Do.RETRY if action else limited or reply.status in RETRIED_STATUSES
-        if passing:
-            asked = retry_after(reply.headers, datetime.now(UTC))
+        limited = action.do is Do.LIMIT if action else is_limit(reply.status, reply.headers, reply.body)
+        self._learn(call, reply, limited)
+        if action is None and call.accepts(reply) and not self._has_error(reply.body):
+            return None
+        if limited or (action.do is Do.RETRY if action else reply.status in RETRIED_STATUSES):
+            asked = read_allowance(reply.headers, time.time()).wish(limited)
             return _Failure(f"HTTP {reply.status}{said(reply.body)}", asked=asked, limited=limited)
-        if action or not 200 <= reply.status < 300 or self._has_error(reply.body):
-            raise self._refusals.error(call.request, reply.status, reply.headers, reply.body, action)
-        return None
+        raise self._refusals.error(call.request, reply.status, reply.headers, reply.body, action)
+
+    def _learn(self, call: _Call, reply: Reply, limited: bool) -> None:
+        """A refusal is told to the last limit, the stream's own where it has one: the account may have calls left."""
+        for limit in call.limits[-1:] if limited else call.limits:
+            self._limits.learn(limit, 429 if limited else reply.status, reply.headers)
 
     def _give_up(self, request: Request, failure: _Failure, tried: int, verdict: GiveUp) -> Exception:
         after = timedelta(seconds=verdict.after) if verdict.after is not None else None
@@ -307,12 +352,23 @@ def retry_rule(connection: Connection) -> RetryRule:
 
 @dataclass
 class _Call:
-    """A request with what counts for it; `renewed` when its token was replaced already."""
+    """A request with what counts for it; `renewed` when its token was replaced already.
+
+    `into` is the file that its body goes to, `redirected` when a redirect led to it.
+    """
 
     request: Request
     limits: tuple[Limit, ...]
     actions: tuple[Action, ...]
+    into: BinaryIO | None = None
     renewed: bool = False
+    redirected: bool = False
+
+    def accepts(self, reply: Reply) -> bool:
+        if 200 <= reply.status < 300:
+            return True
+        followed = self.into is not None and not self.redirected and "Location" in reply.headers
+        return followed and reply.status in REDIRECTS
 
 
 @dataclass(frozen=True)

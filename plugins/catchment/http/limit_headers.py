@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from catchment.http.retry import retry_after
+from catchment.http.retry import LONGEST_WAIT, retry_after, until
 
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _PAIR = re.compile(r"([a-z]+)\s*=\s*([0-9]{1,15})(?![0-9.])")
 _LEFT = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
 _RESET = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
-_LONGEST_SECONDS = 10_000_000  # 115 days; what is greater is a moment
-_MILLISECONDS = 100_000_000_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,12 @@ class Allowance:
     reset: float | None = None
     retry_after: float | None = None
 
+    def wish(self, limited: bool) -> float | None:
+        """Seconds that the vendor wants us to wait: what it says so, or when its window ends if no call is left."""
+        if self.retry_after is not None:
+            return self.retry_after
+        return min(self.reset, LONGEST_WAIT) if limited and self.reset is not None and not self.left else None
+
 
 def read_allowance(headers: Mapping[str, str], now: float) -> Allowance:
     """What the headers say, at `now` (seconds since 1970). Moments are read by the vendor's `Date`, if given."""
@@ -38,7 +42,7 @@ def read_allowance(headers: Mapping[str, str], now: float) -> Allowance:
     vendors_now = _date(lower.get("date", ""), now)
     wish = retry_after({"Retry-After": lower.get("retry-after", "")}, datetime.fromtimestamp(vendors_now, UTC))
     left, reset = min(_said(lower), key=lambda said: said[0], default=(None, None))
-    return Allowance(left, _seconds(reset, vendors_now), wish)
+    return Allowance(left, None if reset is None else until(reset, vendors_now), wish)
 
 
 def _said(headers: Mapping[str, str]) -> Iterator[tuple[int, int | None]]:
@@ -58,12 +62,6 @@ def _said(headers: Mapping[str, str]) -> Iterator[tuple[int, int | None]]:
     plain_reset = next((headers[name] for name in _RESET if name in headers), "")
     if _WHOLE.fullmatch(plain_left):
         yield int(plain_left), int(plain_reset) if _WHOLE.fullmatch(plain_reset) else None
-
-
-def _seconds(reset: int | None, now: float) -> float | None:
-    if reset is None or reset <= _LONGEST_SECONDS:
-        return None if reset is None else float(reset)
-    return max(0.0, (reset / 1000 if reset >= _MILLISECONDS else reset) - now)
 
 
 def _date(text: str, otherwise: float) -> float:

@@ -11,7 +11,11 @@ from email.utils import parsedate_to_datetime
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-_GOOGLE_LIMIT = re.compile(rb'"domain"\s*:\s*"usageLimits"')
+_GOOGLE_LIMIT = re.compile(rb'"reason"\s*:\s*"(\w*[rR]ateLimitExceeded|dailyLimitExceeded|quotaExceeded)"')
+_REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining")
+_LONGEST_SECONDS = 10_000_000  # 115 days; what is greater is a moment
+_FIRST_MOMENT = 1_000_000_000  # September 2001
+_LAST_MOMENT = 100_000_000_000
 LONGEST_WAIT = 7 * 86_400.0
 
 
@@ -45,14 +49,29 @@ class GiveUp:
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds of a Retry-After header, which is a number or an HTTP date (RFC 9110, 10.2.3); None without one.
 
-    At most a week: what is longer is a mistake, and too long for a clock.
+    Some vendors put a moment there instead, in seconds since 1970. At most a week: what is longer is a mistake, and too
+    long for a clock.
     """
     text = headers.get("Retry-After", "").strip()
     try:
-        seconds = float(text) if _NUMBER.fullmatch(text) else (_http_date(text) - now).total_seconds()
+        number = _NUMBER.fullmatch(text)
+        seconds = until(float(text), now.timestamp()) if number else (_http_date(text) - now).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return min(max(0.0, seconds), LONGEST_WAIT)
+
+
+def until(number: float, now: float) -> float:
+    """Seconds that a number means: it is their number, or a moment since 1970 in seconds, or in parts of them.
+
+    Vendors send either under one name.
+    """
+    if number <= _LONGEST_SECONDS:
+        return number
+    moment = number
+    while moment >= _LAST_MOMENT:
+        moment /= 1000
+    return max(0.0, moment - now) if moment >= _FIRST_MOMENT else number
 
 
 def _http_date(text: str) -> datetime:
@@ -60,9 +79,17 @@ def _http_date(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def is_limit(status: int, body: bytes) -> bool:
-    """Whether a reply says that there were too many requests: 429, or what Google's Drive says instead with a 403."""
-    return status == 429 or (status == 403 and _GOOGLE_LIMIT.search(body) is not None)
+def is_limit(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a reply says that there were too many requests.
+
+    That is 429, or a 403 with a Retry-After or no call left (GitHub), or with one of the reasons that Google's older
+    APIs have for it. Of Google's domain "usageLimits" are other reasons too: an API that is not switched on.
+    """
+    if status != 403:
+        return status == 429
+    if "Retry-After" in headers or any(headers.get(name) == "0" for name in _REMAINING):
+        return True
+    return _GOOGLE_LIMIT.search(body) is not None
 
 
 def decide(rule: RetryRule, *, tried: int, asked: float | None, chance: float) -> Wait | GiveUp:

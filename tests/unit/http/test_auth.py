@@ -131,8 +131,22 @@ def test_a_client_shows_its_secret_in_one_place_only(endpoint: Scripted) -> None
 def test_a_token_is_used_until_it_is_forgotten(endpoint: Scripted) -> None:
     authorize = OAuth2ClientCredentials(endpoint.url).sign_in(connection(**CLIENT))
     assert [authorize()["Authorization"] for _ in range(3)] == ["Bearer token-1"] * 3
-    authorize.forget()  # type: ignore[attr-defined]
+    authorize.forget(authorize())  # type: ignore[attr-defined]
     assert authorize()["Authorization"] == "Bearer token-2"
+
+
+def test_a_token_that_another_thread_replaced_is_not_replaced_again(endpoint: Scripted) -> None:
+    """librefang/librefang #3625, conda/rattler PR 2522: requests that meet a 401 together each ask for a new token.
+
+    A vendor that ends the old token with each new one then refuses the first thread's, and a run that was well fails.
+    Right: only the token that was refused is thrown away.
+    """
+    authorize = OAuth2ClientCredentials(endpoint.url).sign_in(connection(**CLIENT))
+    refused = authorize()
+    for _ in range(3):
+        authorize.forget(refused)  # type: ignore[attr-defined]
+        assert authorize()["Authorization"] == "Bearer token-2"
+    assert len(endpoint.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -144,12 +158,16 @@ def test_a_token_is_used_until_it_is_forgotten(endpoint: Scripted) -> None:
         ({"expires_in": None}, 3539, 3540),
         ({"expires_in": "soon"}, 3539, 3540),
         ({"expires_in": 60}, 29, 30),
+        ({"expires_in": 0}, 3539, 3540),
+        ({"expires_in": -1}, 3539, 3540),
+        ({"expires_in": "nan"}, 3539, 3540),
     ],
 )
 def test_a_token_is_renewed_before_its_end(lifetime: dict[str, Any], used: float, renewed: float) -> None:
     """airbytehq/airbyte #60240: a token renewed at the very second of its end met a 401, which ended the sync.
 
     oomol-lab/open-connector PR 266 and xorbitsai/xagent #1540: without `expires_in`, a token was never renewed.
+    VKCOM/vk-ios-sdk #166, wso2/product-apim #3226: 0 and -1 mean "for ever"; ours asked for a token with each call.
     """
     now = [0.0]
     asked: list[float] = []
@@ -169,8 +187,7 @@ def test_a_refresh_token_that_stays_is_used_again(endpoint: Scripted) -> None:
     endpoint.handler = lambda request: token(refresh_token="r1")
     authorize = OAuth2RefreshToken(endpoint.url).sign_in(connection(**REFRESHING))
     for _ in range(2):
-        authorize()
-        authorize.forget()  # type: ignore[attr-defined]
+        authorize.forget(authorize())  # type: ignore[attr-defined]
     assert [form(request)["refresh_token"] for request in endpoint.requests] == ["r1", "r1"]
 
 
@@ -184,8 +201,7 @@ def test_a_rotated_refresh_token_is_kept_before_the_access_token_is_used(endpoin
     auth = OAuth2RefreshToken(endpoint.url, on_rotated=lambda _, new: kept.append(new))
     authorize = auth.sign_in(connection(**REFRESHING))
     for _ in range(2):
-        authorize()
-        authorize.forget()  # type: ignore[attr-defined]
+        authorize.forget(authorize())  # type: ignore[attr-defined]
     assert kept == ["r2", "r3"]
     assert [form(request)["refresh_token"] for request in endpoint.requests] == ["r1", "r2"]
 
@@ -236,6 +252,12 @@ def test_a_refused_grant_is_a_sentence(endpoint: Scripted, status: int, body: An
     assert not any(word in text for word in ("ann@", "s3cret", "r1", "{"))
 
 
+def test_any_2xx_with_a_token_is_a_token(endpoint: Scripted) -> None:
+    """modelcontextprotocol/python-sdk #1502: Supabase answers 201. Ours said that the client was refused."""
+    endpoint.handler = lambda request: Reply.json({"access_token": "t", "error": None}, 201)
+    assert headers(OAuth2ClientCredentials(endpoint.url), **CLIENT) == {"Authorization": "Bearer t"}
+
+
 def test_an_answer_without_a_token_is_no_token(endpoint: Scripted) -> None:
     endpoint.handler = lambda request: Reply.json({"ok": True})
     with pytest.raises(VendorUnavailable, match="without an access token"):
@@ -277,8 +299,9 @@ def test_a_service_account_gets_a_token_and_says_who_it_is(endpoint: Scripted) -
     authorize = google(endpoint)
     assert authorize() == {"Authorization": "Bearer token-1"}
     assert authorize() == {"Authorization": "Bearer token-1"}
-    authorize.forget()  # type: ignore[attr-defined]
-    assert authorize() == {"Authorization": "Bearer token-2"}
+    for _ in range(2):
+        authorize.forget({"Authorization": "Bearer token-1"})  # type: ignore[attr-defined]
+        assert authorize() == {"Authorization": "Bearer token-2"}
     assert authorize.identity == "reader@project.iam.gserviceaccount.com"  # type: ignore[attr-defined]
 
 

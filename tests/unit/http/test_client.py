@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -138,6 +141,70 @@ def test_googles_403_for_too_many_requests_is_a_limit_and_no_refusal(vendor: Scr
         ask(vendor)
 
 
+def test_a_limit_that_is_told_with_200_is_a_limit(vendor: Scripted) -> None:
+    """Shopify/cli PR 8317: GraphQL answers 200 with `THROTTLED`, and it failed at once, or was taken for a failure.
+
+    Right: a spec can say that it is a limit: waited for, told to the other callers, and deferred as a 429 is.
+    """
+    throttled = Reply.json({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]})
+    script(vendor, throttled, Reply(b"fine"))
+    budget = Budget()
+    opened = client(vendor.url, limits=budget, api_limits=("points",), error_field="errors")
+    action = Action(200, Do.LIMIT, contains='"throttled"')
+    assert opened.send(THINGS, accept=body, actions=(action,)) == b"fine"
+    assert budget.learned == [("points", 429), ("points", 200)]
+    script(vendor, throttled)
+    with pytest.raises(RateLimited):
+        ask(vendor, error_field="errors", actions=(action,))
+
+
+def test_a_limit_without_retry_after_is_waited_for_until_its_window_ends(vendor: Scripted) -> None:
+    """mvanhorn/last30days-skill PR 1048, meltano/sdk PR 3672: only the window's end is named, and was not read.
+
+    Right: the task gives its slot back, and says for how long.
+    """
+    script(vendor, Reply(b"", 429, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 900)}))
+    with pytest.raises(RateLimited) as raised:
+        ask(vendor)
+    assert raised.value.after is not None
+    assert 890 < raised.value.after.total_seconds() <= 901
+    assert len(vendor.requests) == 1
+
+
+def test_a_date_to_wait_for_is_read_by_the_vendors_clock(vendor: Scripted) -> None:
+    """basecamp/bc-api #84: a moment by the vendor's clock means nothing on a machine whose clock goes wrong."""
+    waits: list[float] = []
+    moments = {"Date": "Sun, 22 Nov 2026 02:00:00 GMT", "Retry-After": "Sun, 22 Nov 2026 02:00:30 GMT"}
+    script(vendor, Reply(b"", 429, moments), Reply(b"fine"))
+    assert ask(vendor, retry=RetryRule(), sleep=waits.append) == b"fine"
+    assert waits == [30.0]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\xef\xbb\xbf[1]",
+        gzip.compress(b"[1]"),
+        gzip.compress(b"\xef\xbb\xbf[1]"),
+        gzip.compress(b"[") + gzip.compress(b"1]"),
+    ],
+)
+def test_a_body_is_plain_whatever_its_headers_say(vendor: Scripted, sent: bytes) -> None:
+    """airbytehq/airbyte #56988, amzn/selling-partner-api-docs #1583: gzip, and no Content-Encoding that says so.
+
+    home-assistant/core #48032, dgtlmoon/changedetection.io #2945: a byte order mark before the JSON.
+    """
+    script(vendor, Reply(sent))
+    assert ask(vendor) == b"[1]"
+
+
+def test_a_body_whose_gzip_is_cut_short_is_asked_for_again(vendor: Scripted) -> None:
+    """pydantic/pydantic-ai #7159: a gzip stream that ends before its trailer was taken for the whole document."""
+    whole = gzip.compress(json.dumps(list(range(500))).encode())
+    script(vendor, Reply(whole[:-9]), Reply(whole))
+    assert json.loads(ask(vendor)) == list(range(500))
+
+
 def test_a_vendor_that_is_not_there_may_come_back() -> None:
     with pytest.raises(VendorUnavailable, match="GET /things failed 3 times"):
         client("http://127.0.0.1:9").send(THINGS, accept=body)
@@ -246,6 +313,48 @@ def test_a_download_elsewhere_carries_no_credentials(vendor: Scripted) -> None:
         assert "download address is refused or has expired" in refusal(
             vendor, Request(f"{other.url}/report.csv", signed=False)
         )
+
+
+# --- downloads ---
+
+
+def download(server: Scripted, request: Request, **more: Any) -> bytes:
+    file = BytesIO(b"what an earlier try wrote, which is longer than what comes")
+    client(server.url, **more).download(request, file)
+    return file.read()
+
+
+def test_a_download_is_written_to_a_file_and_begun_again_when_it_breaks_off(vendor: Scripted) -> None:
+    script(vendor, Reply(b"a,b\n1,2\n", cut=5), Reply(b"", 503), Reply(b"a,b\n1,2\n"))
+    assert download(vendor, Request("report.csv")) == b"a,b\n1,2\n"
+    assert vendor.requests[0].headers["accept"] == "*/*"
+
+
+def test_a_download_is_unzipped_and_one_that_is_cut_short_is_begun_again(vendor: Scripted) -> None:
+    whole = gzip.compress(b"line\n" * 100_000)
+    script(vendor, Reply(whole[:-20]), Reply(whole))
+    assert download(vendor, Request("report.csv.gz")) == b"line\n" * 100_000
+
+
+def test_a_download_that_is_redirected_to_a_storage_carries_no_credentials_there(vendor: Scripted) -> None:
+    """nasa/harmony-service-lib-py PR 55, request/request #860: S3 refuses a signed address that comes with a token.
+
+    Right: the redirect is followed, once, and nothing of ours is sent along; an API's own headers neither.
+    """
+    with Scripted(lambda request: Reply(b"csv")).running() as storage:
+        there = storage.url.replace("127.0.0.1", "localhost")
+        script(vendor, Reply(b"", 302, {"Location": f"{there}/r.csv?X-Amz-Signature=s3cret"}))
+        budget = Budget()
+        more: dict[str, Any] = {"headers": {"Developer-Token": "s3cret"}, "limits": budget, "api_limits": ("account",)}
+        assert download(vendor, Request("report"), **more) == b"csv"
+        (asked,) = storage.requests
+        assert asked.path == "/r.csv"
+        assert not {"authorization", "developer-token"} & set(asked.headers)
+        assert budget.learned == [("account", 302)]
+        storage.handler = lambda request: Reply(b"", 302, {"Location": f"{there}/again"})
+        with pytest.raises(Refused, match=r"302 from GET /r\.csv") as raised:
+            download(vendor, Request("report"))
+        assert "s3cret" not in str(raised.value)
 
 
 def test_no_secret_is_in_an_error(vendor: Scripted) -> None:
@@ -389,7 +498,8 @@ def test_a_token_that_is_refused_before_its_time_is_replaced_once(vendor: Script
         def __call__(self) -> dict[str, str]:
             return {"Authorization": f"Bearer {self.number}"}
 
-        def forget(self) -> None:
+        def forget(self, refused: Mapping[str, str]) -> None:
+            assert refused["Authorization"] == f"Bearer {self.number}"
             self.number += 1
 
     def handler(request: Asked) -> Reply:

@@ -52,6 +52,9 @@ def test_a_wait_has_an_end_however_often_it_failed() -> None:
         (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
         (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
         ("99999999999999999999", LONGEST_WAIT),
+        (str(int(NOW.timestamp()) + 45), 45.0),
+        (str(int(NOW.timestamp()) * 1000 + 45_000), 45.0),
+        (str(int(NOW.timestamp()) - 45), 0.0),
         ("", None),
         ("soon", None),
         ("nan", None),
@@ -60,6 +63,10 @@ def test_a_wait_has_an_end_however_often_it_failed() -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> None:
+    """openclaw/clawhub #407: a moment in seconds since 1970, read as a wait of 56 years; ours would wait a week.
+
+    apify/crawlee-python PR 1995: a negative number switched the back-off off.
+    """
     assert retry_after({"Retry-After": text}, NOW) == seconds
 
 
@@ -74,14 +81,27 @@ def test_no_header_no_wish() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "limit"),
+    ("status", "headers", "reason", "limit"),
     [
-        (429, b"", True),
-        (403, b'{"error":{"errors":[{"domain": "usageLimits","reason":"userRateLimitExceeded"}]}}', True),
-        (403, b'{"error":{"errors":[{"domain":"global","reason":"insufficientPermissions"}]}}', False),
-        (403, b"", False),
-        (500, b'"domain":"usageLimits"', False),
+        (429, {}, "", True),
+        (403, {}, "userRateLimitExceeded", True),
+        (403, {}, "rateLimitExceeded", True),
+        (403, {}, "dailyLimitExceeded", True),
+        (403, {}, "accessNotConfigured", False),
+        (403, {}, "dailyLimitExceededUnreg", False),
+        (403, {}, "insufficientPermissions", False),
+        (403, {"Retry-After": "60"}, "", True),
+        (403, {"X-RateLimit-Remaining": "0"}, "", True),
+        (403, {"X-RateLimit-Remaining": "12"}, "", False),
+        (500, {}, "rateLimitExceeded", False),
     ],
 )
-def test_what_says_too_many_requests(status: int, body: bytes, limit: bool) -> None:
-    assert is_limit(status, body) is limit
+def test_what_says_too_many_requests(status: int, headers: dict[str, str], reason: str, limit: bool) -> None:
+    """googleapis/google-api-dotnet-client #214: a 403 of Google's domain "usageLimits" whose API is not switched on.
+
+    Ours took it for a limit and tried it again for ever. Right: it is refused, and a person switches the API on.
+    airbytehq/airbyte PR 13955, Unstructured-IO/unstructured-ingest PR 759: GitHub's limits are a 403 with Retry-After,
+    or with no call left; ours asked for a scope. Right: a limit.
+    """
+    body = b'{"error":{"errors":[{"domain":"usageLimits","reason": "%s"}]}}' % reason.encode()
+    assert is_limit(status, headers, body) is limit
