@@ -18,7 +18,7 @@ from catchment.errors import ContractBroken, LandingUnavailable, Refused, Vendor
 from catchment.extract.run import Extraction
 from catchment.http.actions import Skipped
 from catchment.http.client import HttpClient
-from catchment.http.paginators import CursorPages, SinglePage
+from catchment.http.paginators import CursorPages, PageNumber, SinglePage
 from catchment.landing import Manifest, manifest_key, read_manifest
 from catchment.reads.http_export import CursorExport
 from catchment.reads.http_list import Dates, Window
@@ -272,6 +272,68 @@ def test_children_are_read_once_for_each_parent_and_carry_its_key() -> None:
 def test_children_wait_for_their_parents() -> None:
     with pytest.raises(ContractBroken, match="extract it first"):
         extract(family, FAMILY, batch("children"))
+
+
+def of_parents(*parents: Any, field: str = "id") -> tuple[list[str], Manifest]:
+    """The paths that are asked for the children of these parents, and the children's manifest."""
+    asked: list[str] = []
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        asked.append(path)
+        return {"entries": list(parents) if path == "parents" else [], "has_more": False}
+
+    children = http_list("parents/{parent_id}/children", parent=Parent("parents", field, "parent_id"))
+    spec = source(stream("parents", key=("key",)), stream("children", children))
+    store = MemoryStore()
+    extract(reply, spec, batch("parents"), store=store)
+    _, manifest, _ = extract(reply, spec, batch("children"), store=store)
+    return asked[1:], manifest
+
+
+def test_a_parent_without_a_key_has_no_children_and_no_request_says_none() -> None:
+    """airbytehq/airbyte-python-cdk #1127: a null key became the word "None" in a path, and a 400 ended the sync.
+
+    Ours asked for parents/None/children. Right: nothing is asked for it, and its siblings are read.
+    """
+    asked, manifest = of_parents({"key": 1, "id": None}, {"key": 2, "id": "a"}, {"key": 3})
+    assert asked == ["parents/a/children"]
+    assert manifest.rejected == 0
+
+
+def test_a_field_that_no_parent_has_is_a_mistake_and_no_empty_list() -> None:
+    with pytest.raises(ContractBroken, match='None of the 2 records of parents has a value at "uuid"'):
+        of_parents({"key": 1}, {"key": 2, "uuid": None}, field="uuid")
+
+
+@pytest.mark.parametrize("key", ["..", ".", "", {"id": 1}, [1], True, 1.5])
+def test_a_key_that_cannot_stand_in_a_path_is_a_reject(key: Any) -> None:
+    """workos/workos-python PR 728, getsentry/sentry-mcp PR 1218: an id of ".." asks for the list above.
+
+    No encoding helps: a dot is never encoded, and %2E%2E means the same. Right: it is not asked for, and is shown.
+    """
+    asked, manifest = of_parents({"key": 1, "id": key}, {"key": 2, "id": "a?b#c%2e ü"})
+    assert asked == ["parents/a%3Fb%23c%252e%20%C3%BC/children"]
+    assert manifest.rejected == 1
+
+
+def test_a_parents_key_may_be_nested() -> None:
+    """dlt-hub/verified-sources #433: the id of a parent stands in an object of it. Ours failed with a KeyError."""
+    asked, _ = of_parents({"key": 1, "account": {"id": 2**60}}, {"key": 2, "account": None}, field="account.id")
+    assert asked == [f"parents/{2**60}/children"]
+
+
+def test_a_page_beyond_the_last_that_is_an_error_ends_a_list_where_the_spec_says_so() -> None:
+    """ArunPrakashG/wordpress_client #76: WordPress answers 400 `rest_post_invalid_page_number` past the last page.
+
+    Ours let the action end a child's list only; in another list it failed the task. Right: the list ends there.
+    """
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if params["page"] > 2:
+            raise Skipped("400 from GET", status=400)
+        return {"entries": [{"id": params["page"]}]}
+
+    assert extract(reply, source(stream(read=http_list(paginator=PageNumber()))))[0] == [{"id": 1}, {"id": 2}]
 
 
 # --- windows ---

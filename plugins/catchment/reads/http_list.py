@@ -18,14 +18,15 @@ from urllib.parse import quote
 import msgspec
 
 from catchment.batch import Batch, Kind
-from catchment.extract.splitter import splitter_for
+from catchment.errors import ContractBroken
+from catchment.extract.splitter import Reject, splitter_for
 from catchment.http.actions import Action, Do
 from catchment.http.limits import RateLimit
 from catchment.http.paginators import Paginator, SinglePage
 from catchment.http.request import Request
 from catchment.landing import RecordFormat, manifest_key, read_lines, read_manifest
-from catchment.reads.http_pages import Pages, list_pages, pieces, unless_skipped
-from catchment.reads.protocol import Mark, PageStream, ReadPlan, ReadTask
+from catchment.reads.http_pages import Pages, dig, list_pages, pieces
+from catchment.reads.protocol import Mark, PageStream, Piece, ReadPlan, ReadTask
 from catchment.spec import Current, Parent
 from catchment.times import Span, TimeFormat
 
@@ -132,21 +133,41 @@ class HttpList:
         return partial(pieces, self.pages(task, span=asked), task, end=end)
 
     def _children(self, task: ReadTask, parent: Parent) -> ReadPlan:
-        """One page stream for each record of the parent's batch of the same interval."""
+        """One page stream for each record of the parent's batch of the same interval.
+
+        A record that is null where its key should be has no children; one whose key can't stand in a path is a reject.
+        """
         batch = task.batch
         of_parent = Batch(source=batch.source, stream=parent.stream, start=batch.start, end=batch.end, kind=batch.kind)
         manifest = read_manifest(task.store, manifest_key(of_parent))
 
         def streams() -> Iterator[PageStream]:
-            record = msgspec.json.Decoder(dict[str, Any])
+            record, nulls, asked = msgspec.json.Decoder(dict[str, Any]), 0, 0
             for file in manifest.files:
                 for line in read_lines(task.store, file):
-                    key = {parent.param: record.decode(line)[parent.field]}
-                    path = self.path.format(**{parent.param: quote(str(key[parent.param]), safe="")})
-                    pages = partial(unless_skipped, self.pages(task, path=path))
-                    yield partial(pieces, pages, task, parent=msgspec.json.encode(key))
+                    key = dig(record.decode(line), parent.field)
+                    nulls, asked = nulls + (key is None), asked + (key is not None)
+                    if key is not None:
+                        yield self._of_parent(task, parent.param, key) or partial(_no_key, parent, line)
+            if nulls and not asked:
+                raise ContractBroken(
+                    f'None of the {nulls} records of {parent.stream} has a value at "{parent.field}", by which '
+                    f"{task.stream.name} is read: compare the stream's `Parent` with the vendor's reference."
+                )
 
         return ReadPlan(streams(), as_of=manifest.as_of)
+
+    def _of_parent(self, task: ReadTask, param: str, key: Any) -> PageStream | None:
+        """The children of one record; None where its key is no segment of a path, and would ask for something else."""
+        if isinstance(key, bool) or not isinstance(key, str | int) or key in ("", ".", ".."):
+            return None
+        path = self.path.format(**{param: quote(str(key), safe="")})
+        return partial(pieces, self.pages(task, path=path), task, parent=msgspec.json.encode({param: key}))
+
+
+def _no_key(parent: Parent, line: bytes) -> Iterator[Piece]:
+    reason = f'its "{parent.field}" can\'t stand in a path, so its children are not asked for'
+    yield Piece(rejects=(Reject(reason, line.decode("utf-8", "backslashreplace")),))
 
 
 def window_span(window: Window, task: ReadTask) -> Span:

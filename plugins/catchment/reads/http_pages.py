@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from catchment.extract.loops import BorderFilter, LoopGuard
@@ -17,19 +17,27 @@ Pages = Callable[[], Iterator[Page]]
 Ask = Callable[..., Any]
 """`HttpClient.send` with the limits and actions of a stream."""
 
+NO_CONTENT = 204
+
 
 def list_pages(ask: Ask, request: Request, paginator: Paginator, splitter: Splitter) -> Iterator[Page]:
-    """All pages of a list, from its first. A page that does not lead on is a bad reply, and asked for again."""
+    """All pages of a list, from its first; none more once an action says that there is nothing (more).
+
+    A page that does not lead on is a bad reply, and asked for again.
+    """
     guard = LoopGuard()
     following: Request | None = paginator.first(request)
     while following is not None:
         asked = following
 
         def accept(reply: Reply, asked: Request = asked) -> tuple[Page, Request | None]:
-            page = splitter.split(reply.body)
+            page = Page([], [], {}) if reply.status == NO_CONTENT else splitter.split(reply.body)
             return page, paginator.after(asked, page, reply.headers)
 
-        page, following = ask(asked, accept=accept)
+        try:
+            page, following = ask(asked, accept=accept)
+        except Skipped:
+            return
         yield page
         if following is not None:
             guard.step(following.identity)
@@ -56,9 +64,8 @@ def lines_of(records: Iterable[bytes], parent: bytes | None = None) -> bytes:
     return b"".join(head + bytes(record) + b"}\n" for record in records)
 
 
-def unless_skipped(pages: Pages) -> Iterator[Page]:
-    """The pages; none more once an action of the spec says that there is nothing here."""
-    try:
-        yield from pages()
-    except Skipped:
-        return
+def dig(value: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
