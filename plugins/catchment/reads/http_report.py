@@ -8,28 +8,34 @@ window holds the row's `cursor_field`. Only a report that is whole is landed: on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from tempfile import SpooledTemporaryFile
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
-from catchment.errors import ContractBroken, VendorUnavailable
+from catchment.errors import ContractBroken, Refused, VendorUnavailable
 from catchment.extract.splitter import UNREADABLE, Page, Splitter
+from catchment.http.actions import Action
 from catchment.http.client import Reply
 from catchment.http.limits import RateLimit
-from catchment.http.paginators import Paginator, SinglePage
+from catchment.http.paginators import Paginator
 from catchment.http.polling import Again, Failed, decide_poll
 from catchment.http.request import Request
+from catchment.http.retry import retry_after
 from catchment.landing import RecordFormat
 from catchment.reads.http_list import Dates, Window, window_span
-from catchment.reads.http_pages import list_pages, pieces
+from catchment.reads.http_pages import dig, list_pages, pieces
 from catchment.reads.protocol import Mark, PageStream, ReadPlan, ReadTask
+from catchment.reads.report_files import FileFormat, read_file
 from catchment.spec import Current
 from catchment.times import Span
 
-NONE: Mapping[str, Any] = {}
+IN_MEMORY = 8 * 1024 * 1024
+"""Bytes of a download that are kept in memory; what is longer goes to a temporary file."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,27 @@ class Poll:
 class Download:
     """Where a made report is: at `path` with `{report}` in it, or at the address that the poll's `url_field` names.
 
-    Such an address carries its own signature: it is asked for without our credentials.
+    Such an address carries its own signature: it is asked for without our credentials, unless the vendor's reference
+    says that it wants them (`with_credentials`; then it must be on the API's own hosts). JSON Lines and CSV are read
+    from a file in bounded memory, JSON whole; gzip is seen by its content. `may_be_empty`: a report without rows has no
+    address, or nothing in it; where that is not declared, it is a report that is not ready.
     """
 
     path: str = ""
     url_field: str = ""
+    with_credentials: bool = False
+    format: FileFormat = FileFormat.JSON
     records: str = ""
-    paginator: Paginator = field(default_factory=SinglePage)
+    paginator: Paginator | None = None
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpReport:
-    """`ask` is the request for a report, whose id is at `id_field` of the reply; its dates go into query or body."""
+    """`ask` is the request for a report, whose id is at `id_field` of the reply; its dates go into query or body.
+
+    `actions` are its own, for asking and polling: a vendor may not know a report yet when it has just given its id.
+    """
 
     ask: Request
     id_field: str = "id"
@@ -72,6 +87,7 @@ class HttpReport:
     dates_in_body: bool = False
     window: Window | None = None
     limits: tuple[RateLimit, ...] = ()
+    actions: tuple[Action, ...] = ()
     parent = None
     record_format = RecordFormat.RECORDS
 
@@ -99,22 +115,40 @@ class HttpReport:
 
     def _pages(self, task: ReadTask, span: Span) -> Iterator[Page]:
         report = self._asked(task, span)
-        state = self._made(task, report)
+        request = self._download_of(report, self._made(task, report))
+        if request is None:
+            return
+        try:
+            yield from self._downloaded(task, report, request)
+        except Refused as error:
+            if request.signed:
+                raise
+            raise VendorUnavailable(f"{str(error).rstrip('.')}. The next try asks for a new report") from error
+
+    def _downloaded(self, task: ReadTask, report: str, request: Request) -> Iterator[Page]:
         key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
-        splitter = Splitter(self.download.records, key, self.download.paginator.fields)
-        if self.download.url_field:
-            request = Request(str(_dig(state, self.download.url_field)), signed=False)
-        else:
-            request = Request(self.download.path.format(report=report))
-        ask = partial(task.client.send, limits=self.limits)
-        yield from list_pages(ask, request, self.download.paginator, splitter)
+        download = self.download
+        if download.paginator:
+            splitter = Splitter(download.records, key, download.paginator.fields)
+            yield from list_pages(partial(task.client.send, limits=self.limits), request, download.paginator, splitter)
+            return
+        with SpooledTemporaryFile(IN_MEMORY) as file:
+            task.client.download(request, file, limits=self.limits)  # type: ignore[arg-type]
+            if file.read(1):
+                file.seek(0)
+                yield from read_file(file, download.format, download.records, key)  # type: ignore[arg-type]
+            elif not download.may_be_empty:
+                raise VendorUnavailable(
+                    f"The report {report} of {self.ask.shown} is made, and its file is empty. It is asked for again"
+                )
 
     def _asked(self, task: ReadTask, span: Span) -> str:
         request = self.ask
         for name, value in (self.dates.of(span) if self.dates else {}).items():
             request = request.with_json(name, value) if self.dates_in_body else request.with_params({name: value})
-        report = _dig(task.client.send(request, accept=_object, limits=self.limits), self.id_field)
-        if not isinstance(report, str | int) or isinstance(report, bool):
+        reply = task.client.send(request, accept=_object, limits=self.limits, actions=self.actions)
+        report = dig(reply, self.id_field)
+        if not isinstance(report, str | int) or isinstance(report, bool) or report == "":
             raise ContractBroken(f'{request.shown} gave no report id at "{self.id_field}": compare the stream\'s spec.')
         return str(report)
 
@@ -125,17 +159,19 @@ class HttpReport:
             ContractBroken: The vendor says that it failed.
             VendorUnavailable: It was not made in time.
         """
-        waited = 0.0
+        request = Request(_of(self.poll.path, report))
+        begun, waited = task.now(), 0.0
         while True:
-            request = Request(self.poll.path.format(report=report))
-            state = task.client.send(request, accept=_object, limits=self.limits)
+            state, wish = task.client.send(request, accept=_state, limits=self.limits, actions=self.actions)
+            waited = max(waited, (task.now() - begun).total_seconds())  # replies take their time too
             verdict = decide_poll(
-                _dig(state, self.poll.status_field),
+                dig(state, self.poll.status_field),
                 done=self.poll.done,
                 failed=self.poll.failed,
                 every=self.poll.every.total_seconds(),
                 waited=waited,
                 timeout=self.poll.timeout.total_seconds(),
+                asked=wish,
             )
             match verdict:
                 case Again(seconds):
@@ -147,6 +183,27 @@ class HttpReport:
                 case _:
                     return state
 
+    def _download_of(self, report: str, state: Mapping[str, Any]) -> Request | None:
+        """The request for a made report; None for one that has no rows and no address."""
+        if not self.download.url_field:
+            return Request(_of(self.download.path, report))
+        url = dig(state, self.download.url_field)
+        if isinstance(url, str) and url:
+            if self.download.with_credentials:
+                return Request(_of(self.poll.path, report)).follow(url)
+            return Request(url, signed=False)
+        if self.download.may_be_empty:
+            return None
+        raise VendorUnavailable(
+            f'The report {report} of {self.ask.shown} is made, and has no address at "{self.download.url_field}". It '
+            "is asked for again; if the vendor gives none for a report without rows, declare `may_be_empty`"
+        )
+
+
+def _of(path: str, report: str) -> str:
+    """The path of a report. Ids may be paths themselves (Google's "operations/1"), but nothing beyond one."""
+    return path.format(report=quote(report, safe="/:"))
+
 
 def _object(reply: Reply) -> Mapping[str, Any]:
     try:
@@ -155,7 +212,6 @@ def _object(reply: Reply) -> Mapping[str, Any]:
         raise VendorUnavailable(f"the reply is not a JSON object ({error})") from error
 
 
-def _dig(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+def _state(reply: Reply) -> tuple[Mapping[str, Any], float | None]:
+    """What a poll says, and for how long the vendor wants not to be asked again."""
+    return _object(reply), retry_after(reply.headers, datetime.now(UTC))
