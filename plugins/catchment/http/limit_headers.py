@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from catchment.http.retry import LONGEST_WAIT, retry_after, until
+from catchment.http.retry import LONGEST_SECONDS, LONGEST_WAIT, retry_after, until
 
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _PAIR = re.compile(r"([a-z]+)\s*=\s*([0-9]{1,15})(?![0-9.])")
@@ -36,13 +36,28 @@ class Allowance:
         return min(self.reset, LONGEST_WAIT) if limited and self.reset is not None and not self.left else None
 
 
+NOTHING = Allowance()
+
+
 def read_allowance(headers: Mapping[str, str], now: float) -> Allowance:
     """What the headers say, at `now` (seconds since 1970). Moments are read by the vendor's `Date`, if given."""
-    lower = {name.lower(): value.strip() for name, value in headers.items()}
-    vendors_now = _date(lower.get("date", ""), now)
-    wish = retry_after({"Retry-After": lower.get("retry-after", "")}, datetime.fromtimestamp(vendors_now, UTC))
-    left, reset = min(_said(lower), key=lambda said: said[0], default=(None, None))
-    return Allowance(left, None if reset is None else until(reset, vendors_now), wish)
+    told = {lower: headers[name].strip() for name in headers if _tells(lower := name.lower())}
+    if not told.keys() - {"date"}:
+        return NOTHING
+    left, reset = min(_said(told), key=lambda said: said[0], default=(None, None))
+    wish = told.get("retry-after", "")
+    if wish or (reset or 0) > LONGEST_SECONDS:
+        now = _date(told.get("date", ""), now)
+    return Allowance(
+        left,
+        None if reset is None else until(reset, now),
+        retry_after({"Retry-After": wish}, datetime.fromtimestamp(now, UTC)) if wish else None,
+    )
+
+
+def _tells(name: str) -> bool:
+    """Whether a header may speak of a limit; every good reply is asked for it."""
+    return "rate" in name or name == "retry-after" or name == "date"
 
 
 def _said(headers: Mapping[str, str]) -> Iterator[tuple[int, int | None]]:

@@ -13,7 +13,7 @@ RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _GOOGLE_LIMIT = re.compile(rb'"reason"\s*:\s*"(\w*[rR]ateLimitExceeded|dailyLimitExceeded|quotaExceeded)"')
 _REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining")
-_LONGEST_SECONDS = 10_000_000  # 115 days; what is greater is a moment
+LONGEST_SECONDS = 10_000_000  # 115 days; what is greater is a moment
 _FIRST_MOMENT = 1_000_000_000  # September 2001
 _LAST_MOMENT = 100_000_000_000
 LONGEST_WAIT = 7 * 86_400.0
@@ -66,7 +66,7 @@ def until(number: float, now: float) -> float:
 
     Vendors send either under one name.
     """
-    if number <= _LONGEST_SECONDS:
+    if number <= LONGEST_SECONDS:
         return number
     moment = number
     while moment >= _LAST_MOMENT:

@@ -171,15 +171,6 @@ def test_a_limit_without_retry_after_is_waited_for_until_its_window_ends(vendor:
     assert len(vendor.requests) == 1
 
 
-def test_a_date_to_wait_for_is_read_by_the_vendors_clock(vendor: Scripted) -> None:
-    """basecamp/bc-api #84: a moment by the vendor's clock means nothing on a machine whose clock goes wrong."""
-    waits: list[float] = []
-    moments = {"Date": "Sun, 22 Nov 2026 02:00:00 GMT", "Retry-After": "Sun, 22 Nov 2026 02:00:30 GMT"}
-    script(vendor, Reply(b"", 429, moments), Reply(b"fine"))
-    assert ask(vendor, retry=RetryRule(), sleep=waits.append) == b"fine"
-    assert waits == [30.0]
-
-
 @pytest.mark.parametrize(
     "sent",
     [
