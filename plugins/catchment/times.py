@@ -9,6 +9,7 @@ from enum import StrEnum
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def hours(n: int) -> timedelta:
@@ -25,6 +26,7 @@ class TimeFormat(StrEnum):
     ISO = "iso"
     DATE = "date"
     UNIX = "unix"
+    UNIX_MS = "unix_ms"
 
     def spell(self, moment: datetime) -> str | int:
         match self:
@@ -34,6 +36,8 @@ class TimeFormat(StrEnum):
                 return moment.astimezone(UTC).strftime("%Y-%m-%d")
             case TimeFormat.UNIX:
                 return int(moment.timestamp())
+            case TimeFormat.UNIX_MS:
+                return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)

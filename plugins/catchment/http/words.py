@@ -1,8 +1,8 @@
-"""A vendor's own words for an error, without the people in them.
+"""A vendor's own words for an error, without the people and the keys in them.
 
-Vendors repeat what was sent or stored: a 422 may quote an address, a name, a phone number. Only fields that are meant
-for messages are read, and what looks like a person or a value in them is masked. Why it is masked and not left out: the
-code and the kind of the trouble are what the reader needs.
+Vendors repeat what was sent or stored: a 422 may quote an address, a name, a phone number, a 401 the key. Only fields
+that are meant for messages are read, and what looks like a person or a value in them is masked. Why it is masked and
+not left out: the code and the kind of the trouble are what the reader needs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ _TEXTS = ("title", "message", "description", "detail", "error_description", "err
 
 _MASKS = (
     (re.compile(r"(\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|‘[^’]*’|“[^”]*”|«[^»]*»|`[^`]*`)"), "<value>"),
+    (re.compile(r"(https?://[^\s?]*)\?\S*"), r"\1?<query>"),
     (re.compile(r"[^\s@<>\"(),;:]*@[^\s@<>\"'(),;:]+"), "<e-mail>"),
+    (re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}"), "<token>"),
     (re.compile(r"(?<!\w)(?!\d{4}-\d\d-\d\d)\+?\(?\d[\d ().\-/]{6,}\d"), "<number>"),
 )
 
 
 def masked(text: str) -> str:
-    """The text without e-mail addresses, phone numbers and quoted values; at most 200 characters, on one line."""
+    """The text without e-mail addresses, phone numbers, keys and quoted values; at most 200 characters, on one line."""
     for pattern, instead in _MASKS:
         text = pattern.sub(instead, text)
     text = " ".join(text.split())

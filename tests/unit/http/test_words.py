@@ -64,10 +64,19 @@ def test_a_record_that_comes_with_an_error_is_not_shown() -> None:
         ("the caller doesn't have what it's asked for", "the caller doesn't have what it's asked for"),
         ("since 2026-11-22T02:00:00 at most 1000 in 60 s", "since 2026-11-22T02:00:00 at most 1000 in 60 s"),
         ("two\nlines", "two lines"),
+        ("API key sk-test-4eC39HqLyjWDarjtT1zdp7dc is invalid", "API key <token> is invalid"),
+        ("Invalid key 0123456789abcdef0123456789abcdef-us5", "Invalid key <token>"),
+        ("token eyJhbGciOiJIUzI1NiJ9aa.eyJzdWIiOiIxMjM0NTY3.c2lnbmF0dXJlMTIzNDU2Nzg", "token <token>.<token>.<token>"),
+        ("GET https://v.example/things?token=abc&x=1 failed", "GET https://v.example/things?<query> failed"),
+        ("no such field: subscription_billing_address", "no such field: subscription_billing_address"),
     ],
 )
 def test_people_and_quoted_values_are_masked(text: str, shown: str) -> None:
-    """fedeostan/capo-v1 #173: a vendor's error text names the phone number that it could not reach."""
+    """fedeostan/capo-v1 #173: a vendor's error text names the phone number that it could not reach.
+
+    Unstructured-IO/unstructured-api PR 578, drewm/mailchimp-api #229: a 401 repeats the key. liwala/ay-framework #352:
+    an error repeats the address that was asked for, whose query holds the token.
+    """
     assert masked(text) == shown
 
 
