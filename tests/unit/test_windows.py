@@ -131,6 +131,7 @@ def test_a_moment_is_spelled_as_vendors_read_it(at: datetime) -> None:
     at = at.replace(microsecond=0)
     assert moment_of(TimeFormat.ISO.spell(at)) == at
     assert moment_of(TimeFormat.UNIX.spell(at)) == at
+    assert TimeFormat.UNIX_MS.spell(at) == int(TimeFormat.UNIX.spell(at)) * 1000
     assert TimeFormat.DATE.spell(at) == at.date().isoformat()
 
 

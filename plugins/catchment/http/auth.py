@@ -47,7 +47,7 @@ class BasicKey:
     """HTTP Basic: the connection's password is the user name, and the password is empty (ChartMogul, Stripe)."""
 
     def sign_in(self, connection: Connection) -> Authorize:
-        return _constant(_basic(_key(connection), ""))
+        return _constant(connection, _basic(_key(connection), ""))
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class BasicToken:
     def sign_in(self, connection: Connection) -> Authorize:
         token = _required(connection, connection.password, "password (the API token)")
         if connection.extra.get("auth") == "bearer":
-            return _constant({"Authorization": f"Bearer {token}"})
+            return _constant(connection, {"Authorization": f"Bearer {token}"})
         login = _required(connection, connection.login, "login (the e-mail address)")
-        return _constant(_basic(self.user.format(login=login), token))
+        return _constant(connection, _basic(self.user.format(login=login), token))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Bearer:
     """The connection's password as a bearer token (RFC 6750)."""
 
     def sign_in(self, connection: Connection) -> Authorize:
-        return _constant({"Authorization": f"Bearer {_key(connection)}"})
+        return _constant(connection, {"Authorization": f"Bearer {_key(connection)}"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ApiKeyHeader:
     prefix: str = ""
 
     def sign_in(self, connection: Connection) -> Authorize:
-        return _constant({self.header: f"{self.prefix}{_key(connection)}"})
+        return _constant(connection, {self.header: f"{self.prefix}{_key(connection)}"})
 
 
 def _key(connection: Connection) -> str:
@@ -94,11 +94,13 @@ def _key(connection: Connection) -> str:
             "logs: move it to the password (docs/runbooks/credentials.md).",
             connection.conn_id,
         )
-        return connection.login
+        return connection.login.strip()
     return _required(connection, connection.password, "password (the API key)")
 
 
 def _required(connection: Connection, value: str, what: str) -> str:
+    """The value without the line break that it was pasted with."""
+    value = value.strip()
     if not value:
         raise NeedsPerson(
             f'The connection "{connection.conn_id}" has no {what}: set it (docs/runbooks/credentials.md).'
@@ -110,8 +112,18 @@ def _basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def _constant(headers: Mapping[str, str]) -> Authorize:
+def _constant(connection: Connection, headers: Mapping[str, str]) -> Authorize:
+    if not all(map(_fits_header, headers.values())):
+        raise NeedsPerson(
+            f'The key in the connection "{connection.conn_id}" has a character that no key has, such as a line break '
+            "or a typographic quote: copy it again (docs/runbooks/credentials.md)."
+        )
     return lambda: headers
+
+
+def _fits_header(value: str) -> bool:
+    """Whether it can be sent: http.client would raise what can't, with the key in the error's text."""
+    return value.isascii() and value.isprintable()
 
 
 # --- OAuth 2.0 ---
@@ -255,7 +267,8 @@ def _ask(
             f'The vendor refused the OAuth client or token of the connection "{connection.conn_id}" '
             f"(HTTP {reply.status}{_reason(value)}): renew it (docs/runbooks/credentials.md)."
         )
-    if not isinstance(value.get("access_token"), str):
+    token = value.get("access_token")
+    if not isinstance(token, str) or not token or not _fits_header(token):
         raise VendorUnavailable(f"the token endpoint answers HTTP {reply.status} without an access token")
     return value
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import timedelta
 from threading import Event, Lock
 from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import urllib3
@@ -195,16 +195,19 @@ class HttpClient:
     ) -> None:
         """Ask, and write the reply's body to a file, without gzip; in bounded memory.
 
-        A redirect is followed once, without our credentials: vendors send one on to a storage that signs its addresses.
+        A redirect is followed once, and to another host without our credentials: vendors send one on to a storage that
+        signs its addresses.
 
         Raises: As `send`.
         """
-        call = self._call(request, limits, actions)
-        call.into = into
+        call = replace(self._call(request, limits, actions), into=into)
         location = self._send(call, lambda reply: reply.headers.get("Location") if reply.status in REDIRECTS else None)
         if location:
-            elsewhere = Request(urljoin(self._address(request), location), signed=False)
-            self._send(replace(call, request=elsewhere, limits=(), redirected=True), lambda reply: None)
+            here = self._address(request)
+            there = urljoin(here, location)
+            following = Request(there, signed=request.signed and urlsplit(there)[:2] == urlsplit(here)[:2])
+            call = replace(self._call(following, limits, actions), into=into, redirected=True)
+            self._send(call, lambda reply: None)
 
     def _call(self, request: Request, limits: tuple[Limit, ...], actions: tuple[Action, ...]) -> _Call:
         """What is not signed is asked of a storage: it counts against none of the vendor's limits."""
@@ -342,12 +345,16 @@ def error_decoder(name: str | None) -> msgspec.json.Decoder[Any] | None:
 def retry_rule(connection: Connection) -> RetryRule:
     """The rule in the connection's extra `retry`; what it does not set keeps its default."""
     try:
-        return RetryRule(**connection.extra.get("retry", {}))
-    except TypeError as error:
-        known = ", ".join(RetryRule.__dataclass_fields__)
-        raise NeedsPerson(
-            f'`retry` in the extra of the connection "{connection.conn_id}" is not right: it may set {known}.'
-        ) from error
+        rule = RetryRule(**connection.extra.get("retry", {}))
+        if all(value > 0 for value in astuple(rule)):
+            return rule
+    except TypeError:  # an unknown name, or no number
+        pass
+    known = ", ".join(RetryRule.__dataclass_fields__)
+    raise NeedsPerson(
+        f'`retry` in the extra of the connection "{connection.conn_id}" is not right: it may set {known}, to numbers '
+        "above 0."
+    )
 
 
 @dataclass

@@ -55,7 +55,10 @@ class Refusals:
     def _moved(self, request: Request, location: str) -> str:
         """A redirect is not followed: it would carry the credentials to wherever a reply says."""
         here = urlsplit(self.base_url)
-        there = urlsplit(urljoin(self.base_url + "/", location))
+        try:
+            there = urlsplit(urljoin(self.base_url + "/", location))
+        except ValueError:
+            location = ""
         if not location or there.hostname is None:
             return "the vendor redirects, and does not say where to. Compare the stream's spec with its reference"
         if there.hostname != here.hostname:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import msgspec
 
-from catchment.errors import NeedsPerson
+from catchment.errors import NeedsPerson, VendorUnavailable
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -75,7 +75,15 @@ def address(request: Request, *, base_url: str, hosts: Mapping[str, str], conn_i
 
     Raises:
         NeedsPerson: The address is on a host that is not the API's.
+        VendorUnavailable: The vendor gave an address that is none.
     """
+    try:
+        return _address(request, base_url, hosts, conn_id)
+    except ValueError as error:  # urllib's; its text repeats the address
+        raise VendorUnavailable("the vendor gave an address that can't be read") from error
+
+
+def _address(request: Request, base_url: str, hosts: Mapping[str, str], conn_id: str) -> str:
     if not request.signed:
         return _unsigned(request, conn_id)
     if request.path.startswith(("https://", "http://")):

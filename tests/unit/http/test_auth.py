@@ -89,6 +89,23 @@ def test_a_missing_credential_needs_a_person(auth: Auth, fields: dict[str, Any],
     assert '"vendor"' in str(raised.value)
 
 
+@pytest.mark.parametrize("auth", [BasicKey(), Bearer(), ApiKeyHeader(), BasicToken()])
+def test_a_key_that_was_pasted_with_a_line_break_is_the_key(auth: Auth) -> None:
+    """logicalclocks/hopsworks-api #184, kubernetes-client/python #656 (from AIRFLOW-3228): a line break after a key.
+
+    http.client refuses such a header, and its error prints the key; so did ours.
+    """
+    assert headers(auth, login="ann", password=" k\r\n") == headers(auth, login="ann", password="k")
+
+
+@pytest.mark.parametrize("key", ["s3cr\net", "“s3cret”", "s3cret\u200b"])
+@pytest.mark.parametrize("auth", [Bearer(), ApiKeyHeader()])
+def test_a_key_that_is_none_is_said_without_it(auth: Auth, key: str) -> None:
+    with pytest.raises(NeedsPerson, match='in the connection "vendor" has a character that no key has') as raised:
+        auth.sign_in(connection(password=key))
+    assert "s3cr" not in str(raised.value)
+
+
 # --- OAuth 2.0 ---
 
 
@@ -259,9 +276,10 @@ def test_any_2xx_with_a_token_is_a_token(endpoint: Scripted) -> None:
 
 
 def test_an_answer_without_a_token_is_no_token(endpoint: Scripted) -> None:
-    endpoint.handler = lambda request: Reply.json({"ok": True})
-    with pytest.raises(VendorUnavailable, match="without an access token"):
-        headers(OAuth2ClientCredentials(endpoint.url), **CLIENT)
+    for answer in ({"ok": True}, {"access_token": ""}, {"access_token": "a\nb"}, {"access_token": None}):
+        endpoint.handler = lambda request, answer=answer: Reply.json(answer)  # type: ignore[misc]
+        with pytest.raises(VendorUnavailable, match="without an access token"):
+            headers(OAuth2ClientCredentials(endpoint.url), **CLIENT)
 
 
 def test_a_token_endpoint_that_redirects_gets_no_secret_sent_on(endpoint: Scripted) -> None:

@@ -281,6 +281,7 @@ def test_an_account_that_moved_is_named_and_gets_no_token(vendor: Scripted, stat
         ("https://127.0.0.1/base/v1/things", "the API is at https://127.0.0.1 now: change the base URL"),
         ("/base/v1/things/", "the vendor redirects to /base/v1/things/"),
         ("", "does not say where to"),
+        ("https://[x", "does not say where to"),
     ],
 )
 def test_other_redirects_say_what_to_change(vendor: Scripted, location: str, says: str) -> None:
@@ -342,6 +343,10 @@ def test_a_download_that_is_redirected_to_a_storage_carries_no_credentials_there
         assert asked.path == "/r.csv"
         assert not {"authorization", "developer-token"} & set(asked.headers)
         assert budget.learned == [("account", 302)]
+        script(vendor, Reply(b"", 307, {"Location": "/other"}), Reply(b"here"))
+        assert download(vendor, Request("report")) == b"here"
+        assert vendor.requests[-1].headers["authorization"] == "Bearer key"
+        script(vendor, Reply(b"", 302, {"Location": f"{there}/r.csv?X-Amz-Signature=s3cret"}))
         storage.handler = lambda request: Reply(b"", 302, {"Location": f"{there}/again"})
         with pytest.raises(Refused, match=r"302 from GET /r\.csv") as raised:
             download(vendor, Request("report"))
@@ -472,9 +477,14 @@ def test_a_pause_ends_when_the_task_is_told_to_stop(vendor: Scripted) -> None:
 # --- settings ---
 
 
-def test_a_retry_rule_with_an_unknown_word_needs_a_person() -> None:
-    with pytest.raises(NeedsPerson, match="tries, first, longest, timeout"):
-        retry_rule(connection(extra={"retry": {"tires": 3}}))
+@pytest.mark.parametrize("rule", [{"tires": 3}, {"tries": "3"}, {"timeout": None}, {"first": -1}, "often", [1]])
+def test_a_retry_rule_that_is_none_needs_a_person(rule: Any) -> None:
+    """A number as text was taken, and the first failed request ended in a Python error."""
+    with pytest.raises(NeedsPerson, match="tries, first, longest, timeout, to numbers"):
+        retry_rule(connection(extra={"retry": rule}))
+
+
+def test_a_retry_rule_keeps_what_is_not_set() -> None:
     assert retry_rule(connection(extra={"retry": {"tries": 3}})) == RetryRule(tries=3)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment.errors import NeedsPerson
+from catchment.errors import NeedsPerson, VendorUnavailable
 from catchment.http.request import Request, address
 
 BASE = "https://api.vendor.example/v2"
@@ -104,6 +104,13 @@ def test_a_link_to_another_host_is_refused_with_a_sentence(link: str) -> None:
     with pytest.raises(NeedsPerson, match="no credentials were sent there") as raised:
         url(Request("things").follow(link))
     assert 'the connection "vendor"' in str(raised.value)
+
+
+@pytest.mark.parametrize("link", ["https://[api.vendor.example/things", "//[", "https://[http//w.vendor.example/r"])
+def test_a_link_that_is_no_address_is_the_vendors_trouble(link: str) -> None:
+    """TeamHG-Memex/autopager #6, bartdag/pylinkvalidator #14: urllib's ValueError ended the whole run."""
+    with pytest.raises(VendorUnavailable, match="can't be read"):
+        url(Request("things").follow(link))
 
 
 def test_an_address_inside_a_value_is_no_address() -> None:
