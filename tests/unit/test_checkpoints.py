@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, cast
 
 import pytest
@@ -209,6 +209,40 @@ def test_rows_of_a_window_read_again_with_other_borders_are_never_absent() -> No
     with pytest.raises(KeyboardInterrupt):
         stack.run(moves, Sealing(pieces=2))
     assert stack.ids(MOVES) == list(range(60))
+
+
+@pytest.mark.parametrize("zone", [-8, 0, 10])
+def test_a_row_near_the_border_of_two_checkpoints_is_in_the_one_that_claims_it(zone: int) -> None:
+    """An independent simulator: the account's zone is west of UTC, the vendor filters by days of that zone, and a
+    checkpoint ends between two slices. An evening's movement was in the first checkpoint alone, and its moment, the next
+    day in UTC, in the second one's window: absent, everything green. Right: it is current."""
+    account = timezone(timedelta(hours=zone))
+    start = moment(1, 0, month=2)
+    rows = [{"id": hour, "at": (start + timedelta(hours=hour)).isoformat()} for hour in range(0, 240, 3)]
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        def day(row: Mapping[str, Any]) -> str:
+            return datetime.fromisoformat(row["at"]).astimezone(account).date().isoformat()
+
+        return {"entries": [row for row in rows if params["from"] <= day(row) <= params["to"]]}
+
+    window = Window("at", slice=days(3), margin=days(1))
+    of = stream("moves", http_list("moves", paginator=SinglePage(), dates=Dates("from", "to"), window=window))
+    store = MemoryStore()
+    warehouse = MemoryWarehouse(store)
+    extraction = Extraction(
+        source=source(of, parallel=2),
+        client=cast(HttpClient, InProcess(reply)),
+        store=store,
+        history_start=start,
+        load=warehouse.load,
+        sealing=Sealing(pieces=1),
+    )
+    key = extraction.run(batch("moves"), CursorState()).key
+    assert key
+    warehouse.load(key)
+    assert len(warehouse.ledger) > 5
+    assert sorted(warehouse.current(of)) == [(row["id"],) for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ class Window:
 
     The vendor may recompute history, so a record that is gone from a re-read window is deleted. Windows longer than
     `slice` are read as slices, side by side within the source's limits; a checkpoint ends with a slice. `margin` is
-    asked for on both sides of the window and not claimed: for vendors that filter by days of a zone of their own.
+    asked for on both sides of each slice and not claimed: for vendors that filter by days of a zone of their own. Each
+    slice, for two of them may be in two checkpoints, and a row counts only in the one whose window holds it.
     """
 
     cursor_field: str
@@ -119,16 +120,14 @@ class HttpList:
         span = window_span(window, task)
         asked_at = task.now()
         return ReadPlan(
-            (self._slice(task, window, span, part) for part in span.sliced(window.slice)),
+            (self._slice(task, window, part) for part in span.sliced(window.slice)),
             as_of=asked_at,
             start=Mark(cursor=task.cursor, covered_to=span.start),
             window_from=span.start,
         )
 
-    def _slice(self, task: ReadTask, window: Window, whole: Span, part: Span) -> PageStream:
-        before = window.margin if part.start == whole.start else timedelta(0)
-        after = window.margin if part.end == whole.end else timedelta(0)
-        asked = Span(part.start - before, part.end + after)
+    def _slice(self, task: ReadTask, window: Window, part: Span) -> PageStream:
+        asked = Span(part.start - window.margin, part.end + window.margin)
         end = Mark(cursor=part.end.isoformat(), covered_to=part.end, reached=part.end)
         return partial(pieces, self.pages(task, span=asked), task, end=end)
 
