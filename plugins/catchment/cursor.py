@@ -18,12 +18,14 @@ class Unfinished:
 class CursorState:
     """`cursor` is where the newest other scheduled batch that ends no later got to.
 
-    `ever_loaded`: the stream has a row in the ledger. `rows_before`: the records of its newest scheduled batch, None
-    before the first. `next_checkpoint`: the first number that no checkpoint of this batch has.
+    `ever_loaded`: the stream has a row in the ledger. `rows_before`: the records of the newest whole reading that began
+    where history does, over all its checkpoints; None before the first. `newest`: the cursor of that reading.
+    `next_checkpoint`: the first number that no checkpoint of this batch has.
     """
 
     cursor: str | None = None
     ever_loaded: bool = False
     rows_before: int | None = None
+    newest: str | None = None
     next_checkpoint: int = 0
     unfinished: Unfinished | None = None

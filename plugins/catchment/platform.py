@@ -120,6 +120,7 @@ class Platform:
                     progress=watcher.progress,
                     open_bucket=partial(self.bucket_of, connection),
                     files_loaded=partial(self._files_loaded, batch, query_tag),
+                    rows_between=partial(self._rows_between, batch, query_tag),
                     part_bytes=self.part_bytes,
                 ).run(batch, state)
             finally:
@@ -149,6 +150,10 @@ class Platform:
     def _files_loaded(self, batch: Batch, query_tag: str) -> frozenset[tuple[str, str]]:
         ask = partial(ledger.files_loaded, source=batch.source, stream=batch.stream)
         return self._ask_ledger(ask, f"read the files of {batch}", query_tag)
+
+    def _rows_between(self, batch: Batch, query_tag: str, field: str, start: datetime, end: datetime) -> int:
+        ask = partial(ledger.rows_between, batch=batch, field=field, start=start, end=end)
+        return self._ask_ledger(ask, f"count what {batch} had before", query_tag)
 
     def _ask_ledger(self, ask: Callable[[session.Cursor], T], doing: str, query_tag: str) -> T:
         opened = self.open_session(query_tag)

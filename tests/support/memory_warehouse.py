@@ -88,8 +88,7 @@ class MemoryWarehouse:
             m for m in of_stream if m.kind == Kind.SCHEDULED and m.batch != batch.id and m.interval_end <= batch.end
         ]
         newest = max(before, key=lambda m: (m.interval_end, m.extracted_at, m.checkpoint), default=None)
-        whole = [m for m in of_stream if m.kind == Kind.SCHEDULED and m.complete]
-        last = max(whole, key=lambda m: (m.as_of, m.extracted_at), default=None)
+        read = self._newest_reading(of_stream)
         own = [m for m in of_stream if m.batch == batch.id]
         latest = max(own, key=lambda m: (m.extracted_at, m.checkpoint), default=None)
         unfinished = None
@@ -98,9 +97,25 @@ class MemoryWarehouse:
         return CursorState(
             cursor=newest.cursor_to if newest else None,
             ever_loaded=bool(of_stream),
-            rows_before=last.rows + last.rejected if last else None,
+            rows_before=sum(m.rows + m.rejected for m in read) if read else None,
+            newest=max((m.cursor_to for m in read if m.cursor_to), default=None),
             next_checkpoint=max((m.checkpoint for m in own), default=-1) + 1,
             unfinished=unfinished,
+        )
+
+    @staticmethod
+    def _newest_reading(of_stream: list[Manifest]) -> list[Manifest]:
+        """All checkpoints of the newest reading that is whole, of those that began the earliest."""
+        readings: dict[tuple[str, str], list[Manifest]] = {}
+        for m in of_stream:
+            if m.kind == Kind.SCHEDULED or m.window_from is None:
+                readings.setdefault((m.batch, m.attempt), []).append(m)
+        whole = [read for read in readings.values() if any(m.complete for m in read)]
+        began = min((m.window_from for read in whole for m in read if m.window_from), default=None)
+        return max(
+            (read for read in whole if min((m.window_from for m in read if m.window_from), default=None) == began),
+            key=lambda read: (max(m.as_of for m in read), max(m.extracted_at for m in read)),
+            default=[],
         )
 
     def current(self, stream: Stream) -> Mapping[Key, Mapping[str, Any]]:

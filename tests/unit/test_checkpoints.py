@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from catchment.batch import Batch, Kind, Mode
 from catchment.cursor import CursorState, Unfinished
-from catchment.errors import NeedsPerson, RateLimited, VendorUnavailable
+from catchment.errors import ContractBroken, NeedsPerson, RateLimited, VendorUnavailable
 from catchment.extract.progress import Progress
 from catchment.extract.run import Extracted, Extraction, Sealing, first_checkpoint
 from catchment.http.client import HttpClient
@@ -47,6 +47,7 @@ class Vendor:
     """An export of ten pages of one record, and a window of records a day apart. `refuses` are raised, once each."""
 
     refuses: dict[int, Exception] = field(default_factory=dict)
+    moves: int = 60
     asked: list[int] = field(default_factory=list)
 
     def reply(self, path: str, params: Mapping[str, Any]) -> Any:
@@ -54,7 +55,9 @@ class Vendor:
             low, high = params["from"], params["to"]
             first = int(moment(1, month=1).timestamp())
             return {
-                "entries": [{"id": day, "at": at} for day in range(60) if low <= (at := first + day * 86_400) < high]
+                "entries": [
+                    {"id": day, "at": at} for day in range(self.moves) if low <= (at := first + day * 86_400) < high
+                ]
             }
         page = number_of(params.get("cursor"))
         self.asked.append(page)
@@ -211,11 +214,62 @@ def test_rows_of_a_window_read_again_with_other_borders_are_never_absent() -> No
     assert stack.ids(MOVES) == list(range(60))
 
 
+@pytest.mark.parametrize("pieces", [2, 2_000])
+def test_a_window_that_became_empty_is_held_back_however_many_checkpoints_it_was_read_in(pieces: int) -> None:
+    """An independent simulator: what a window had before was what its last checkpoint had, and a reading of several
+    checkpoints was never looked at, each of them loaded at once: an empty 200 deleted everything. Right: nothing is
+    sealed before something was read, and the whole reading is compared with the whole one before."""
+    stack = Stack()
+    stack.run(batch("moves"), Sealing(pieces=2))
+    assert len(stack.sealed) > 3
+    assert stack.warehouse.cursor_state(batch("moves", day=2)).rows_before == 60
+    stack.vendor.moves = 0
+    with pytest.raises(ContractBroken, match="has 0 records, and had 60"):
+        stack.run(batch("moves", day=2), Sealing(pieces=pieces))
+    assert stack.ids(MOVES) == list(range(60))
+    stack.vendor.moves = 1
+    stack.run(batch("moves", day=2), Sealing(pieces=pieces))
+    assert stack.ids(MOVES) == [0]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_part_of_history_that_became_empty_is_held_back_too(kind: Kind) -> None:
+    """The same finding, for a look-back and for a backfill: an empty 200 deleted 90 days of ratings, everything green.
+    Right: it is compared with the rows that the newest reading has of just that time, so that an old account's quiet
+    quarter is no alarm."""
+    window = Window("at", lookback=days(2))
+    of = stream("moves", http_list("moves", paginator=SinglePage(), dates=BOUNDS, window=window))
+    asked: list[tuple[str, datetime, datetime]] = []
+
+    def extract(rows: int, **more: Any) -> Extracted:
+        def before(field: str, start: datetime, end: datetime) -> int:
+            asked.append((field, start, end))
+            return rows
+
+        extraction = Extraction(
+            source=source(of),
+            client=cast(HttpClient, InProcess(lambda path, params: {"entries": []})),
+            store=MemoryStore(),
+            history_start=moment(1, month=1),
+            load=lambda key: None,
+            rows_between=before,
+            **more,
+        )
+        state = CursorState(moment(1).isoformat(), ever_loaded=True, rows_before=60)
+        return extraction.run(batch("moves", kind=kind), state)
+
+    with pytest.raises(ContractBroken, match="has 0 records, and had 7"):
+        extract(7)
+    assert asked == [("at", moment(1) if kind is Kind.BACKFILL else moment(27, month=2), moment(2))]
+    assert extract(0).complete
+    assert extract(7, accept_smaller=True).complete
+
+
 @pytest.mark.parametrize("zone", [-8, 0, 10])
 def test_a_row_near_the_border_of_two_checkpoints_is_in_the_one_that_claims_it(zone: int) -> None:
     """An independent simulator: the account's zone is west of UTC, the vendor filters by days of that zone, and a
-    checkpoint ends between two slices. An evening's movement was in the first checkpoint alone, and its moment, the next
-    day in UTC, in the second one's window: absent, everything green. Right: it is current."""
+    checkpoint ends between two slices. An evening's movement was in the first checkpoint alone, and its moment, which
+    is the next day in UTC, in the second one's window: absent, everything green. Right: it is current."""
     account = timezone(timedelta(hours=zone))
     start = moment(1, 0, month=2)
     rows = [{"id": hour, "at": (start + timedelta(hours=hour)).isoformat()} for hour in range(0, 240, 3)]

@@ -92,9 +92,9 @@ def test_a_stream_that_was_never_loaded_has_no_cursor() -> None:
 
 
 def test_where_a_stream_stands() -> None:
-    answers = {"SELECT__CURSOR_TO": [("c",)], "SELECT__ROWS_EXTRACTED": [(12,)], "COUNT": [(1,)]}
-    assert state(**answers) == CursorState("c", ever_loaded=True, rows_before=12, next_checkpoint=0)
-    assert state(COUNT=[(5,)], SELECT__ROWS_EXTRACTED=[(0,)]).rows_before == 0
+    answers = {"SELECT__CURSOR_TO": [("c",)], "SUM(ROWS_EXTRACTED)": [(12, "n")], "COUNT": [(1,)]}
+    assert state(**answers) == CursorState("c", ever_loaded=True, rows_before=12, newest="n", next_checkpoint=0)
+    assert state(**{"COUNT": [(5,)], "SUM(ROWS_EXTRACTED)": [(0, None)]}).rows_before == 0
 
 
 @pytest.mark.parametrize(

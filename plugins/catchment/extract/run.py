@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from catchment import __version__
-from catchment.batch import Batch, Kind
+from catchment.batch import Batch
 from catchment.cursor import CursorState
 from catchment.errors import ContractBroken, TryAgain
 from catchment.extract.pipeline import in_order
@@ -70,7 +70,8 @@ class Extraction:
 
     A child stream reads the batch that its parent landed for the same interval: extract the parent before. `load` is
     handed the manifest of each checkpoint that is sealed before the last. `report` is told the rows of each page,
-    `progress` how far a long reading is. `accept_smaller` lands a list that shrank beyond its stream's `keep_share`.
+    `progress` how far a long reading is. `accept_smaller` lands a list that shrank beyond its stream's `keep_share`;
+    `rows_between` says how many rows the stream's newest reading has whose field lies between two moments.
     """
 
     source: SourceSpec
@@ -86,6 +87,7 @@ class Extraction:
     progress: Callable[[Progress], None] = lambda progress: None
     open_bucket: Callable[[str], Store] | None = None
     files_loaded: Callable[[], frozenset[tuple[str, str]]] = lambda: frozenset()
+    rows_between: Callable[[str, datetime, datetime], int] = lambda field, start, end: 0
     part_bytes: int = 4 * 1024 * 1024
 
     def run(self, batch: Batch, state: CursorState) -> Extracted:
@@ -155,18 +157,23 @@ class _Writer:
         self._stack = stack
         unfinished = task.state.unfinished
         self._attempt = unfinished.attempt if unfinished else new_attempt(task.batch.mode, task.now())
-        self._first = self._number = first_checkpoint(task.state, task.stream.read.current, appends=plan.appends)
+        self._number = first_checkpoint(task.state, task.stream.read.current, appends=plan.appends)
         self._extracted_at = asked_at
         self._sealed = self._mark = plan.start
         self._began = time.monotonic()
         self._began_at: datetime | None = None
         self._rows = 0
+        self._found = 0
+        self._before = self._rows_before()
         self._open()
 
     @property
     def may_seal(self) -> bool:
-        """Whether all that was read is before the last mark, and is worth a checkpoint."""
-        return self._at_mark and (self.pieces > 0 or bool(self._files))
+        """Whether all that was read is before the last mark, and is worth a checkpoint.
+
+        One that is loaded before enough was read would delete, in its window, what a smaller list is held back for.
+        """
+        return self._at_mark and (self.pieces > 0 or bool(self._files)) and not self._is_smaller
 
     @property
     def seconds(self) -> float:
@@ -192,6 +199,7 @@ class _Writer:
             self._gaps += (piece.gap,)
             self._rejects.add(msgspec.json.encode({"reason": f"a gap: {piece.gap}", "record": ""}) + b"\n", 1)
         self._rows += piece.rows
+        self._found += piece.rows + len(piece.rejects)
         self.pieces += 1
         self._at_mark = piece.mark is not None
         if piece.mark is not None:
@@ -202,7 +210,9 @@ class _Writer:
         """Make what was written a checkpoint; returns its manifest's key."""
         self._checkpoint.close()
         manifest = self._manifest(complete=complete)
-        self._refuse(manifest)
+        refuse_rejects(manifest)
+        if self._is_smaller:
+            raise smaller(self._found, self._before)
         key = write_manifest(self._task.store, manifest, self._prefix)
         self._sealed = self._mark
         self._number += 1
@@ -263,24 +273,28 @@ class _Writer:
             seconds=round(self.seconds, 3),
         )
 
-    def _refuse(self, manifest: Manifest) -> None:
-        refuse_rejects(manifest)
-        whole = manifest.complete and self._number == self._first
-        if whole and not self._extraction.accept_smaller and self._covers_all(manifest):
-            refuse_smaller(manifest, self._task.state.rows_before, self._task.stream.keep_share)
+    @property
+    def _is_smaller(self) -> bool:
+        """Whether what was read so far is so much less than before that it may be the vendor's mistake."""
+        share = self._task.stream.keep_share
+        return bool(self._before) and share is not None and self._found <= share * self._before
 
-    def _covers_all(self, manifest: Manifest) -> bool:
-        """Whether the batch says all that there is, so that fewer rows than before mean deletions.
+    def _rows_before(self) -> int:
+        """How many rows the newest reading had of what this one reads; 0 where fewer mean no deletions.
 
-        A list is read whole in a backfill, too.
+        A list is read whole, in a backfill too.
         """
-        window = manifest.window_from
-        return manifest.current is Current.NEWEST_LIST or (
-            manifest.current is Current.NEWEST_WINDOW
-            and manifest.kind != Kind.BACKFILL
-            and window is not None
-            and window <= self._task.history_start
-        )
+        task, window_from = self._task, self._plan.window_from
+        if self._extraction.accept_smaller:
+            return 0
+        if task.stream.read.current is Current.NEWEST_LIST:
+            return task.state.rows_before or 0
+        window = getattr(task.stream.read, "window", None)
+        if window is None or window_from is None:
+            return 0
+        rows = self._extraction.rows_between(window.cursor_field, window_from, task.batch.end)
+        whole = window_from <= task.history_start and task.state.unfinished is None
+        return max(rows, task.state.rows_before or 0) if whole else rows
 
 
 def first_checkpoint(state: CursorState, current: Current, *, appends: bool = False) -> int:
@@ -305,13 +319,10 @@ def refuse_rejects(manifest: Manifest) -> None:
         )
 
 
-def refuse_smaller(manifest: Manifest, before: int | None, keep_share: float | None) -> None:
-    """Raise when a list that is read whole shrank so much that it may be the vendor's mistake."""
-    if not before or keep_share is None:
-        return
-    if manifest.rows + manifest.rejected <= keep_share * before:
-        raise ContractBroken(
-            f"the vendor's list has {manifest.rows} records, and had {before}. It is held back, for loading it would "
-            "delete what it lacks. If the vendor is right, trigger the DAG with `Accept a smaller list`, or run "
-            "`python -m catchment sync … --accept-smaller`; else see docs/runbooks/smaller_list.md"
-        )
+def smaller(rows: int, before: int) -> ContractBroken:
+    """What a person should know of a list that shrank so much that it may be the vendor's mistake."""
+    return ContractBroken(
+        f"the vendor's list has {rows} records, and had {before}. It is held back, for loading it would delete what it "
+        "lacks. If the vendor is right, trigger the DAG with `Accept a smaller list`, or run "
+        "`python -m catchment sync … --accept-smaller`; else see docs/runbooks/smaller_list.md"
+    )

@@ -25,10 +25,32 @@ LIMIT 1
 """
 
 _NEWEST = f"""
-SELECT ROWS_EXTRACTED FROM {LEDGER}
-WHERE SOURCE = %(source)s AND STREAM = %(stream)s AND KIND = 'scheduled' AND COALESCE(COMPLETE, TRUE)
+SELECT SUM(ROWS_EXTRACTED), MAX(CURSOR_TO) FROM {LEDGER}
+WHERE SOURCE = %(source)s AND STREAM = %(stream)s AND (KIND = 'scheduled' OR WINDOW_FROM IS NULL)
+GROUP BY COALESCE(BATCH, BATCH_ID), ATTEMPT
+HAVING MAX(IFF(COALESCE(COMPLETE, TRUE), 1, 0)) = 1
+ORDER BY MIN(WINDOW_FROM) NULLS FIRST, MAX(COALESCE(AS_OF, EXTRACTED_AT)) DESC, MAX(EXTRACTED_AT) DESC
+LIMIT 1
+"""
+
+_NEWEST_READING = f"""
+SELECT BATCH, ATTEMPT FROM {LEDGER}
+WHERE SOURCE = %(source)s AND STREAM = %(stream)s AND KIND = 'scheduled' AND COMPLETE
 ORDER BY COALESCE(AS_OF, EXTRACTED_AT) DESC, EXTRACTED_AT DESC
 LIMIT 1
+"""
+
+_ROWS_BETWEEN = f"""
+SELECT COUNT(*)
+FROM (
+    SELECT
+        CONVERT_TIMEZONE('UTC', TRY_CAST(RECORD_CONTENT:"{{field}}"::VARCHAR AS TIMESTAMP_TZ))::TIMESTAMP_NTZ AS MOMENT
+    FROM {{table}}
+    WHERE BATCH_ID IN (
+        SELECT COALESCE(SAME_AS, BATCH_ID) FROM {LEDGER} WHERE BATCH = %(batch)s AND ATTEMPT = %(attempt)s
+    )
+)
+WHERE MOMENT >= %(start)s::TIMESTAMP_NTZ AND MOMENT < %(end)s::TIMESTAMP_NTZ
 """
 
 _OWN = f"""
@@ -100,9 +122,21 @@ def cursor_state(cursor: Cursor, batch: Batch) -> CursorState:
         cursor=before[0] if before else None,
         ever_loaded=bool(count and count[0]),
         rows_before=int(newest[0]) if newest else None,
+        newest=newest[1] if newest else None,
         next_checkpoint=int(own[4] or 0) + 1 if own else 0,
         unfinished=unfinished,
     )
+
+
+def rows_between(cursor: Cursor, batch: Batch, field: str, start: datetime, end: datetime) -> int:
+    """How many rows the newest scheduled reading of a stream has whose `field` lies in [start, end)."""
+    values = {"source": batch.source, "stream": batch.stream, "start": sql_time(start), "end": sql_time(end)}
+    newest = _one(cursor, _NEWEST_READING, values)
+    if newest is None:
+        return 0
+    statement = _ROWS_BETWEEN.format(table=raw_table(batch.source, batch.stream), field=field)
+    found = _one(cursor, statement, {**values, "batch": newest[0], "attempt": newest[1]})
+    return int(found[0]) if found else 0
 
 
 def rejected_before(cursor: Cursor, manifest: Manifest) -> int:
