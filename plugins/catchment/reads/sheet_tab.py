@@ -1,6 +1,8 @@
 """A tab of a spreadsheet that a team keeps, read whole when the file has changed.
 
-Which rows are current: those of the newest reading. The cursor is what the tab looked like (`TabState`).
+Which rows are current: those of the newest reading, of whatever batch. The cursor is what the tab looked like then
+(`TabState`); the tab is compared with that, and not with the batch before: an old run that was cleared since, or a
+backfill, may have brought another one.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from catchment.batch import Mode
+from catchment.batch import Kind, Mode
 from catchment.extract.sheets import TabRead, TabState, read_tab
 from catchment.landing import RecordFormat
 from catchment.reads.http_pages import lines_of
@@ -30,7 +32,8 @@ class SheetTab:
     record_format = RecordFormat.ENVELOPES
 
     def plan(self, task: ReadTask) -> ReadPlan | None:
-        before = None if task.batch.mode is Mode.FULL else TabState.parse(task.cursor)
+        forced = task.batch.mode is Mode.FULL or task.batch.kind is Kind.BACKFILL
+        before = None if forced else TabState.parse(task.state.newest)
         spans_midnight = task.batch.start.date() != task.batch.end.date()
         read_at = task.now()
         read = read_tab(task.client, task.stream, self, before, force=spans_midnight)
