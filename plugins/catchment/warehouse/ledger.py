@@ -93,6 +93,11 @@ QUALIFY ROW_NUMBER() OVER (
 ORDER BY BATCH_ID = %(batch)s DESC
 """
 
+_LATER_ATTEMPT = f"""
+SELECT COUNT(ATTEMPT) FROM {LEDGER}
+WHERE BATCH_ID = %(batch)s AND ATTEMPT <> %(attempt)s AND EXTRACTED_AT > %(extracted_at)s::TIMESTAMP_NTZ
+"""
+
 _COVERED = f"""
 SELECT BATCH_ID FROM {LEDGER}
 WHERE BATCH = %(batch)s AND ATTEMPT <> %(attempt)s
@@ -157,6 +162,17 @@ def rejected_in_reading(cursor: Cursor, manifest: Manifest) -> int:
         values,
     )
     return int(found[0]) if found else 0
+
+
+def has_later_attempt(cursor: Cursor, manifest: Manifest) -> bool:
+    """Whether the ledger has this checkpoint from an attempt that began later: this one was stopped, and went on."""
+    values = {
+        "batch": manifest.batch_id,
+        "attempt": manifest.attempt,
+        "extracted_at": sql_time(manifest.extracted_at),
+    }
+    found = _one(cursor, _LATER_ATTEMPT, values)
+    return bool(found and found[0])
 
 
 def source_batch(cursor: Cursor, manifest: Manifest) -> str | None:

@@ -70,6 +70,8 @@ def load(
     size and ETag). A line that the warehouse can't read goes to the rejects with its reason. A list that is as it was
     brings no rows: its ledger row says which batch has them.
 
+    A checkpoint that a later attempt at the same batch has loaded already is left as it is: what is newer stays.
+
     Raises:
         ContractBroken: The files are not what the manifest says.
     """
@@ -79,6 +81,8 @@ def load(
         verify(_store_of(store, file, open_bucket), file)
     loaded_at = datetime.now(UTC)
     with explained(f"load {manifest.batch_id}"), transaction(session, manifest.batch) as cursor:
+        if ledger.has_later_attempt(cursor, manifest):
+            return Loaded(rows=0, rejected=0, same_as=manifest.batch_id, gaps=manifest.gaps)
         rejected_before = ledger.rejected_before(cursor, manifest)
         loaded = _LOADS[manifest.current](_Load(cursor, store, manifest, loaded_at))
         ledger.record(
