@@ -5,7 +5,9 @@ That nothing the cursor has passed is missing, in any order of runs: `test_truth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -18,7 +20,7 @@ from catchment.http.client import HttpClient
 from catchment.http.paginators import SinglePage
 from catchment.landing import Manifest, read_manifest
 from catchment.reads.http_export import TimeExport
-from catchment.spec import Stream
+from catchment.spec import Deleted, Stream
 from tests.support.histories import BEGAN, World, at
 from tests.support.make import batch, http_list, source, stream
 from tests.support.store import MemoryStore
@@ -28,9 +30,25 @@ TIMES = stream("times", TimeExport(path="times", records="entries"), version="ch
 ALL = http_list("all", paginator=SinglePage())
 
 
-def export(reply: Any, start: int, until: int, now: int, of: Stream = TIMES) -> tuple[Manifest, list[Any], InProcess]:
+class Retried(InProcess):
+    """Asks as often as `tries` for a reply that is accepted, as the client does."""
+
+    def __init__(self, reply: Any, tries: int) -> None:
+        super().__init__(reply)
+        self._tries = tries
+
+    def send(self, request: Any, **more: Any) -> Any:
+        for _ in range(self._tries - 1):
+            with suppress(VendorUnavailable):
+                return super().send(request, **more)
+        return super().send(request, **more)
+
+
+def export(
+    reply: Any, start: int, until: int, now: int | Callable[[], int], of: Stream = TIMES, *, tries: int = 1
+) -> tuple[Manifest, list[Any], InProcess]:
     """The manifest of a batch, its records, and what was asked."""
-    vendor, store = InProcess(reply), MemoryStore()
+    vendor, store = Retried(reply, tries), MemoryStore()
     spec = source(of)
     extraction = Extraction(
         source=spec,
@@ -38,7 +56,7 @@ def export(reply: Any, start: int, until: int, now: int, of: Stream = TIMES) -> 
         store=store,
         history_start=spec.history_start,
         load=lambda key: None,
-        now=lambda: at(now),
+        now=lambda: at(now if isinstance(now, int) else now()),
     )
     interval = replace(batch(of.name), start=at(start), end=at(until))
     extracted = extraction.run(interval, CursorState(str(start), ever_loaded=True))
@@ -83,6 +101,71 @@ def test_two_floods_read_the_list_once() -> None:
     of = replace(TIMES, read=TimeExport(path="times", records="entries", flood=ALL))
     _, _, vendor = export(world.reply, BEGAN, BEGAN + 100, world.now, of)
     assert sum("start_time" not in asked for asked in vendor.asked) == 1
+
+
+def test_a_second_that_fills_a_page_with_deleted_ones_is_a_gap_although_there_is_a_list() -> None:
+    """An independent simulator: a script deletes 23 organizations within one second, more than a page holds. The list
+    that is read instead shows no deleted ones: 18 stayed current for good, everything green. Right: the task fails."""
+    world = flood()
+    read = TimeExport(path="times", records="entries", flood=ALL)
+    of = replace(TIMES, read=read, deleted=Deleted("alive", equals="false"))
+    assert export(world.reply, BEGAN, BEGAN + 100, world.now, of)[0].gaps == ()
+    for key in range(5):
+        world.things[key].alive = False
+    manifest, _, _ = export(world.reply, BEGAN, BEGAN + 100, world.now, of)
+    assert ["more deleted ones of that second" in gap for gap in manifest.gaps] == [True]
+    assert manifest.cursor_to == str(BEGAN + 9)
+
+
+@pytest.mark.parametrize("with_list", [True, False])
+def test_a_flood_of_changes_that_leave_the_version_as_it_was_is_passed(with_list: bool) -> None:
+    """PostHog pull request 59215: a bulk update or a migration stamps thousands of old records with one second. An
+    independent simulator: their `updated_at` stays, so the page that such a second fills was taken for an old page sent
+    again, in each retry and each night: the export stood still. Right: asked once more, then it is a flood."""
+    stamped = [{"id": number, "changed": BEGAN - 900 + number} for number in range(3)]
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if path == "all":
+            return {"entries": [*stamped, {"id": 7, "changed": BEGAN - 1}], "has_more": False}
+        if params["start_time"] <= BEGAN + 5:
+            return {"entries": stamped, "end_time": BEGAN + 5, "end_of_stream": False}
+        return {"entries": [{"id": 9, "changed": BEGAN + 9}], "end_time": BEGAN + 9, "end_of_stream": True}
+
+    of = replace(TIMES, read=TimeExport(path="times", records="entries", flood=ALL if with_list else None))
+    manifest, rows, vendor = export(reply, BEGAN, BEGAN + 100, BEGAN + 200, of, tries=2)
+    assert {json.loads(row)["id"] for row in rows} == ({0, 1, 2, 7, 9} if with_list else {0, 1, 2, 9})
+    assert len(manifest.gaps) == (0 if with_list else 1)
+    assert [asked.get("start_time") for asked in vendor.asked].count(BEGAN + 5) == 2
+    assert manifest.cursor_to == str(BEGAN + 9)
+
+
+def test_a_page_of_before_that_a_cache_sends_once_is_asked_for_again() -> None:
+    old = {"entries": [{"id": 1, "changed": BEGAN - 50}], "end_time": BEGAN, "end_of_stream": False}
+    right = {"entries": [{"id": 2, "changed": BEGAN + 1}], "end_time": BEGAN + 1, "end_of_stream": True}
+    replies = iter([old, right])
+    manifest, rows, _ = export(lambda path, params: next(replies), BEGAN, BEGAN + 100, BEGAN + 200, tries=2)
+    assert [json.loads(row)["id"] for row in rows] == [2]
+    assert manifest.gaps == ()
+
+
+def test_a_flood_that_comes_after_the_list_was_read_has_it_read_again() -> None:
+    """Found by reading, for a first load of hours: a second flood happened after the first one's list was read."""
+    world = flood()
+    clock = [BEGAN + 100]
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        page = world.reply(path, params)
+        if path == "all" and 14 not in world.things:
+            clock[0] = world.now = BEGAN + 500
+            for key in range(10, 15):
+                world.touch(key, 0)
+            world.now = clock[0] = BEGAN + 900
+        return page
+
+    of = replace(TIMES, read=TimeExport(path="times", records="entries", flood=ALL))
+    _, rows, vendor = export(reply, BEGAN, BEGAN + 900, lambda: clock[0], of)
+    assert {json.loads(row)["id"] for row in rows} == {0, 1, 2, 3, 4, 9, 10, 11, 12, 13, 14}
+    assert sum("start_time" not in asked for asked in vendor.asked) == 2
 
 
 def test_what_is_younger_than_a_minute_is_not_asked_for() -> None:

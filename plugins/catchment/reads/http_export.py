@@ -23,7 +23,7 @@ from catchment.landing import RecordFormat
 from catchment.reads.http_list import HttpList
 from catchment.reads.http_pages import lines_of, pieces
 from catchment.reads.protocol import Mark, Piece, ReadPlan, ReadTask
-from catchment.spec import Current, Stream
+from catchment.spec import Current, Deleted, Stream
 from catchment.times import moment_of
 
 NONE: Mapping[str, Any] = {}
@@ -81,7 +81,8 @@ class TimeExport:
 
     What is younger than `settle` is not asked for yet. A page that is full of one second can't be passed by going on
     from its end: `flood` is then read whole, where the vendor has such a list, and the export goes on with the next
-    second; without one, what the vendor could not show is a gap, and the batch's task fails.
+    second; without one, what the vendor could not show is a gap, and the batch's task fails. Such a list shows no
+    deleted records, so a page with some of them is a gap, too.
     """
 
     path: str
@@ -104,16 +105,19 @@ class TimeExport:
         splitter = Splitter(self.records, task.stream.key, (self.next_field, self.done))
         start = int(task.cursor) if task.cursor else int(task.begins.timestamp())
         until = task.batch.end.timestamp()
-        borders, flooded = BorderFilter(), False
+        borders, listed = BorderFilter(), float("-inf")
+        stuck: list[Any] = []
 
         def accept(reply: Reply) -> Page:
+            nonlocal stuck
             page = splitter.split(reply.body)
             end = page.fields[self.next_field]
             if page.fields[self.done]:
                 return page
             if not isinstance(end, int) or end < start:
                 raise VendorUnavailable(f'its "{self.next_field}" is {end!r}, before the page\'s own start {start}')
-            if end == start and not _on_one_second(task.stream, page, start):
+            if end == start and not _on_one_second(task.stream, page, start) and (page.keys != stuck or not stuck):
+                stuck = page.keys  # from a cache, or a flood of changes that leave the version as it was: ask again
                 raise VendorUnavailable(f"it is the page before the one asked for (start {start})")
             return page
 
@@ -122,8 +126,9 @@ class TimeExport:
             page = task.client.send(request, accept=accept, limits=self.limits)
             end, done = int(page.fields[self.next_field] or start), bool(page.fields[self.done])
             if not done and end == start:
-                yield from self._past_flood(task, borders, page, start, known=flooded)
-                flooded, start = True, start + 1
+                known, settled = start < listed, task.now().timestamp() - self.settle.total_seconds()
+                yield from self._past_flood(task, borders, page, start, known=known)
+                listed, start = listed if known else settled, start + 1
             else:
                 start = max(start, end)
                 yield _piece(task, borders, page, _at(start))
@@ -133,22 +138,30 @@ class TimeExport:
     def _past_flood(
         self, task: ReadTask, borders: BorderFilter, page: Page, second: int, *, known: bool
     ) -> Iterator[Piece]:
-        """The page that one second fills, and what else that second holds. The list is read once a batch."""
+        """The page that one second fills, and what else that second holds: a list that was read since is `known`."""
         yield _piece(task, borders, page, None)
         if self.flood is None:
             yield Piece(gap=_gap(page, second), mark=_at(second + 1))
             return
         if not known:
             yield from pieces(self.flood.pages(task), task)
-        yield Piece(mark=_at(second + 1))
+        hidden = any(is_deleted(record, task.stream.deleted) for record in page.records)
+        yield Piece(gap=_gap(page, second, "deleted ones of that second") if hidden else "", mark=_at(second + 1))
 
 
-def _gap(page: Page, second: int) -> str:
+def _gap(page: Page, second: int, what: str = "of that second") -> str:
     when = datetime.fromtimestamp(second, UTC).isoformat()
     return (
         f"{len(page.records)} records share the second {when} and fill a page, so the vendor can't show whether there "
-        "are more of that second"
+        f"are more {what}"
     )
+
+
+def is_deleted(record: bytes, rule: Deleted | None) -> bool:
+    if rule is None:
+        return False
+    value = msgspec.json.decode(record, type=dict[str, Any]).get(rule.field)
+    return value is not None if rule.equals is None else str(value).lower() == rule.equals.lower()
 
 
 def _piece(task: ReadTask, borders: BorderFilter, page: Page, mark: Mark | None) -> Piece:
