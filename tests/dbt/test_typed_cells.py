@@ -4,6 +4,11 @@ The reports behind the rows: gspread #1122 (currency and percentages come as sho
 grafana/google-sheets-datasource #379 (shown days were read by the server's locale, so 1/5 and 5/1 were swapped);
 singer-io/tap-google-sheets #83, #85 (days and currency in number columns); appsmith #24166 (leading zeros lost);
 brownplt/code.pyret.org #366 and evidence-dev/duckdb_gsheets #93 (`#N/A` among values).
+Also: accounting.js #30, quadratic #2696 (`GBP (53,180.08)`, `(-$5)`: negative or not, so not read); appsmith #15219
+(`12,444` is twelve in half of the world); letehaha/budget-tracker #572 (U+2212); shillelagh #299 (formats that show
+millions); talendcomp_tGoogleSheet #18 (the code 8215434 shown as `8,215,434`); bad-data-guide #34, aspace-import-excel
+#6 (codes that became days); Microsoft's Q214327 (`Mar 27` is a day of this year); node-edit-google-spreadsheet #22
+(`1. March 2011` became 1); superpower #70, excel-writer-xlsx #160 (digits of other alphabets pass for numbers).
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from babel import Locale, UnknownLocaleError
+from babel import Locale, UnknownLocaleError, localedata
 
 from tests.dbt.project import Dbt
 from tests.dbt.warehouse import Warehouse
@@ -176,6 +181,28 @@ def test_separators_and_the_order_of_days_are_the_locales_own(reader: Reader) ->
             assert day.isoformat() == ("2026-04-03" if order.startswith("d") else "2026-03-04"), name
     read = {name for name, (number, _) in zip(locales, found, strict=True) if number is not None}
     assert {"en_US", "en_GB", "ja_JP", "de_CH", "es_MX"} <= read
+
+
+def test_no_locale_is_read_against_its_own_custom(reader: Reader) -> None:
+    """The Sheets API names a locale by language and country, or by the language alone ("SpreadsheetProperties").
+
+    `en` alone is American to CLDR, as to Google; it was read with the day first. CLDR is the oracle for all that exist.
+    """
+    locales = [name for name in localedata.locale_identifiers() if re.fullmatch(r"[a-z]{2,3}(_[A-Z]{2})?", name)]
+    assert len(locales) > 500
+    thousands = reader.read([Cell("number", name, "1,234", None, "") for name in locales])
+    thousandths = reader.read([Cell("number", name, "1.234", None, "") for name in locales])
+    days = reader.read([Cell("day", name, "3/4/2026", None, "") for name in locales])
+    wrong = []
+    for name, (comma, _), (dot, _), (day, _) in zip(locales, thousands, thousandths, days, strict=True):
+        cldr = Locale.parse(name)
+        decimal = cldr.number_symbols["latn"]["decimal"]
+        order = "".join(c for c in cldr.date_formats["short"].pattern if c in "dM")
+        if (comma is not None and decimal == ",") or (dot is not None and decimal == "."):
+            wrong.append((name, decimal))
+        if day is not None and day.isoformat() != ("2026-04-03" if order.startswith("d") else "2026-03-04"):
+            wrong.append((name, order))
+    assert wrong == []
 
 
 def _locales() -> Iterator[str]:

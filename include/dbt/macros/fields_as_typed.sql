@@ -35,8 +35,7 @@ cells as (
         coalesce({{ path('parent.cells.' ~ field ~ '.format') }}::varchar, 'NUMBER') as {{ field }}__format,
         coalesce(
             {{ path('parent.cells.' ~ field ~ '.error') }} is not null
-            or regexp_like({{ field }}__shown, '#[^ ]+[!?]')
-            or {{ field }}__shown in ('#N/A', '#NV', 'Loading...'),
+            or regexp_like({{ field }}__shown, '#[^ ]+ ?[!?]|#./.|#NV|#YOK|Err:[0-9]{3}|Loading[.]{3}'),
             false
         ) as {{ field }}__is_error,
         {{ field }}__number is null and {{ field }}__bool is null as {{ field }}__is_text
@@ -115,19 +114,17 @@ sheet_id,
 
 
 {#-
-  What is shown. A number of more than fifteen digits is no text that anybody typed: the sheet has rounded it, or shows it
-  as 1.23E+19.
+  Text. A number counts where just its digits are shown: a sheet that groups or rounds `12345`, or has made a day of `3-4`,
+  does not show what was typed, nor does it keep more than fifteen digits.
 -#}
 {% macro cell_as_text(field) -%}
 case
+            when {{ field }}__is_text then {{ field }}__shown
             when
-                not {{ field }}__is_text
-                and (
-                    regexp_like({{ field }}__shown, '.*[0-9]E[+-]?[0-9]+')
-                    or abs(try_cast({{ field }}__number as number(38, 0))) >= 1000000000000000
-                )
-                then null
-            else {{ field }}__shown
+                regexp_like({{ field }}__shown, '-?[0-9]+([.,][0-9]+)?')
+                and try_cast(replace({{ field }}__shown, ',', '.') as number(38, 9)) = try_cast({{ field }}__number as number(38, 9))
+                and abs(try_cast({{ field }}__number as number(38, 0))) < 1000000000000000
+                then {{ field }}__shown
         end
 {%- endmacro %}
 
@@ -177,9 +174,9 @@ case
 case
             when {{ field }}__number is not null then {{ day_of_serial(field) }}
             when not {{ field }}__is_text then null
-            when regexp_like({{ dashed }}, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}')
+            when regexp_like({{ dashed }}, '[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}')
                 then {{ day_of_parts(first, second, third) }}
-            when not regexp_like({{ dashed }}, '[0-9]{1,2}-[0-9]{1,2}-[0-9]{4}') then null
+            when not regexp_like({{ dashed }}, '[0-9]{1,2}-[0-9]{1,2}-[12][0-9]{3}') then null
             when regexp_like({{ field }}__shown, '[0-9]+[.][0-9]+[.][0-9]+') or {{ first }} = {{ second }}
                 then {{ day_of_parts(third, second, first) }}
             when
@@ -192,16 +189,23 @@ case
 {%- endmacro %}
 
 
-{#- A month, as its first day: of a day, or `2026-03`, `2026/03`, `03/2026`, `3.2026`. -#}
+{#-
+  A month, as its first day: of a day, or `2026-03`, `2026/03`, `03/2026`, `3.2026`. Of `Mar 27` a sheet makes the 27th of
+  March of the year in which it was typed: such a day counts only where the year is shown.
+-#}
 {% macro cell_as_month(field) -%}
 {%- set dashed = field ~ '__dashed' -%}
 {%- set first, second = "split_part(" ~ dashed ~ ", '-', 1)", "split_part(" ~ dashed ~ ", '-', 2)" -%}
 case
-            when {{ field }}__is_text and regexp_like({{ dashed }}, '[0-9]{4}-[0-9]{1,2}')
+            when {{ field }}__is_text and regexp_like({{ dashed }}, '[12][0-9]{3}-[0-9]{1,2}')
                 then {{ day_of_parts(first, second, "'1'") }}
-            when {{ field }}__is_text and regexp_like({{ dashed }}, '[0-9]{1,2}-[0-9]{4}')
+            when {{ field }}__is_text and regexp_like({{ dashed }}, '[0-9]{1,2}-[12][0-9]{3}')
                 then {{ day_of_parts(second, first, "'1'") }}
-            else date_trunc('month', {{ cell_as_day(field) }})::date
+            when
+                {{ field }}__is_text
+                or regexp_like({{ field }}__shown, '(.*[^0-9])?[12][0-9]{3}([^0-9].*)?')
+                or date_trunc('month', {{ cell_as_day(field) }})::date = {{ cell_as_day(field) }}
+                then date_trunc('month', {{ cell_as_day(field) }})::date
         end
 {%- endmacro %}
 
@@ -250,11 +254,13 @@ try_cast({{ year }} || '-' || lpad({{ month }}, 2, '0') || '-' || lpad({{ day }}
 {%- endmacro %}
 
 
-{#- A sheet's zone may be none that the warehouse knows (`GMT-07:00`): its moments are not read. -#}
+{#- A sheet's zone may be none that the warehouse knows (`GMT-07:00`, `Etc/Unknown`): its moments are not read. -#}
 {% macro in_utc(moment) -%}
+{%- set areas = '(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)' -%}
+{%- set known = "regexp_like(_time_zone, '" ~ areas ~ "(/[A-Za-z_-]+)+|Etc/(UTC|GMT([+-][0-9]+)?)')" -%}
 iff(
-                regexp_like(_time_zone, '[A-Z][A-Za-z]+(/[A-Za-z_+0-9-]+)+'),
-                convert_timezone(iff(regexp_like(_time_zone, '[A-Z][A-Za-z]+(/[A-Za-z_+0-9-]+)+'), _time_zone, 'UTC'), 'UTC', {{ moment }}),
+                {{ known }},
+                convert_timezone(iff({{ known }}, _time_zone, 'UTC'), 'UTC', {{ moment }}),
                 null
             )
 {%- endmacro %}
@@ -291,7 +297,7 @@ chr({{ points | join(') || chr(') }})
   owner's to know. U+2212 and U+2013 are minus signs, U+2019 is an apostrophe.
 -#}
 {% macro without_currency(value) -%}
-{%- set currency = "(EUR|USD|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|BRL|MXN|ZAR|SGD|HKD|KRW|€|£|¥|₹|₩|₺|[$])" -%}
+{%- set currency = "(EUR|USD|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|BRL|MXN|ZAR|SGD|HKD|KRW|R[$]|US[$]|KR[.]?|ZŁ|KČ|FT|€|£|¥|￥|₹|₩|₺|₽|₪|[$])" -%}
 {%- set amount = "([0-9][0-9., '']*[0-9]|[0-9])" -%}
 regexp_replace(
             regexp_replace(
@@ -303,14 +309,18 @@ regexp_replace(
 {%- endmacro %}
 
 
-{#- Locales by CLDR. One that is in no list says nothing: what its separators or its order of days would decide is not read. -#}
+{#-
+  Locales by CLDR. One that is in no list says nothing: what its separators or its order of days would decide is not read.
+  English is named country by country, for it follows the customs of each.
+-#}
 {% macro decimal_point() -%}
 case
             when _locale in ({{ quoted([
-                'de_CH', 'de_LI', 'it_CH', 'es_DO', 'es_GT', 'es_HN', 'es_MX', 'es_NI', 'es_PA', 'es_PE', 'es_PR', 'es_SV', 'es_US'
+                'en', 'en_US', 'en_GB', 'en_AU', 'en_CA', 'en_HK', 'en_IE', 'en_IN', 'en_NZ', 'en_PH', 'en_SG',
+                'de_CH', 'de_LI', 'it_CH', 'es_BR', 'es_BZ', 'es_CU', 'es_DO', 'es_GT', 'es_HN', 'es_MX', 'es_NI', 'es_PA', 'es_PE',
+                'es_PR', 'es_SV', 'es_US'
             ]) }}) then '.'
-            when _locale = 'en_ZA' then null
-            when _language in ('en', 'ja', 'ko', 'zh', 'he', 'th', 'hi', 'bn', 'ga', 'cy', 'fil', 'mn') then '.'
+            when _language in ('ja', 'ko', 'zh', 'he', 'th', 'hi', 'bn', 'ga', 'cy', 'fil', 'mn') then '.'
             when _language in ({{ quoted([
                 'de', 'fr', 'es', 'it', 'pt', 'nl', 'sv', 'da', 'nb', 'nn', 'no', 'fi', 'pl', 'cs', 'sk', 'hu', 'ro', 'bg', 'el', 'tr',
                 'ru', 'uk', 'be', 'vi', 'id', 'lt', 'lv', 'et', 'sl', 'hr', 'sr', 'ca', 'eu', 'gl', 'is', 'ka', 'kk', 'hy', 'az'
@@ -321,12 +331,13 @@ case
 
 {% macro day_order() -%}
 case
-            when _locale in ('en_US', 'en_PH', 'fil_PH', 'es_PR', 'es_PA') then 'month first'
-            when _locale in ('en_CA', 'en_ZA', 'fr_CA') then null
+            when _locale in ('en', 'en_US', 'en_PH', 'fil', 'fil_PH', 'es_PR', 'es_PA') then 'month first'
+            when _locale = 'fr_CA' then null
+            when _locale in ('en_GB', 'en_AU', 'en_HK', 'en_IE', 'en_IN', 'en_NZ', 'en_SG') then 'day first'
             when _language in ({{ quoted([
-                'en', 'de', 'fr', 'es', 'it', 'pt', 'nl', 'da', 'nb', 'nn', 'no', 'fi', 'pl', 'cs', 'sk', 'ro', 'bg', 'el', 'tr', 'ru',
-                'uk', 'be', 'vi', 'id', 'lv', 'et', 'sl', 'hr', 'sr', 'ca', 'gl', 'is', 'ka', 'kk', 'hy', 'az', 'he', 'th', 'hi', 'bn',
-                'ga', 'cy'
+                'de', 'fr', 'es', 'it', 'pt', 'nl', 'da', 'nb', 'nn', 'no', 'fi', 'pl', 'cs', 'sk', 'ro', 'bg', 'el', 'tr', 'ru', 'uk',
+                'be', 'vi', 'id', 'lv', 'et', 'sl', 'hr', 'sr', 'ca', 'gl', 'is', 'ka', 'kk', 'hy', 'az', 'he', 'th', 'hi', 'bn', 'ga',
+                'cy'
             ]) }}) then 'day first'
         end
 {%- endmacro %}
