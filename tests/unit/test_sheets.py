@@ -176,6 +176,22 @@ def test_what_a_cell_holds_stands_beside_what_it_shows() -> None:
     }
 
 
+def test_a_row_of_checkboxes_that_nobody_ticked_is_empty() -> None:
+    """Checkboxes that are put into a whole column in advance hold FALSE down to the last row (Sheets API, `CellData`).
+
+    Right: they are no rows, of which a warning would name hundreds; a ticked one is, and so is a typed FALSE.
+    """
+
+    def checkbox(shown: str, ticked: bool) -> dict[str, Any]:
+        return {"formattedValue": shown, "effectiveValue": {"boolValue": ticked}}
+
+    unticked = checkbox("FALSCH", False)
+    body = [["A-1", unticked], ["", unticked], ["", unticked, unticked], ["", checkbox("WAHR", True)], ["", "FALSE"]]
+    rows, _ = extract(Sheet([["code", "owner"], *body]))
+    assert [row["parent"]["row"] for row in rows] == [2, 5, 6]
+    assert rows[0]["record"] == {"code": "A-1", "owner": "FALSCH"}
+
+
 def test_a_number_that_its_format_hides_is_not_lost() -> None:
     """The format `;;;` shows nothing."""
     hidden = {"effectiveValue": {"numberValue": 12.5}}

@@ -166,6 +166,8 @@ def check_header(stream: Stream, tab: SheetTab, grid: Grid) -> None:
 def rows_of(stream: Stream, tab: SheetTab, found: Shape, grid: Grid) -> tuple[TabRow, ...]:
     """Rows below the header as objects of header → text; short rows are padded, empty rows left out.
 
+    Checkboxes that nobody ticked make no row: people put them below the data in advance.
+
     Columns without a header are named by their letter, in brackets, so that nothing that was typed is dropped. What a
     cell of a personal or secret column holds is left out: it would stand in plain beside the hashed text.
     """
@@ -175,7 +177,7 @@ def rows_of(stream: Stream, tab: SheetTab, found: Shape, grid: Grid) -> tuple[Ta
     settings = {"locale": found.locale, "time_zone": found.time_zone}
     rows = []
     for number, line in enumerate(grid[tab.header_row :], start=tab.header_row + 1):
-        if not any(cell.shown.strip() for cell in line):
+        if all(cell.is_empty for cell in line):
             continue
         width = max(len(header), len(line))
         names = [(header[i] if i < len(header) else "") or _in_brackets(i, header) for i in range(width)]

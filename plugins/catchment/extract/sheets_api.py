@@ -40,6 +40,11 @@ class Cell:
     shown: str = ""
     held: tuple[tuple[str, Any], ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has typed anything here: it shows nothing, or a checkbox that is not ticked."""
+        return not self.shown.strip() or self.held == (("bool", False),)
+
 
 class File(msgspec.Struct, rename={"modified": "modifiedTime", "kind": "mimeType"}):
     """What we read of a Drive file."""
