@@ -1,8 +1,8 @@
 """A vendor's own words for an error, without the people and the keys in them.
 
 Vendors repeat what was sent or stored: a 422 may quote an address, a name, a phone number, a 401 the key. Only fields
-that are meant for messages are read, and what looks like a person or a value in them is masked. Why it is masked and
-not left out: the code and the kind of the trouble are what the reader needs.
+that are meant for messages are read, and of them only the words of errors are shown (`vocabulary`): any other may be a
+name. It is masked and not left out, for the code and the kind of the trouble are what the reader needs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+from catchment.http.vocabulary import NAMES, TITLED, WORDS
 
 LONGEST = 200
 _CONTAINERS = ("error", "errors", "details", "fault")
@@ -27,12 +29,59 @@ _MASKS = (
 )
 
 
+_CHUNK = re.compile(r"([^\w<]*)(.*?)([^\w>]*)", re.DOTALL)
+_MASK = re.compile(r"<(?:value|query|e-mail|token|number)>")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_SHORTENED = re.compile(r"['’](t|s|re|ve|d|ll|m)$", re.IGNORECASE)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")
+_LONGEST_NUMBER = 6
+
+
 def masked(text: str) -> str:
     """The text without e-mail addresses, phone numbers, keys and quoted values; at most 200 characters, on one line."""
+    return _short(_without_values(text))
+
+
+def _without_values(text: str) -> str:
     for pattern, instead in _MASKS:
         text = pattern.sub(instead, text)
-    text = " ".join(text.split())
+    return " ".join(text.split())
+
+
+def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def in_known_words(text: str) -> str:
+    """The text with `<value>` for each word that is none of an error's: a name, somebody's text, a foreign word."""
+    shown: list[str] = []
+    begins = True
+    for chunk in text.split(" "):
+        before, core, after = _CHUNK.fullmatch(chunk).groups()  # type: ignore[union-attr]
+        known = _is_known(core, begins=begins)
+        if known or not shown or shown[-1] != "<value>":
+            shown.append(chunk if known else f"{before}<value>{after}")
+        begins = chunk.endswith((".", ":", ";", "!", "?"))
+    return " ".join(shown)
+
+
+def _is_known(core: str, *, begins: bool) -> bool:
+    """Whether a word, a number or an identifier (`updated_at`, `RecordInvalid`) is one of errors."""
+    rest = _SHORTENED.sub("", _MASK.sub(" ", core))
+    if _DAY.fullmatch(rest):
+        return True
+    capitals = begins or "_" in rest or re.search("[a-z][A-Z]", rest) is not None
+    return all(_is_known_part(part, capitals=capitals) for part in _PARTS.findall(rest))
+
+
+def _is_known_part(part: str, *, capitals: bool) -> bool:
+    word = part.lower()
+    if part.isdigit():
+        return len(part) <= _LONGEST_NUMBER
+    if part == word:
+        return word in WORDS
+    may_be_name = word in NAMES or not (capitals or part.isupper())
+    return word in TITLED or (word in WORDS and not may_be_name)
 
 
 def said(body: bytes) -> str:
@@ -42,7 +91,7 @@ def said(body: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     parts = list(dict.fromkeys(part for part in _parts(value, depth=0) if part))
-    return f' ("{masked(": ".join(parts))}")' if parts else ""
+    return f' ("{_short(in_known_words(_without_values(": ".join(parts))))}")' if parts else ""
 
 
 def _parts(value: Any, *, depth: int) -> Iterator[str]:
