@@ -6,9 +6,9 @@ CREATE STORAGE INTEGRATION IF NOT EXISTS {storage_integration}
     STORAGE_PROVIDER = 'S3'
     ENABLED = TRUE
     STORAGE_AWS_ROLE_ARN = '{storage_role_arn}'
-    STORAGE_ALLOWED_LOCATIONS = ('{stage_url}');
+    STORAGE_ALLOWED_LOCATIONS = ('{stage_urls}');
 ALTER STORAGE INTEGRATION {storage_integration} SET
     ENABLED = TRUE
     STORAGE_AWS_ROLE_ARN = '{storage_role_arn}'
-    STORAGE_ALLOWED_LOCATIONS = ('{stage_url}');
+    STORAGE_ALLOWED_LOCATIONS = ('{stage_urls}');
 GRANT USAGE ON INTEGRATION {storage_integration} TO ROLE SYSADMIN;

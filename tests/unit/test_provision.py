@@ -10,6 +10,8 @@ import logging
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,10 +19,13 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from catchment.connection import Connection
 from catchment.errors import NeedsPerson
 from catchment.reads.http_list import HttpList
+from catchment.reads.s3_files import S3Files
 from catchment.spec import SourceSpec, Stream
 from catchment.warehouse.provision import Settings, Statement, apply, key_body, render, select, with_roles
+from tests.support import make
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "snowflake"
 PRODUCTION = Settings(
@@ -113,6 +118,49 @@ def test_without_an_integration_the_stage_names_no_credentials() -> None:
     assert "URL = 's3://catchment-landing/'" in text
     assert "STORAGE_INTEGRATION" not in text
     assert "STORAGE INTEGRATION" not in text
+
+
+def files(*buckets: str) -> SourceSpec:
+    """A source that is files, one stream for each bucket."""
+    reads = [S3Files(prefix=f"s{number}/", bucket=bucket) for number, bucket in enumerate(buckets)]
+    streams = tuple(Stream(name=f"s{number}", key=("id",), read=read) for number, read in enumerate(reads))
+    return SourceSpec(name="events", title="Events", streams=streams)
+
+
+def bucket_in_connection(**extra: str) -> Callable[[str], Connection]:
+    return lambda conn_id: make.connection(extra=extra)
+
+
+@pytest.mark.parametrize("spec", [files("acme-events", "acme-events"), files("", ""), files("acme-events", "")])
+def test_a_bucket_that_only_the_connection_names_gets_its_stage(spec: SourceSpec) -> None:
+    """Found by reading: nothing made the stage, and the first load failed because there is none.
+
+    Snowflake's reference, CREATE STORAGE INTEGRATION: a stage's URL must be among STORAGE_ALLOWED_LOCATIONS, so the
+    bucket must stand there, too.
+    """
+    statements = render(PRODUCTION, [spec], look_up=bucket_in_connection(bucket="acme-events"))
+    (stage,) = (s.sql for s in statements if s.step == "source_stages")
+    assert "CREATE STAGE IF NOT EXISTS RAW.EVENTS.FILES" in stage
+    assert "URL = 's3://acme-events/'" in stage
+    allowed = [s.sql for s in statements if "STORAGE_ALLOWED_LOCATIONS" in s.sql]
+    assert len(allowed) == 2
+    assert all("STORAGE_ALLOWED_LOCATIONS = ('s3://acme-landing/', 's3://acme-events/')" in sql for sql in allowed)
+
+
+@pytest.mark.parametrize("extra", [{}, {"bucket": "s3://acme-events/"}, None])
+def test_a_source_of_files_without_a_bucket_is_refused_with_where_to_name_it(extra: dict[str, str] | None) -> None:
+    look_up = partial(Connection.from_env, env={}) if extra is None else bucket_in_connection(**extra)
+    with pytest.raises(NeedsPerson, match=r'`bucket` in the extra of the connection "events".*AIRFLOW_CONN_EVENTS'):
+        render(PRODUCTION, [files("")], look_up=look_up)
+
+
+def test_a_source_in_two_buckets_is_refused_for_it_has_one_stage() -> None:
+    with pytest.raises(NeedsPerson, match=r"several buckets \(acme-a, acme-b\).*a source of each"):
+        render(PRODUCTION, [files("acme-a", "acme-b")])
+
+
+def test_connections_of_sources_that_are_no_files_are_not_asked_for() -> None:
+    render(PRODUCTION, [a_source("zendesk", "tickets")], look_up=partial(Connection.from_env, env={}))
 
 
 def test_without_a_public_key_no_user_is_made() -> None:

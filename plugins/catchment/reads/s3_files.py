@@ -26,8 +26,9 @@ FILES_PER_PIECE = 500
 class S3Files:
     """Objects below `prefix` whose keys match `pattern` (a regular expression, anywhere in the key).
 
-    The bucket is `bucket`, or what the source's connection names in its extra. `columns` names the columns of CSV
-    files, in their order; their first line is a header and is skipped.
+    The bucket is `bucket`, or what the source's connection names in its extra, and one for all streams of a source:
+    `snowflake-apply` makes the stage over it. `columns` names the columns of CSV files, in their order; their first
+    line is a header and is skipped.
     """
 
     prefix: str

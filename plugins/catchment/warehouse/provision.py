@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from catchment.cdc.declared import application
+from catchment.connection import Connection, NoConnection
 from catchment.errors import NeedsPerson
+from catchment.reads.s3_files import S3Files
 from catchment.spec import SourceSpec
-from catchment.warehouse.provision_template import Template, Values, read
+from catchment.warehouse.provision_template import Template, Value, Values, read
 from catchment.warehouse.session import Session
 
 TEMPLATES = Path(__file__).parents[3] / "include" / "snowflake"
@@ -83,7 +85,7 @@ class Settings:
     @property
     def values(self) -> Values:
         """What a template may name."""
-        own: dict[str, str | int] = {field.name: getattr(self, field.name) for field in fields(self)}
+        own: dict[str, Value] = {field.name: getattr(self, field.name) for field in fields(self)}
         return own | {
             "stage_url": f"s3://{self.bucket}/",
             "service_public_key": key_body(self.service_public_key),
@@ -101,15 +103,26 @@ class Statement:
 
 
 def render(
-    settings: Settings, specs: Iterable[SourceSpec], templates: Sequence[Template] | None = None
+    settings: Settings,
+    specs: Iterable[SourceSpec],
+    templates: Sequence[Template] | None = None,
+    *,
+    look_up: Callable[[str], Connection] = Connection.from_env,
 ) -> tuple[Statement, ...]:
-    """Everything the account needs for these sources, in the order to run it."""
-    rows = _rows(settings, tuple(specs))
+    """Everything the account needs for these sources, in the order to run it.
+
+    `look_up` is asked for the connections of sources that are files in a bucket which their spec does not name.
+    """
+    specs = tuple(specs)
+    buckets = {spec.name: bucket for spec in specs if (bucket := _bucket(spec, look_up))}
+    rows = _rows(settings, specs, buckets)
+    urls = dict.fromkeys(f"s3://{bucket}/" for bucket in (settings.bucket, *buckets.values()))
+    shared: dict[str, Value] = {**settings.values, "stage_urls": tuple(urls)}
     return tuple(
         Statement(template.step, template.role, sql)
         for template in (read(TEMPLATES) if templates is None else templates)
         for row in _of(template, rows)
-        for sql in template.fill({**settings.values, **row})
+        for sql in template.fill({**shared, **row})
     )
 
 
@@ -193,7 +206,7 @@ def _of(template: Template, rows: Mapping[str, Sequence[Values]]) -> Sequence[Va
     return rows[template.each]
 
 
-def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence[Values]]:
+def _rows(settings: Settings, specs: Sequence[SourceSpec], buckets: Mapping[str, str]) -> dict[str, Sequence[Values]]:
     """What `for each` goes over."""
     sources = [spec.name.upper() for spec in specs]
     replicated = application()
@@ -203,9 +216,7 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence
         "": [{}],
         "database": [{"database": "RAW"}, {"database": "ANALYTICS"}],
         "schema": [{"database": database, "schema": schema} for database, schema in schemas],
-        "file_source": [
-            {"source": spec.name.upper(), "url": f"s3://{bucket}/"} for spec in specs for bucket in _buckets(spec)
-        ],
+        "file_source": [{"source": source.upper(), "url": f"s3://{bucket}/"} for source, bucket in buckets.items()],
         "stream": [
             {"source": spec.name.upper(), "stream": stream.name.upper()} for spec in specs for stream in spec.streams
         ],
@@ -220,9 +231,31 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec]) -> dict[str, Sequence
     }
 
 
-def _buckets(spec: SourceSpec) -> list[str]:
-    """The bucket in which others write the source's files: none, or one."""
-    return sorted({bucket for stream in spec.streams if (bucket := getattr(stream.read, "bucket", ""))})[:1]
+def _bucket(spec: SourceSpec, look_up: Callable[[str], Connection]) -> str:
+    """The bucket in which others write the source's files, which its spec or its connection names; "": it has none."""
+    named = {stream.read.bucket for stream in spec.streams if isinstance(stream.read, S3Files)}
+    if "" in named:
+        named = named - {""} | {_bucket_of_connection(spec, look_up)}
+    if len(named) > 1:
+        raise NeedsPerson(
+            f"{spec.name} is files in several buckets ({', '.join(sorted(named))}), and a source has one stage: make a "
+            "source of each bucket."
+        )
+    return next(iter(named), "")
+
+
+def _bucket_of_connection(spec: SourceSpec, look_up: Callable[[str], Connection]) -> str:
+    try:
+        bucket = str(look_up(spec.name).extra.get("bucket", ""))
+    except NoConnection:
+        bucket = ""
+    if BUCKET.fullmatch(bucket) is None:
+        raise NeedsPerson(
+            f"{spec.name} is files in a bucket that only its connection names, and {bucket!r} is no bucket: set "
+            f'`bucket` in the extra of the connection "{spec.name}" where snowflake-apply runs '
+            f"(AIRFLOW_CONN_{spec.name.upper()}), or `bucket` of the stream's S3Files. Its stage can't be made without."
+        )
+    return bucket
 
 
 def _topic(raw_table: str) -> Values:

@@ -7,7 +7,8 @@ A template is plain SQL that a person can read, with a head of comment lines:
     -- when: storage_integration render only if that value is set
 
 A line that ends in `-- when: name` stands only if `name` is set. `'{name}'` is filled with a text literal, a bare
-`{name}` only with an identifier or a whole number: no value can end its literal or add a statement.
+`{name}` only with an identifier or a whole number: no value can end its literal or add a statement. Of several texts
+`'{name}'` makes a list of literals.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from catchment.errors import NeedsPerson
 
-Values = Mapping[str, str | int]
+Value = str | int | tuple[str, ...]
+Values = Mapping[str, Value]
 
 STEP = re.compile(r"\d+_(?P<step>[a-z_]+)\.sql")
 HEAD = re.compile(r"--\s*(?P<word>as|for each|when):\s*(?P<value>\w+)\s*")
@@ -78,7 +80,7 @@ def _lines(step: str, statement: str, values: Values) -> str:
     return "\n".join(kept)
 
 
-def _value(step: str, name: str, values: Values) -> str | int:
+def _value(step: str, name: str, values: Values) -> Value:
     if name not in values:
         raise NeedsPerson(f"{step} names {{{name}}}, which nothing provides. It may use: {', '.join(sorted(values))}.")
     return values[name]
@@ -89,7 +91,8 @@ def _place(step: str, place: re.Match[str], values: Values) -> str:
     name = place["name"]
     value = _value(step, name, values)
     if place["quote"] and place["end"]:
-        return _literal(step, name, str(value))
+        texts = value if isinstance(value, tuple) else (str(value),)
+        return ", ".join(_literal(step, name, text) for text in texts)
     bare = str(value)
     if not isinstance(value, int) and IDENTIFIER.fullmatch(bare) is None:
         raise NeedsPerson(
