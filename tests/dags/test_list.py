@@ -1,4 +1,8 @@
-"""The list of DAGs in the UI, which sorts by display name: what a newcomer looks for stands first."""
+"""The list of DAGs in the UI, which can be sorted by display name: what a newcomer looks for stands first.
+
+apache/airflow #50600: people look for a DAG by its name, and the list is in another order until they sort it; #43231
+made the display name the one to sort by, so the name's first sign is what gives the order.
+"""
 
 from __future__ import annotations
 

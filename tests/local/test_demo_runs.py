@@ -1,4 +1,8 @@
-"""The demo's waits end, whatever else goes on in Airflow, and the marts it shows have seen what it loaded."""
+"""The demo's waits end, whatever else goes on in Airflow, and the marts it shows have seen what it loaded.
+
+apache/airflow #56050: updates of assets that come while a run is under way may stay in the queue, and start no run
+until another update comes. Right: what is waited for is a run that began after the load, never an empty queue.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Which Python the two commands run on: said once, checked first, in a sentence."""
+"""Which Python the two commands run on: said once, checked first, in a sentence.
+
+apache/airflow #49991: with a Python that the versions in use are not made for, the installer speaks of packages that
+can't be had together, and people change those. Right: the Python is refused first, with the ones that will do.
+"""
 
 from __future__ import annotations
 

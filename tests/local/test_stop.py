@@ -1,4 +1,8 @@
-"""The order in which the profile stops."""
+"""The order in which the profile stops.
+
+apache/airflow PR 73244: a task's supervisor tries its heartbeats again and again while the api-server is away, and does
+not see that its task has ended meanwhile. Right: the scheduler and its tasks end while the api-server still answers.
+"""
 
 from __future__ import annotations
 
