@@ -15,9 +15,12 @@ from catchment.errors import NeedsPerson
 from catchment.landing import manifest_key
 from catchment.operators import openlineage
 from catchment.operators.checks import CheckConnectionsOperator
-from catchment.operators.ingest import ExtractStreamOperator, LoadBatchOperator
+from catchment.operators.ingest import ExtractStreamOperator, LoadBatchOperator, alarm_of
 from catchment.operators.links import batch_of_manifest
+from catchment.operators.retries import RetryByKind
+from catchment.platform import Platform
 from catchment.sources import SOURCES
+from catchment.warehouse.load import Loaded
 from tests.support import make
 
 BATCH = make.batch("tickets", source="zendesk")
@@ -58,6 +61,39 @@ def test_an_extraction_that_was_skipped_links_to_its_stream() -> None:
 @pytest.mark.parametrize("checkpoint", [0, 12])
 def test_a_manifests_key_names_its_batch(checkpoint: int) -> None:
     assert batch_of_manifest(manifest_key(BATCH, checkpoint)) == BATCH.id
+
+
+# --- what a person accepts ---
+
+
+@pytest.mark.parametrize("loaded", [Loaded(rows=5, rejected=2, new_rejects=2), Loaded(rows=5, rejected=1, gaps=("A",))])
+def test_a_load_that_is_red_says_how_to_accept_it(monkeypatch: pytest.MonkeyPatch, loaded: Loaded) -> None:
+    """mozilla/bigquery-etl #9213: a failed check holds the run until somebody clears it, which is how people answer a
+    red task. Here clearing finds the same again; right: the task itself says that it is to be marked as success.
+    """
+    calls: list[str] = []
+
+    def load(self: Platform, key: str, **_: Any) -> Loaded:
+        calls.append(key)
+        return loaded
+
+    monkeypatch.setattr(Platform, "load", load)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
+    operator = LoadBatchOperator(
+        task_id="load", source="zendesk", stream="tickets", manifest_key=manifest_key(BATCH), outlets=[]
+    )
+    context: Any = {"ti": SimpleNamespace(dag_id="zendesk", task_id="load", run_id="r"), "outlet_events": {}}
+    for _ in range(2):
+        with pytest.raises(
+            NeedsPerson, match="To accept it, mark this task as success: cleared, it loads the same and"
+        ):
+            operator.execute(context)
+    assert calls == [manifest_key(BATCH)] * 2
+    assert RetryByKind().evaluate(NeedsPerson("x"), try_number=1, max_tries=4).action.name == "FAIL"
+
+
+def test_a_load_with_no_more_rejects_than_before_is_green() -> None:
+    assert alarm_of("zendesk.tickets", Loaded(rows=5, rejected=2, new_rejects=0)) == ""
 
 
 # --- lineage ---

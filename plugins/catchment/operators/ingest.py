@@ -232,7 +232,7 @@ class LoadBatchOperator(BaseOperator):
 
     `manifest_key` is what `ExtractStreamOperator` returned. Running it again leaves the same rows. Updates the stream's
     asset with what was loaded. Fails, once all is loaded, when the vendor could not show all of it (a gap), and when
-    more records are rejected than before: a person should look.
+    more records are rejected than before: a person should look, and accepts it by marking the task as success.
     """
 
     template_fields: Sequence[str] = ("source", "stream", "manifest_key", "bucket")
@@ -314,7 +314,12 @@ def alarm_of(stream: str, loaded: Loaded) -> str:
             f"{loaded.new_rejects} records more than before were rejected: see RAW.CATCHMENT.REJECTS, by source and "
             "stream (docs/runbooks/rejects.md)"
         )
-    return f"{stream}: everything else was loaded, and the cursor has moved. {'; '.join(said)}." if said else ""
+    if not said:
+        return ""
+    return (
+        f"{stream}: everything else was loaded, and the cursor has moved. {'; '.join(said)}. To accept it, mark this "
+        "task as success: cleared, it loads the same and fails again."
+    )
 
 
 class _RowLog:
