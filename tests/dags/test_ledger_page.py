@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -47,7 +48,7 @@ def test_every_route_is_guarded_and_nothing_describes_them() -> None:
 def test_what_a_caller_writes_is_bound_and_never_part_of_the_statement() -> None:
     evil = "x' OR 1=1 --"
     for page in ("ledger", "rejects"):
-        sql, values = statement(page, Wanted(evil, evil, evil))  # type: ignore[arg-type]
+        sql, values = statement(page, Wanted(evil, evil, evil))
         assert evil not in sql
         assert set(values.values()) <= {evil, f"{evil}."}
 
@@ -55,7 +56,7 @@ def test_what_a_caller_writes_is_bound_and_never_part_of_the_statement() -> None
 def test_without_a_filter_the_newest_rows_of_all_are_asked_for() -> None:
     sql, values = statement("ledger", Wanted())
     assert "WHERE" not in sql
-    assert sql.endswith("ORDER BY LOADED_AT DESC LIMIT 200")
+    assert sql.endswith("ORDER BY LOADED_AT DESC, BATCH_ID LIMIT 201 OFFSET 0")
     assert values == {}
 
 
@@ -86,7 +87,52 @@ def test_rows_are_shown_with_null_as_nothing() -> None:
     )
     text = TestClient(application(warehouse, [])).get("/ledger").text
     assert "<th>rows loaded</th>" in text
-    assert "<td>7</td><td></td><td>2026-03-01 02:00:00</td>" in text
+    assert re.findall(r"<td[^>]*>(.*?)</td>", text) == ["7", "", "2026-03-01 02:00:00"]
+
+
+def test_a_count_of_rejects_leads_to_them() -> None:
+    warehouse = Warehouse(
+        ["SOURCE", "STREAM", "ROWS_REJECTED", "BATCH"],
+        ("zendesk", "tickets", 3, "b&1"),
+        ("z", "t", 0, "c"),
+    )
+    text = TestClient(application(warehouse, [])).get("/ledger").text
+    assert re.findall(r'<a href="(rejects\?source=[^"]*)">(.*?)</a>', text) == [
+        ("rejects?source=zendesk&amp;stream=tickets&amp;batch=b%261", "3")
+    ]
+
+
+def test_every_row_is_on_one_page_and_the_last_page_says_that_it_is_the_last() -> None:
+    """Rejects of one load share their moment: pages are counted, for one that began at a time would skip some."""
+
+    def ask(sql: str, values: Mapping[str, Any]) -> tuple[list[str], list[tuple[str]]]:
+        limit, offset = re.search(r"LIMIT (\d+) OFFSET (\d+)$", sql).groups()  # type: ignore[union-attr]
+        return ["REASON"], [(f"reason {n}.",) for n in range(450)][int(offset) :][: int(limit)]
+
+    client, url, seen = TestClient(application(ask, [])), "rejects?source=zendesk", []
+    for _ in range(3):
+        text = client.get(f"/{url}").text
+        seen += re.findall(r"reason (\d+)\.", text)
+        older = re.findall(r'<a href="([^"]*)" rel="next">', text)
+        url = older[0].replace("&amp;", "&") if older else ""
+    assert seen == [str(n) for n in range(450)]
+    assert url == ""
+    assert re.findall(r'<a href="([^"]*)" rel="prev">', text)[0] == "rejects?source=zendesk&amp;page=2"
+    assert "Rows 401 to 450" in text
+    assert "There are no more rows." in client.get("/rejects?page=4").text
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "1;DROP", "99999999"])
+def test_a_page_that_is_none_asks_for_nothing(page: str) -> None:
+    warehouse = Warehouse(["REASON"])
+    assert TestClient(application(warehouse, [])).get("/rejects", params={"page": page}).status_code == 422
+    assert warehouse.asked == []
+
+
+def test_a_source_that_does_not_exist_is_not_said_to_be_in_order() -> None:
+    text = TestClient(application(Warehouse(["REASON"]), [])).get("/rejects", params={"source": "zendsk"}).text
+    assert 'There is no source "zendsk". The sources are:' in text
+    assert "Nothing was rejected" not in text
 
 
 def test_a_warehouse_that_is_away_is_a_sentence_and_no_empty_ledger() -> None:

@@ -7,11 +7,12 @@ depends on the right to see the website. The record of a reject is not shown, fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import DictLoader, Environment, select_autoescape
 
@@ -19,7 +20,8 @@ from catchment.errors import CatchmentError
 from catchment.sources import SOURCES
 from catchment.warehouse.names import LEDGER, REJECTS
 
-MOST_ROWS = 200
+PAGE_ROWS = 200
+MOST_PAGES = 10_000
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'self'; base-uri 'none'",
@@ -27,31 +29,53 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 Page = Literal["ledger", "rejects"]
+PageNumber = Annotated[int, Query(ge=1, le=MOST_PAGES)]
 Ask = Callable[[str, Mapping[str, Any]], tuple[Sequence[str], Sequence[Sequence[Any]]]]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows: "" is any."""
+    """Which rows: "" is any; `number` counts pages from 1."""
 
     source: str = ""
     stream: str = ""
     batch: str = ""
+    number: int = 1
+
+    def query(self, **changes: Any) -> str:
+        """The query of the page with these rows, or with others."""
+        asked = replace(self, **changes)
+        values = {"source": asked.source, "stream": asked.stream, "batch": asked.batch}
+        values |= {"page": str(asked.number)} if asked.number > 1 else {}
+        return urlencode({name: value for name, value in values.items() if value})
 
 
 _COLUMNS = {
     "ledger": (
-        "CHECKPOINT, COMPLETE, INTERVAL_START, INTERVAL_END, ROWS_LOADED, ROWS_REJECTED, CURSOR_FROM, CURSOR_TO, "
-        "AS_OF, LOADED_AT, SAME_AS, MANIFEST, SOURCE, STREAM, COALESCE(BATCH, BATCH_ID) AS BATCH"
+        "SOURCE, STREAM, INTERVAL_START, INTERVAL_END, CHECKPOINT, COMPLETE, ROWS_LOADED, ROWS_REJECTED, AS_OF, "
+        "LOADED_AT, COALESCE(BATCH, BATCH_ID) AS BATCH, SAME_AS, CURSOR_FROM, CURSOR_TO, MANIFEST"
     ),
-    "rejects": "REASON, FILE, ROW_NUMBER, REJECTED_AT, SOURCE, STREAM, BATCH_ID AS BATCH",
+    "rejects": "REASON, SOURCE, STREAM, REJECTED_AT, BATCH_ID AS BATCH, FILE, ROW_NUMBER",
 }
-_FROM = {"ledger": (LEDGER, "LOADED_AT"), "rejects": (REJECTS, "REJECTED_AT")}
+_FROM = {
+    "ledger": (LEDGER, "LOADED_AT DESC, BATCH_ID"),
+    "rejects": (REJECTS, "REJECTED_AT DESC, BATCH_ID, FILE, ROW_NUMBER"),
+}
+_LONG = ("FILE", "REASON")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, how (`kind` is a class of the style sheet), and where it leads."""
+
+    text: str
+    kind: str = ""
+    href: str = ""
 
 
 def statement(page: Page, wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    """The query of a page, newest rows first, and its values, which are bound."""
-    table, newest = _FROM[page]
+    """The query of a page, newest rows first and one row more than it shows, and its values, which are bound."""
+    table, newest_first = _FROM[page]
     named = {"SOURCE": wanted.source, "STREAM": wanted.stream}
     values: dict[str, Any] = {name.lower(): value for name, value in named.items() if value}
     where = [f"{name} = %({name.lower()})s" for name, value in named.items() if value]
@@ -62,8 +86,8 @@ def statement(page: Page, wanted: Wanted) -> tuple[str, dict[str, Any]]:
         where.append(f"({own} = %(batch)s{later})")
         values |= {"batch": wanted.batch} | ({"later": f"{wanted.batch}."} if later else {})
     condition = f"WHERE {' AND '.join(where)} " if where else ""
-    sql = f"SELECT {_COLUMNS[page]} FROM {table} {condition}ORDER BY {newest} DESC LIMIT {MOST_ROWS}"  # noqa: S608
-    return sql, values
+    rows = f"LIMIT {PAGE_ROWS + 1} OFFSET {(wanted.number - 1) * PAGE_ROWS}"
+    return f"SELECT {_COLUMNS[page]} FROM {table} {condition}ORDER BY {newest_first} {rows}", values  # noqa: S608
 
 
 def application(ask: Ask, dependencies: Sequence[Any]) -> FastAPI:
@@ -71,12 +95,12 @@ def application(ask: Ask, dependencies: Sequence[Any]) -> FastAPI:
     app = FastAPI(title="Catchment", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[*dependencies])
 
     @app.get("/ledger", response_class=HTMLResponse)
-    def ledger(source: str = "", stream: str = "", batch: str = "") -> HTMLResponse:
-        return _page("ledger", Wanted(source, stream, batch), ask)
+    def ledger(source: str = "", stream: str = "", batch: str = "", page: PageNumber = 1) -> HTMLResponse:
+        return _page("ledger", Wanted(source.strip(), stream.strip(), batch.strip(), page), ask)
 
     @app.get("/rejects", response_class=HTMLResponse)
-    def rejects(source: str = "", stream: str = "", batch: str = "") -> HTMLResponse:
-        return _page("rejects", Wanted(source, stream, batch), ask)
+    def rejects(source: str = "", stream: str = "", batch: str = "", page: PageNumber = 1) -> HTMLResponse:
+        return _page("rejects", Wanted(source.strip(), stream.strip(), batch.strip(), page), ask)
 
     return app
 
@@ -90,23 +114,53 @@ def guarded() -> FastAPI:
 
 
 def _page(page: Page, wanted: Wanted, ask: Ask) -> HTMLResponse:
-    problem, columns, rows = "", [], []
+    problem, columns, rows, more = "", [], [], False
     try:
         names, found = ask(*statement(page, wanted))
-        columns, rows = [name.lower() for name in names], [[_shown(value) for value in row] for row in found]
+        columns = [name.lower().replace("_", " ") for name in names]
+        rows = [_cells(names, row, wanted) for row in found[:PAGE_ROWS]]
+        more = len(found) > PAGE_ROWS
     except CatchmentError as error:
         problem = str(error)
     html = _TEMPLATES.get_template("page.html").render(
-        page=page, wanted=wanted, columns=columns, rows=rows, problem=problem, sources=SOURCES, most=MOST_ROWS
+        page=page,
+        wanted=wanted,
+        columns=columns,
+        rows=rows,
+        problem=problem,
+        sources=SOURCES,
+        streams=sorted({s.name for spec in SOURCES.values() if wanted.source in ("", spec.name) for s in spec.streams}),
+        first=(wanted.number - 1) * PAGE_ROWS + 1,
+        newer=wanted.query(number=wanted.number - 1) if wanted.number > 1 else None,
+        older=wanted.query(number=wanted.number + 1) if more else None,
     )
     return HTMLResponse(html, status_code=503 if problem else 200, headers=HEADERS)
 
 
-def _shown(value: Any) -> str:
-    """A value as text: NULL as nothing, a moment to the second."""
-    if value is None:
-        return ""
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+def _cells(names: Sequence[str], row: Sequence[Any], wanted: Wanted) -> list[Cell]:
+    values = dict(zip(names, row, strict=True))
+    return [_cell(name, values, wanted) for name in names]
+
+
+def _cell(name: str, values: Mapping[str, Any], wanted: Wanted) -> Cell:
+    """NULL as nothing, a moment to the second, a count of rejects with the way to them."""
+    match values[name]:
+        case None:
+            return Cell("")
+        case bool(value):
+            return Cell("yes" if value else "no")
+        case datetime() as value:
+            return Cell(f"{value:%Y-%m-%d %H:%M:%S}", "short")
+        case int(value):
+            rejected = name == "ROWS_REJECTED" and value and "BATCH" in values
+            to = (
+                {"source": values.get("SOURCE") or "", "stream": values.get("STREAM") or "", "batch": values["BATCH"]}
+                if rejected
+                else {}
+            )
+            return Cell(f"{value:,}", "number", f"rejects?{wanted.query(**to, number=1)}" if rejected else "")
+        case value:
+            return Cell(str(value), "long" if name in _LONG else "cut")
 
 
 def _ask_warehouse(sql: str, values: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
@@ -135,17 +189,23 @@ _TEMPLATES = Environment(
   :root { color-scheme: light dark; font: 14px/1.45 system-ui, sans-serif; }
   body { margin: 1rem; }
   nav a { margin-right: 1rem; }
+  nav a[aria-current] { font-weight: 600; text-decoration: none; color: inherit; }
+  h1 { font-size: 1.5rem; margin: 1rem 0; }
   form { margin: 1rem 0; display: flex; gap: .5rem; flex-wrap: wrap; }
-  table { border-collapse: collapse; width: 100%; }
-  th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid #8884;
-           overflow-wrap: anywhere; min-width: 4rem; }
-  th { position: sticky; top: 0; background: Canvas; }
+  form input { font: inherit; padding: .25rem .5rem; min-width: 0; }
+  form input[name=batch] { flex: 1; max-width: 40rem; }
+  .table { overflow-x: auto; }
+  table { border-collapse: collapse; }
+  th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; }
+  th, .short, .number { white-space: nowrap; }
+  .number { text-align: right; font-variant-numeric: tabular-nums; }
+  .long { min-width: 16rem; max-width: 32rem; overflow-wrap: anywhere; }
+  .cut { max-width: 28rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   .problem { border-left: 4px solid #c33; padding: .5rem 1rem; }
 </style>
 <nav>
   {%- for other in ("ledger", "rejects") %}
-  {%- set query = {"source": wanted.source, "stream": wanted.stream, "batch": wanted.batch} %}
-  <a href="{{ other }}?{{ query | urlencode }}"{% if other == page %} aria-current="page"{% endif %}>
+  <a href="{{ other }}?{{ wanted.query(number=1) }}"{% if other == page %} aria-current="page"{% endif %}>
     {{- other | capitalize }}</a>
   {%- endfor %}
 </nav>
@@ -154,28 +214,50 @@ _TEMPLATES = Environment(
 <form>
   <input name="source" value="{{ wanted.source }}" placeholder="source" list="sources" aria-label="Source">
   <datalist id="sources">{% for name in sources %}<option value="{{ name }}">{% endfor %}</datalist>
-  <input name="stream" value="{{ wanted.stream }}" placeholder="stream" aria-label="Stream">
-  <input name="batch" value="{{ wanted.batch }}" placeholder="batch" size="60" aria-label="Batch">
+  <input name="stream" value="{{ wanted.stream }}" placeholder="stream" list="streams" aria-label="Stream">
+  <datalist id="streams">{% for name in streams %}<option value="{{ name }}">{% endfor %}</datalist>
+  <input name="batch" value="{{ wanted.batch }}" placeholder="batch" aria-label="Batch">
   <button>Show</button>
 </form>
+{%- macro pages() %}
+{%- if newer is not none or older is not none %}
+<nav aria-label="Pages">
+  {%- if newer is not none %}<a href="{{ page }}?{{ newer }}" rel="prev">Newer</a>{% endif %}
+  {%- if older is not none %}<a href="{{ page }}?{{ older }}" rel="next">Older</a>{% endif %}
+</nav>
+{%- endif %}
+{%- endmacro %}
 {%- if problem %}
 <p class="problem" role="alert">{{ problem }}</p>
 {%- elif not rows %}
-<p>{{ "Nothing was rejected here." if page == "rejects" else "Nothing was loaded here yet." }}</p>
+<p>
+  {%- if wanted.number > 1 %}There are no more rows.
+  {%- elif wanted.source and wanted.source not in sources %}There is no source "{{ wanted.source }}". The sources are:
+  {{ sources | join(", ") }}.
+  {%- elif page == "rejects" %}Nothing was rejected here.
+  {%- else %}Nothing was loaded here yet.
+  {%- endif -%}
+</p>
+{{- pages() }}
 {%- else %}
-<p>{{ rows | length }} rows{% if rows | length == most %}, the newest of more{% endif %}. Times are UTC.
+<p>Rows {{ "{:,}".format(first) }} to {{ "{:,}".format(first + rows | length - 1) }}, the newest first. Times are UTC.
   {%- if page == "rejects" %}
   The records themselves are in RAW.CATCHMENT.REJECTS: they may hold personal data.
   {%- endif %}
 </p>
+<div class="table">
 <table>
-  <thead><tr>{% for column in columns %}<th>{{ column | replace("_", " ") }}</th>{% endfor %}</tr></thead>
+  <thead><tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
   <tbody>
   {%- for row in rows %}
-  <tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>
+  <tr>{% for cell in row %}<td class="{{ cell.kind }}"{% if cell.kind == "cut" %} title="{{ cell.text }}"{% endif %}>
+    {%- if cell.href %}<a href="{{ cell.href }}">{{ cell.text }}</a>{% else %}{{ cell.text }}{% endif -%}
+  </td>{% endfor %}</tr>
   {%- endfor %}
   </tbody>
 </table>
+</div>
+{{- pages() }}
 {%- endif %}
 </html>
 """
