@@ -23,7 +23,8 @@ from catchment.http.client import HttpClient, Reply
 from catchment.landing import LandedFile, Manifest, RecordFormat, Store, read_manifest
 from catchment.reads.sheet_tab import SheetTab
 from catchment.spec import Current, Stream
-from catchment.warehouse.load import check_names, copy_statement
+from catchment.warehouse.copies import check_names
+from catchment.warehouse.load import raw_copy
 
 SPLITTER = Splitter("data.entries", ("id",), ("data.more",))
 TAB = SheetTab(spreadsheet_id="s", tab="T", header=("code",))
@@ -85,7 +86,7 @@ def manifest(data: bytes) -> None:
         _check(not set(file.key) & set("'\\\n\r\0"), f"{file.key!r} can't stand in a literal")
     if found.files and found.source.isidentifier() and found.stream.isidentifier():
         try:
-            statement = copy_statement(found, "", found.files)
+            statement = raw_copy(found).statement(found.files)
         except ValueError:
             return
         _check(statement.count("FILES = (") == 1, "a name is more than a name")

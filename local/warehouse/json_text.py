@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-VARIANT_LIMIT = int(os.environ.get("CATCHMENT_WAREHOUSE_VARIANT_BYTES", 16 * 1024 * 1024))
-"""Bytes of a VARIANT at most: 16 MB, and 128 MB for tables that newer accounts make."""
+LIMIT = int(os.environ.get("CATCHMENT_WAREHOUSE_VARIANT_BYTES", 16 * 1024 * 1024))
+"""Bytes of a VARIANT or a VARCHAR at most: 16 MB, and 128 MB for tables that newer accounts make."""
 
 PARKED_FROM = 0x10F800
 _HALF_OR_PARKED = re.compile(r"\\u[dD][89a-fA-F]")
@@ -48,11 +48,15 @@ _DECODER = json.JSONDecoder(
 )
 
 
+def size(text: str) -> int:
+    """Bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 def refusal(text: str) -> Refusal | None:
     """Why PARSE_JSON and COPY refuse a text: it is no JSON, repeats a key in an object, or is too large."""
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    if size > VARIANT_LIMIT:
-        return Refusal(f"Max LOB size ({VARIANT_LIMIT}) exceeded, actual size of parsed column is {size}")
+    if (actual := size(text)) > LIMIT:
+        return Refusal(f"Max LOB size ({LIMIT}) exceeded, actual size of parsed column is {actual}")
     try:
         _DECODER.decode(text)
     except json.JSONDecodeError as error:

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from catchment.errors import ContractBroken
 from catchment.landing import LandedFile, Listed, Manifest, RecordFormat, read_manifest, write_manifest
 from catchment.spec import Current
+from catchment.warehouse.copies import CopiedFile, check_counts, check_names, common_folder
 from catchment.warehouse.formats import format_of, literal
-from catchment.warehouse.load import CopiedFile, Loaded, check_counts, check_names, clipped, common_folder, load
+from catchment.warehouse.load import Loaded, clipped, load
 from tests.support.store import MemoryStore
 from tests.unit.test_session import TICKETS, Recorder, landed, result
 
@@ -200,7 +201,38 @@ def test_rejects_of_extraction_come_into_the_table_that_people_look_at() -> None
         load(session, store, key)
 
 
-def test_lines_that_were_refused_are_rejected_with_their_number_and_text() -> None:
+def test_a_file_with_an_error_is_copied_again_by_line_and_what_does_not_parse_stays_in_the_rejects() -> None:
+    """`tests/integration/test_by_line.py` has the reports, and the case on the real SQL."""
+
+    class Skips(Warehouse):
+        def fetchall(self) -> Sequence[Any]:
+            whole = "TEXT_LINES" in self.statements[-1]
+            self._copied = [result()] if whole else [result(parsed=1, loaded=0, error="bad")]
+            return super().fetchall()
+
+        def fetchone(self) -> Any:
+            return (1,) if self.statements[-1].startswith("UPDATE") else super().fetchone()
+
+    store, key = landed()
+    session = Skips({})
+    session.landed = [file.key for file in read_manifest(store, key).files]
+    assert load(session, store, key) == Loaded(rows=1, rejected=1, new_rejects=1)
+    assert session.changes() == [
+        f"DELETE {LEDGER}",
+        f"COPY {RAW}",
+        f"DELETE {RAW}",
+        f"COPY {REJECTS}",
+        f"INSERT {RAW}",
+        f"DELETE {REJECTS}",
+        f"UPDATE {REJECTS}",
+        f"INSERT {LEDGER}",
+    ]
+    given = session.params[next(i for i, s in enumerate(session.statements) if s.startswith("UPDATE"))]
+    assert given["reason"] == "the warehouse could not read it: bad"
+    assert (given["lines"], given["batch"]) == (f"{TICKETS.id}#lines", TICKETS.id)
+
+
+def test_what_is_not_taken_as_text_either_is_rejected_with_its_number_and_text() -> None:
     copied = [result(parsed=2, loaded=1, error="bad")]
     loaded, session = run({"RECORD_METADATA:row": [(2,)]}, copied)
     assert loaded == Loaded(rows=1, rejected=1, new_rejects=1)

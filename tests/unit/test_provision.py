@@ -21,9 +21,12 @@ from sqlglot import exp
 
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
+from catchment.landing import RecordFormat
 from catchment.reads.http_list import HttpList
 from catchment.reads.s3_files import S3Files
 from catchment.spec import SourceSpec, Stream
+from catchment.warehouse.formats import format_of
+from catchment.warehouse.names import STAGE, stage_of
 from catchment.warehouse.provision import Settings, Statement, apply, key_body, render, select, with_roles
 from tests.support import make
 
@@ -180,6 +183,17 @@ def test_the_reporting_roles_can_read_no_raw_record() -> None:
     assert {"RAW_ZENDESK_R", "ANALYTICS_MARTS_RW"} <= reach("TRANSFORMER")
     assert "RAW_ZENDESK_RW" not in reach("TRANSFORMER")
     assert not [role for role in reach("LOADER") if role.startswith("ANALYTICS")]
+
+
+def test_the_loader_may_use_every_format_and_stage_that_a_load_names() -> None:
+    """Found by reading: formats of others' files, and the stages over their buckets, were granted to nobody."""
+    read = S3Files(bucket="theirs", prefix="a/", pattern=r"\.csv$", record_format=RecordFormat.CSV, columns=("id",))
+    spec = SourceSpec(name="events", title="events", streams=(Stream(name="clicks", key=("id",), read=read),))
+    text = ";\n".join(s.sql for s in render(PRODUCTION, [spec]))
+    formats = {name for how in map(format_of, RecordFormat) for name in (how.file_format, how.lines) if name}
+    assert {f"GRANT USAGE ON FILE FORMAT {name} TO ROLE LOADER" for name in formats} <= set(text.split(";\n"))
+    assert f"GRANT USAGE ON STAGE {stage_of('events')} TO ROLE LOADER" in text
+    assert f"GRANT USAGE ON STAGE {STAGE} TO ROLE LOADER" in text
 
 
 def test_with_the_defaults_a_loader_that_never_sleeps_is_neither_stopped_nor_warned_of() -> None:

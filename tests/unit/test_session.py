@@ -26,7 +26,8 @@ from catchment.landing import (
     write_manifest,
 )
 from catchment.spec import Current
-from catchment.warehouse.load import FILES_PER_COPY, Loaded, check_names, copy_statement, load
+from catchment.warehouse.copies import FILES_PER_COPY, check_names
+from catchment.warehouse.load import Loaded, load, raw_copy
 from catchment.warehouse.session import arguments, explain, query_tag, transaction
 from tests.support.make import batch, moment
 from tests.support.store import MemoryStore
@@ -174,7 +175,7 @@ def test_a_child_streams_copy_opens_the_envelope() -> None:
     store, key = landed()
     manifest = read_manifest(store, key)
     for record_format, enveloped in ((RecordFormat.ENVELOPES, True), (RecordFormat.RECORDS, False)):
-        sql = copy_statement(replace(manifest, record_format=record_format), "p/", manifest.files)
+        sql = raw_copy(replace(manifest, record_format=record_format)).statement(manifest.files)
         assert ("$1:record" in sql, "'parent', $1:parent" in sql) == (enveloped, enveloped)
         assert "FORCE = TRUE" in sql
 
@@ -185,7 +186,7 @@ def test_files_of_others_are_copied_from_their_own_stage_by_their_format() -> No
     manifest = replace(
         read_manifest(store, key), files=theirs, record_format=RecordFormat.CSV, columns=("id", "o'clock")
     )
-    sql = copy_statement(manifest, "", theirs)
+    sql = raw_copy(manifest).statement(theirs)
     assert "OBJECT_CONSTRUCT_KEEP_NULL('id', $1, 'o''clock', $2)" in sql
     assert "FROM @RAW.ZENDESK.FILES/" in sql
     assert "FORMAT_NAME = 'RAW.CATCHMENT.CSV_FILES'" in sql

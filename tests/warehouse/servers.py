@@ -52,6 +52,7 @@ class Warehouse:
     s3_endpoint: str
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         environment = os.environ | {
@@ -60,6 +61,7 @@ class Warehouse:
             "AWS_SECRET_ACCESS_KEY": "test",
             "CATCHMENT_WAREHOUSE_USER": USER,
             "CATCHMENT_WAREHOUSE_PASSWORD": PASSWORD,
+            **self.settings,
         }
         command = [sys.executable, "-m", "local.warehouse", "--port", str(self.port), "--data", str(self.data)]
         self.process = subprocess.Popen(command, cwd=REPOSITORY, env=environment)

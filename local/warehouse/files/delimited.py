@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from local.warehouse import errors
+from local.warehouse import errors, json_text
 from local.warehouse.files.batch import Batch, Rejected
 
 CHUNK = 4 * 1024 * 1024
@@ -136,6 +136,8 @@ class Dialect:
             return "End of record reached while expected to parse a column"
         if any(not _is_utf8(field.text) for field in record.fields):
             return "Invalid UTF8 detected in the record"
+        if any(json_text.size(field.text) > json_text.LIMIT for field in record.fields):
+            return f"Max LOB size ({json_text.LIMIT}) exceeded"
         if self.one_width and len(record.fields) != columns:
             return f"Number of columns in file ({len(record.fields)}) does not match that of the table ({columns})"
         return None

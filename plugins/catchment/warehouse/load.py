@@ -11,24 +11,19 @@ What it replaces follows from the rule of its stream (`spec.Current`):
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from catchment.errors import ContractBroken
 from catchment.landing import LandedFile, Manifest, Store, read_lines, read_manifest, verify
 from catchment.spec import Current
-from catchment.warehouse import ledger
-from catchment.warehouse.formats import format_of, literal
+from catchment.warehouse import by_line, ledger
+from catchment.warehouse.copies import CopiedFile, Copy, check_counts, check_names
+from catchment.warehouse.formats import format_of, metadata
 from catchment.warehouse.ledger import sql_time
-from catchment.warehouse.names import FILE_FORMAT, LEDGER, REJECTS, STAGE, raw_table, stage_of
+from catchment.warehouse.names import FILE_FORMAT, LEDGER, REJECT_COLUMNS, REJECTS, STAGE, raw_table, stage_of
 from catchment.warehouse.session import Cursor, Session, explained, transaction
-
-FILES_PER_COPY = 1000  # Snowflake's limit for FILES = (…)
-_OUR_KEY = re.compile(r"[A-Za-z0-9_.,=:/+@-]+")
-_ANY_KEY = re.compile(r"[^'\\\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -46,16 +41,6 @@ class Loaded:
     new_rejects: int = 0
 
 
-@dataclass(frozen=True)
-class CopiedFile:
-    """One line of a COPY's result."""
-
-    key: str
-    parsed: int
-    loaded: int
-    first_error: str | None
-
-
 def load(
     session: Session,
     store: Store,
@@ -67,8 +52,8 @@ def load(
     """Load the checkpoint whose manifest is at `key`. Any number of times, from any point of failure: the same rows.
 
     Reads exactly the files that the manifest names, after it has compared the size and digest of each (others' files:
-    size and ETag). A line that the warehouse can't read goes to the rejects with its reason. A list that is as it was
-    brings no rows: its ledger row says which batch has them.
+    size and ETag). A line that the warehouse can't read goes to the rejects with its reason, the others to raw. A list
+    that is as it was brings no rows: its ledger row says which batch has them.
 
     A checkpoint that a later attempt at the same batch has loaded already is left as it is: what is newer stays.
 
@@ -99,19 +84,6 @@ def load(
             ledger.drop_covered(cursor, manifest)
         rejected = ledger.rejected_in_reading(cursor, manifest) if manifest.complete else 0
     return replace(loaded, gaps=manifest.gaps, new_rejects=max(0, rejected - rejected_before))
-
-
-def check_names(manifest: Manifest) -> None:
-    """Raise unless every name may stand in a COPY statement. Ours have few characters; others' may have any but quotes.
-
-    A manifest is a file that somebody may have written to.
-    """
-    for file in (*manifest.files, *manifest.rejects):
-        if not (_ANY_KEY if file.uri else _OUR_KEY).fullmatch(file.key):
-            raise ContractBroken(
-                f"{manifest.batch_id}: the manifest names a file {file.key!r}, which can't stand in a COPY statement. "
-                "Nothing was loaded: see who wrote to the landing, and extract the batch again."
-            )
 
 
 def _store_of(store: Store, file: LandedFile, open_bucket: Callable[[str], Store] | None) -> Store:
@@ -161,7 +133,6 @@ class _Load:
         return Loaded(rows=sum(file.loaded for file in copied), rejected=self.manifest.rejected + refused)
 
     def _copy(self) -> tuple[CopiedFile, ...]:
-        copied: list[CopiedFile] = []
         manifest = self.manifest
         values = {
             "source": manifest.source,
@@ -172,40 +143,40 @@ class _Load:
             "batch": manifest.batch_id,
             "loaded_at": sql_time(self.loaded_at),
         }
-        for files in _some_at_a_time(manifest.files):
-            prefix = common_folder(files)
-            self.cursor.execute(copy_statement(manifest, prefix, files), values)
-            # One column: it found no file.
-            copied.extend(_copied(prefix, files, row) for row in self.cursor.fetchall() if len(row) > 1)
+        copy, how = raw_copy(manifest), format_of(manifest.record_format, manifest.columns)
+        copied: list[CopiedFile] = []
+        for files, some in copy.run(self.cursor, manifest.files, values):
+            by_key = {file.key: file for file in some}
+            broken = [file for file in files if _is_broken(file, by_key.get(file.key))] if how.lines else []
+            if broken:
+                errors = {key: file.first_error for key, file in by_key.items()}
+                by_key |= by_line.bring(self.cursor, manifest, broken, copy.stage, how, errors, values)
+            copied.extend(by_key.values())
         return tuple(copied)
 
     def _refused(self, copied: Sequence[CopiedFile]) -> int:
-        """Move the lines that the warehouse could not read to the rejects; returns how many."""
-        refused = 0
+        """Reject what the warehouse could not take as text either; returns how many records it refused in all."""
+        refused = sum(file.rejected + file.missing for file in copied)
         landed = {file.key: file for file in self.manifest.files}
         for file in copied:
-            if file.loaded == file.parsed:
+            if not file.missing:
                 continue
-            lines = self._lines_not_in_raw(landed[file.key])
-            rejects = [self._reject(file, number, text) for number, text in lines]
-            if len(rejects) < file.parsed - file.loaded:  # lines of others' files are not looked for one by one
-                missing = file.parsed - file.loaded - len(rejects)
-                rejects.append(self._reject(file, None, f"{missing} lines of this file"))
-                refused += missing - 1
+            rejects = [self._reject(file, number, text) for number, text in self._lines_nowhere(landed[file.key])]
+            if len(rejects) < file.missing:  # lines of others' files are not looked for one by one
+                rejects.append(self._reject(file, None, f"{file.missing - len(rejects)} lines of this file"))
             self.cursor.executemany(
-                f"INSERT INTO {REJECTS} (BATCH_ID, SOURCE, STREAM, FILE, ROW_NUMBER, REASON, RECORD, REJECTED_AT) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                rejects,
+                f"INSERT INTO {REJECTS} {REJECT_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", rejects
             )
-            refused += len(rejects)
         return refused
 
-    def _lines_not_in_raw(self, file: LandedFile) -> Iterator[tuple[int, str]]:
+    def _lines_nowhere(self, file: LandedFile) -> Iterator[tuple[int, str]]:
+        """Lines of our file that are neither in raw nor in the rejects, with their numbers."""
         if file.uri:
             return
         self.cursor.execute(
             f"SELECT RECORD_METADATA:row::NUMBER FROM {self.table} "
-            "WHERE BATCH_ID = %(batch)s AND RECORD_METADATA:file::VARCHAR = %(file)s",
+            "WHERE BATCH_ID = %(batch)s AND RECORD_METADATA:file::VARCHAR = %(file)s "
+            f"UNION ALL SELECT ROW_NUMBER FROM {REJECTS} WHERE BATCH_ID = %(batch)s AND FILE = %(file)s",
             {"batch": self.manifest.batch_id, "file": file.key},
         )
         kept = {int(number) for (number,) in self.cursor.fetchall()}
@@ -215,7 +186,7 @@ class _Load:
 
     def _reject(self, file: CopiedFile, number: int | None, text: str) -> tuple[Any, ...]:
         manifest = self.manifest
-        reason = f"the warehouse could not read it: {file.first_error}"
+        reason = f"{by_line.UNREADABLE}: {file.first_error}"
         at = sql_time(self.loaded_at)
         return (manifest.batch_id, manifest.source, manifest.stream, file.key, number, reason, clipped(text), at)
 
@@ -228,24 +199,35 @@ class _Load:
             "stream": manifest.stream,
             "loaded_at": sql_time(self.loaded_at),
         }
-        for files in _some_at_a_time(manifest.rejects):
-            prefix = common_folder(files)
-            self.cursor.execute(
-                f"""
-COPY INTO {REJECTS} (BATCH_ID, SOURCE, STREAM, FILE, ROW_NUMBER, REASON, RECORD, REJECTED_AT)
-FROM (
-    SELECT
-        %(batch)s, %(source)s, %(stream)s, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER,
-        $1:reason::VARCHAR, $1:record::VARCHAR, %(loaded_at)s::TIMESTAMP_NTZ
-    FROM @{STAGE}/{prefix}
-)
-FILES = ({_names(prefix, files)})
-FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}')
-ON_ERROR = ABORT_STATEMENT
-FORCE = TRUE
-""",
-                values,
-            )
+        copy = Copy(
+            into=f"{REJECTS} {REJECT_COLUMNS}",
+            select="%(batch)s, %(source)s, %(stream)s, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER, "
+            "$1:reason::VARCHAR, $1:record::VARCHAR, %(loaded_at)s::TIMESTAMP_NTZ",
+            stage=STAGE,
+            file_format=FILE_FORMAT,
+            on_error="ABORT_STATEMENT",
+        )
+        for _ in copy.run(self.cursor, manifest.rejects, values):
+            pass
+
+
+def _is_broken(file: LandedFile, copied: CopiedFile | None) -> bool:
+    """Whether COPY has not loaded all lines of a file. (How many lines others' files have, it says.)"""
+    return copied is not None and copied.loaded < max(copied.parsed, file.rows)
+
+
+def raw_copy(manifest: Manifest) -> Copy:
+    """The COPY of a checkpoint's files into its raw table."""
+    how = format_of(manifest.record_format, manifest.columns)
+    return Copy(
+        into=f"{raw_table(manifest.source, manifest.stream)} (RECORD_CONTENT, RECORD_METADATA, BATCH_ID, LOADED_AT)",
+        select=f"""{how.record},
+        {metadata("METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER", how.parent)},
+        %(batch)s,
+        %(loaded_at)s::TIMESTAMP_NTZ""",
+        stage=stage_of(manifest.source) if any(file.uri for file in manifest.files) else STAGE,
+        file_format=how.file_format,
+    )
 
 
 def _load_list(load: _Load) -> Loaded:
@@ -311,78 +293,3 @@ def clipped(text: str, limit: int = 1_000_000) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text):,} characters; the rest is in the landed file)"
-
-
-def copy_statement(manifest: Manifest, prefix: str, files: Sequence[LandedFile]) -> str:
-    """COPY for some files of a checkpoint, its values still to be bound.
-
-    FORCE, because a batch that is loaded again may bring a file that the load history remembers.
-    """
-    how = format_of(manifest.record_format, manifest.columns)
-    parent = f", 'parent', {how.parent}" if how.parent else ""
-    stage = stage_of(manifest.source) if files[0].uri else STAGE
-    return f"""
-COPY INTO {raw_table(manifest.source, manifest.stream)} (RECORD_CONTENT, RECORD_METADATA, BATCH_ID, LOADED_AT)
-FROM (
-    SELECT
-        {how.record},
-        OBJECT_CONSTRUCT(
-            'source', %(source)s, 'stream', %(stream)s,
-            'interval_start', %(start)s, 'interval_end', %(end)s, 'extracted_at', %(extracted_at)s,
-            'file', METADATA$FILENAME, 'row', METADATA$FILE_ROW_NUMBER{parent}
-        ),
-        %(batch)s,
-        %(loaded_at)s::TIMESTAMP_NTZ
-    FROM @{stage}/{prefix}
-)
-FILES = ({_names(prefix, files)})
-FILE_FORMAT = (FORMAT_NAME = '{how.file_format}')
-ON_ERROR = CONTINUE
-FORCE = TRUE
-"""
-
-
-def common_folder(files: Sequence[LandedFile]) -> str:
-    """The longest prefix that ends in a slash and that all keys share."""
-    folders = [file.key.split("/")[:-1] for file in files]
-    shared = []
-    for parts in zip(*folders, strict=False):
-        if len(set(parts)) != 1:
-            break
-        shared.append(parts[0] + "/")
-    return "".join(shared) if shared and _OUR_KEY.fullmatch("".join(shared)) else ""
-
-
-def _names(prefix: str, files: Sequence[LandedFile]) -> str:
-    return ", ".join(literal(file.key.removeprefix(prefix)) for file in files)
-
-
-def _some_at_a_time(files: Sequence[LandedFile]) -> Iterator[Sequence[LandedFile]]:
-    for at in range(0, len(files), FILES_PER_COPY):
-        yield files[at : at + FILES_PER_COPY]
-
-
-def _copied(prefix: str, files: Sequence[LandedFile], row: Sequence[Any]) -> CopiedFile:
-    """A row of COPY's result: file, status, rows_parsed, rows_loaded, error_limit, errors_seen, first_error, …
-
-    Snowflake names a file below the stage's location, or by its whole address: the landed key is its end.
-    """
-    name, _, parsed, loaded, _, _, first_error = row[:7]
-    said = str(name)
-    known = {file.key for file in files}
-    places = (said, prefix + said, said.partition("://")[2].partition("/")[2])
-    key = next((place for place in places if place in known), said)
-    return CopiedFile(key, int(parsed), int(loaded), first_error)
-
-
-def check_counts(manifest: Manifest, copied: Sequence[CopiedFile]) -> None:
-    """Raise unless every file was read, ours with the rows that the manifest counts."""
-    found = {file.key: file.parsed for file in copied}
-    for file in manifest.files:
-        if file.key not in found or (not file.uri and found[file.key] != file.rows):
-            rows = "its rows" if file.uri else f"{file.rows} rows"
-            raise ContractBroken(
-                f"{manifest.batch_id}: {file.key} should hold {rows}, and the warehouse read "
-                f"{found.get(file.key, 'none')}: the landing is not what the manifest says. Extract the batch again; "
-                "the rows loaded before stay"
-            )

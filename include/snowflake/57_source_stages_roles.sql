@@ -1,0 +1,3 @@
+-- as: SECURITYADMIN
+-- for each: file_source
+GRANT USAGE ON STAGE RAW.{source}.FILES TO ROLE LOADER;
