@@ -18,7 +18,7 @@ from catchment.cdc.loader import offsets, tables
 from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
 from catchment.cdc.loader.offsets import LostRace
 from catchment.cdc.loader.warehouse import LoaderWarehouse
-from catchment.cdc.loader.write import copy_statement, insert_statement
+from catchment.cdc.loader.write import by_line_statements, copy_statement, insert_statement
 from catchment.errors import WarehouseUnavailable
 from tests.support.kafka import Message
 
@@ -49,6 +49,8 @@ class Cursor:
             case "MERGE":
                 self.moved, self.name = len(json.loads(values[0])), values[1]
                 self.rows = [(self.moved, 0)]
+            case "INSERT" if "TRY_PARSE_JSON" in sql:
+                self.rows = [(self.copied - self.unread,)]
             case "INSERT":
                 assert "WHERE EXISTS" in sql
                 assert values[2] == self.name
@@ -106,11 +108,27 @@ def test_a_row_that_the_warehouse_refuses_is_a_reject_and_the_others_are_loaded(
     (refused,) = commit(cursor, USERS)
     assert cursor.asked[:4] == ["BEGIN NAME", "MERGE INTO", "INSERT FIRST", "ROLLBACK"]
     assert cursor.asked[4:] == [
-        *("BEGIN NAME", "MERGE INTO", "PUT file:///s0.public.users.jsonl.zst", "COPY INTO"),
-        *("SELECT KAFKA_PARTITION,", "INSERT INTO", "SELECT COUNT(*)", "COMMIT"),
+        *("BEGIN NAME", "MERGE INTO", "PUT file:///s0.public.users.jsonl.zst", "COPY INTO", "INSERT INTO"),
+        *("DELETE FROM", "SELECT KAFKA_PARTITION,", "INSERT INTO", "SELECT COUNT(*)", "COMMIT"),
     ]
-    assert (refused.offset, refused.reason) == (0, "the warehouse could not read it: Error parsing JSON")
+    assert (refused.offset, refused.reason) == (0, "the warehouse could not read it")
     assert [row[1:5] for row in cursor.many] == [("application", "s0.users", f"kafka://{USERS}/0", 0)]
+
+
+def test_rows_after_a_refused_one_are_loaded_by_line_also_where_copy_skips_them() -> None:
+    """Snowflake's reference, COPY INTO, ON_ERROR: in JSON the rest of a file is skipped after an error."""
+
+    class Skips(Cursor):
+        def execute(self, sql: str, values: Any = None, **more: Any) -> None:
+            super().execute(sql, values, **more)
+            if sql.split()[0] == "COPY":
+                lines = "TEXT_LINES" in sql
+                self.rows = [("file", "", self.copied if lines else 2, self.copied if lines else 1, 0, 0, "bad")]
+
+    cursor = Skips(unread=1)
+    (refused,) = commit(cursor, USERS, rows=3000)
+    assert cursor.asked.count("ROLLBACK") == 1
+    assert (refused.offset, cursor.asked[-1]) == (0, "COMMIT")
 
 
 def test_an_advance_that_is_not_whole_is_rolled_back() -> None:
@@ -149,6 +167,8 @@ def test_its_statements_are_snowflakes() -> None:
     assert isinstance(insert, exp.MultitableInserts)
     assert {table.name for table in insert.find_all(exp.Table)} >= {"S0_USERS", "S1_EVENTS"}
     assert isinstance(sqlglot.parse_one(copy_statement(targets[0], "f", "x", AT), read="snowflake"), exp.Copy)
+    parsed = [sqlglot.parse_one(sql, read="snowflake") for sql in by_line_statements(targets[0], "f", "x", AT)]
+    assert [type(tree) for tree in parsed] == [exp.Copy, exp.Insert, exp.Delete]
     assert isinstance(sqlglot.parse_one(offsets._ADVANCE, read="snowflake"), exp.Merge)
 
 

@@ -115,16 +115,16 @@ def read(kafka: Kafka, found: OffsetRange) -> Iterator[tuple[int, list[Record]]]
 
 def _replace(part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse) -> Replayed:
     try:
-        return _replace_once(part, batch, target, warehouse, by_file=False)
+        return _replace_once(part, batch, target, warehouse, by_line=False)
     except RefusedRows:
         try:
-            return _replace_once(part, batch, target, warehouse, by_file=True)
+            return _replace_once(part, batch, target, warehouse, by_line=True)
         except RefusedRows as error:
             raise WarehouseUnavailable(f"The warehouse lost rows of {part} ({error}): try again.") from error
 
 
 def _replace_once(
-    part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse, *, by_file: bool
+    part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse, *, by_line: bool
 ) -> Replayed:
     at = datetime.now(UTC)
     number, start, end = part.partition.number, part.start, part.end
@@ -136,7 +136,7 @@ def _replace_once(
             f"DELETE FROM {REJECTS} WHERE FILE = ? AND ROW_NUMBER >= ? AND ROW_NUMBER < ?",
             (f"kafka://{part.partition}", start, end),
         )
-        writer = Writer(cursor, {target.topic: target}, warehouse.folder, at, by_file)
+        writer = Writer(cursor, {target.topic: target}, warehouse.folder, at, by_line)
         refused = writer.write(batch.topics, batch.rejects)
         cursor.execute(
             f"UPDATE {WATERMARKS} SET NEXT_OFFSET = ? WHERE TOPIC = ? AND KAFKA_PARTITION = ? AND NEXT_OFFSET > ?",

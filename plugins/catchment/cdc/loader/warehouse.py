@@ -94,10 +94,10 @@ class LoaderWarehouse:
         it can be unknown whether the batch was committed: read the ledger again.
         """
         try:
-            return self._load(batch, advances, targets, topic_ids, by_file=False)
+            return self._load(batch, advances, targets, topic_ids, by_line=False)
         except RefusedRows:
             try:
-                return self._load(batch, advances, targets, topic_ids, by_file=True)
+                return self._load(batch, advances, targets, topic_ids, by_line=True)
             except RefusedRows as error:
                 raise WarehouseUnavailable(
                     f"The warehouse lost rows of a batch ({error}): it is loaded again."
@@ -109,13 +109,13 @@ class LoaderWarehouse:
         advances: Sequence[Advance],
         targets: Mapping[str, Target],
         topic_ids: dict[str, str],
-        by_file: bool,
+        by_line: bool,
     ) -> tuple[Rejected, ...]:
         at = datetime.now(UTC)
         with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
             token = f"{self.name} {self._own}-{next(self._numbers)}"
             advanced = offsets.advance(cursor, advances, topic_ids, token, at)
-            return Writer(cursor, targets, self.folder, at, by_file, advanced).write(batch.topics, batch.rejects)
+            return Writer(cursor, targets, self.folder, at, by_line, advanced).write(batch.topics, batch.rejects)
 
     @contextmanager
     def transaction(self, work: str) -> Iterator[Cursor]:

@@ -20,7 +20,7 @@ from catchment.cdc.loader.offsets import OFFSETS, Advanced
 from catchment.cdc.loader.rows import Lines, Rejected
 from catchment.errors import CatchmentError
 from catchment.warehouse.ledger import sql_time
-from catchment.warehouse.names import FILE_FORMAT, REJECTS
+from catchment.warehouse.names import FILE_FORMAT, LINES_FORMAT, REJECT_COLUMNS, REJECTS
 from catchment.warehouse.session import Cursor
 
 STAGE = "RAW.CATCHMENT.KAFKA"
@@ -46,14 +46,14 @@ class Target:
 class Writer:
     """Writes one batch's rows, if `advanced` is given only while it holds.
 
-    `by_file` sends all of them as files: COPY says which rows are bad.
+    `by_line` sends all of them as files of text lines: those that are no JSON are refused, one by one.
     """
 
     cursor: Cursor
     targets: Mapping[str, Target]
     folder: str
     at: datetime
-    by_file: bool = False
+    by_line: bool = False
     advanced: Advanced | None = None
 
     def write(self, topics: Mapping[str, Lines], rejects: Sequence[Rejected]) -> tuple[Rejected, ...]:
@@ -61,10 +61,14 @@ class Writer:
 
         Raises `LostRace` when the advance does not hold, and `RefusedRows`.
         """
-        few = {} if self.by_file else _few(topics)
+        few = {} if self.by_line else _few(topics)
         refused: list[Rejected] = []
         for topic in topics.keys() - few.keys():
-            refused += self._copy(self.targets[topic], topics[topic])
+            target, rows = self.targets[topic], topics[topic]
+            if self.by_line:
+                refused += self._copy_lines(target, rows)
+            else:
+                self._copy(target, rows)
         if rejects or refused:
             self._reject([*rejects, *refused])
         if few:
@@ -90,7 +94,28 @@ class Writer:
         if inserted != expected:
             raise RefusedRows(f"{inserted} of {expected} rows were inserted")
 
-    def _copy(self, target: Target, rows: Lines) -> list[Rejected]:
+    def _copy(self, target: Target, rows: Lines) -> None:
+        name = self._put(target, rows)
+        self.cursor.execute(copy_statement(target, self.folder, name, self.at))
+        loaded = int(self.cursor.fetchall()[0][3])
+        if loaded != rows.count:  # a COPY of JSON may skip what comes after an error
+            raise RefusedRows(f"{name} held {rows.count} rows, and the warehouse loaded {loaded}")
+
+    def _copy_lines(self, target: Target, rows: Lines) -> list[Rejected]:
+        """Copy a file as text into the rejects, whose columns are texts, and its rows from there to the table."""
+        name = self._put(target, rows)
+        copy, insert, delete = by_line_statements(target, self.folder, name, self.at)
+        self.cursor.execute(copy)
+        parsed = int(self.cursor.fetchall()[0][2])
+        if parsed != rows.count:
+            raise RefusedRows(f"{name} held {rows.count} rows, and the warehouse read {parsed}")
+        self.cursor.execute(insert)
+        inserted = int(self.cursor.fetchall()[0][0])
+        self.cursor.execute(delete)
+        return [] if inserted == rows.count else self._refused(target, rows)
+
+    def _put(self, target: Target, rows: Lines) -> str:
+        """Stage the rows as a file; its name."""
         name = f"{target.topic}.jsonl.zst"
         put: Any = self.cursor
         put.execute(
@@ -98,15 +123,9 @@ class Writer:
             "AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = ZSTD OVERWRITE = TRUE",
             file_stream=io.BytesIO(rows.file()),
         )
-        self.cursor.execute(copy_statement(target, self.folder, name, self.at))
-        _, _, parsed, loaded, _, _, first_error = self.cursor.fetchall()[0][:7]
-        if int(parsed) != rows.count:
-            raise RefusedRows(f"{name} held {rows.count} rows, and the warehouse read {parsed}")
-        if int(loaded) == rows.count:
-            return []
-        return self._refused(target, rows, str(first_error))
+        return name
 
-    def _refused(self, target: Target, rows: Lines, error: str) -> list[Rejected]:
+    def _refused(self, target: Target, rows: Lines) -> list[Rejected]:
         """The rows of a file that did not arrive."""
         places = rows.offsets()
         self.cursor.execute(
@@ -115,15 +134,14 @@ class Writer:
         )
         arrived = {(int(p), int(o)) for p, o in self.cursor.fetchall()}
         return [
-            Rejected(target.topic, p, o, f"the warehouse could not read it: {error}", line)
+            Rejected(target.topic, p, o, "the warehouse could not read it", line)
             for (p, o), line in places.items()
             if (p, o) not in arrived
         ]
 
     def _reject(self, rejects: Sequence[Rejected]) -> None:
         self.cursor.executemany(
-            f"INSERT INTO {REJECTS} (BATCH_ID, SOURCE, STREAM, FILE, ROW_NUMBER, REASON, RECORD, REJECTED_AT) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO {REJECTS} {REJECT_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (r.file, SOURCE, self.targets[r.topic].stream, r.file, r.offset, r.reason, r.text, sql_time(self.at))
                 for r in rejects
@@ -165,15 +183,39 @@ FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
 
 
 def copy_statement(target: Target, folder: str, name: str, at: datetime) -> str:
-    """COPY one staged file. FORCE, because a file's name comes again with other rows."""
+    """COPY one staged file."""
+    values = f"$1:c, $1:m, $1:p::NUMBER, $1:o::NUMBER, '{sql_time(at)}'::TIMESTAMP_NTZ"
+    return _copy(f"{target.table} {_COLUMNS}", values, f"{folder}/{name}", FILE_FORMAT)
+
+
+def by_line_statements(target: Target, folder: str, name: str, at: datetime) -> tuple[str, str, str]:
+    """COPY one staged file as text into the rejects, INSERT what parses into the table, and DELETE the texts."""
+    file, loaded_at = f"{folder}/{name}", f"'{sql_time(at)}'::TIMESTAMP_NTZ"
+    values = f"'{file}', '{SOURCE}', '{target.stream}', '{file}', METADATA$FILE_ROW_NUMBER, '', $1, {loaded_at}"
+    lines = f"{REJECTS} WHERE BATCH_ID = '{file}'"  # no reject has such an id
+    return (
+        _copy(f"{REJECTS} {REJECT_COLUMNS}", values, file, LINES_FORMAT),
+        f"""
+INSERT INTO {target.table} {_COLUMNS}
+SELECT LINE:c, LINE:m, LINE:p::NUMBER, LINE:o::NUMBER, {loaded_at}
+FROM (SELECT TRY_PARSE_JSON(RECORD) AS LINE FROM {lines})
+WHERE LINE IS NOT NULL
+""",
+        f"DELETE FROM {lines}",
+    )
+
+
+def _copy(into: str, values: str, file: str, file_format: str) -> str:
+    """FORCE, because a file's name comes again with other rows."""
+    folder, _, name = file.rpartition("/")
     return f"""
-COPY INTO {target.table} {_COLUMNS}
+COPY INTO {into}
 FROM (
-    SELECT $1:c, $1:m, $1:p::NUMBER, $1:o::NUMBER, '{sql_time(at)}'::TIMESTAMP_NTZ
+    SELECT {values}
     FROM @{STAGE}/{folder}
 )
 FILES = ('{name}')
-FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}')
+FILE_FORMAT = (FORMAT_NAME = '{file_format}')
 ON_ERROR = CONTINUE
 FORCE = TRUE
 """
