@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catchment.errors import NeedsPerson
@@ -290,6 +290,8 @@ def test_what_is_above_a_rule_covers_what_is_below() -> None:
     assert applied({"a": {"b": "ann"}}, personal=("a.b",), secret=("a",)) == {}
 
 
+@example(key=b"k" * 64, text=b"ann")
+@example(key=b"k" * 65, text=b"ann")
 @given(key=st.binary(min_size=1, max_size=130), text=st.binary(max_size=80))
 def test_the_digest_is_the_standard_librarys_hmac(key: bytes, text: bytes) -> None:
     assert keyed_digest(key)(text).decode() == hmac.new(key, text, "sha256").hexdigest()

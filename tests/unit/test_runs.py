@@ -44,6 +44,15 @@ def test_a_window_in_the_form_is_a_backfill_in_any_run(run_type: str) -> None:
     assert fields(window) == (moment(1, 0, 1), moment(1, 0, 2), Kind.BACKFILL, Mode.INCREMENTAL)
 
 
+def test_a_form_may_hold_moments_and_empty_fields() -> None:
+    window = batch("manual", **{"from": moment(1, 0, 1), "to": moment(1, 0, 2), "mode": ""})
+    assert fields(window) == (moment(1, 0, 1), moment(1, 0, 2), Kind.BACKFILL, Mode.INCREMENTAL)
+    empty = batch("scheduled", **{"from": "", "to": None, "mode": None})
+    assert fields(empty) == (START, END, Kind.SCHEDULED, Mode.INCREMENTAL)
+    with pytest.raises(NeedsPerson, match=r"`to` is .*without a time zone"):
+        batch("manual", **{"from": moment(1), "to": moment(2).replace(tzinfo=None)})
+
+
 def test_full_in_the_form_reads_all_of_history() -> None:
     assert fields(batch("manual", mode="full")) == (START, TRIGGERED, Kind.SCHEDULED, Mode.FULL)
 
@@ -80,3 +89,5 @@ def test_none_chosen_means_all() -> None:
 def test_a_child_stream_brings_its_parent_along_and_nothing_else() -> None:
     chosen = {stream.name for stream in CHARTMOGUL.streams if selected(CHARTMOGUL, stream.name, ["subscriptions"])}
     assert chosen == {"subscriptions", "customers"}
+    alone = {stream.name for stream in CHARTMOGUL.streams if selected(CHARTMOGUL, stream.name, ["customers", "plans"])}
+    assert alone == {"customers", "plans"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from catchment.reads.sheet_tab import SheetTab
@@ -34,6 +36,13 @@ def test_an_unknown_source_or_stream_is_answered_with_the_known_ones() -> None:
         source("zendesc")
     with pytest.raises(KeyError, match="it has: tickets, users"):
         source("zendesk").stream("ticket")
+
+
+def test_what_a_spec_does_not_say() -> None:
+    plain = Stream(name="things", key=("id",), read=source("zendesk").stream("tickets").read)
+    assert (plain.keep_share, plain.plan_gated, plain.secret, plain.personal) == (0.0, False, (), ())
+    spec = SourceSpec(name="vendor", title="Vendor", streams=(plain,))
+    assert (spec.history_start, spec.version) == (datetime(2000, 1, 1, tzinfo=UTC), 1)
 
 
 @pytest.mark.parametrize(("spec", "stream"), STREAMS)

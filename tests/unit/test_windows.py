@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from catchment.cursor import CursorState, Unfinished
 from catchment.extract.privacy import Privacy
 from catchment.reads.http_list import Dates, HttpList, Window, window_span
 from catchment.reads.protocol import ReadTask
-from catchment.times import Span, TimeFormat, days, moment_of
+from catchment.times import MINUTE, SECOND, Span, TimeFormat, days, hours, moment_of
 from tests.support.make import batch, http_list, moment, source, stream
 from tests.support.store import MemoryStore
 from tests.support.vendor import InProcess
@@ -40,9 +40,13 @@ def task(of: Batch, state: CursorState, **more: Any) -> ReadTask:
         store=MemoryStore(),
         privacy=Privacy(secret=(), personal=(), key=b""),
         history_start=HISTORY,
-        open_bucket=lambda name: MemoryStore(),
         files_loaded=frozenset,
-        **{"http": cast(Any, InProcess(lambda path, params: {})), "now": lambda: moment(2), **more},
+        **{
+            "http": cast(Any, InProcess(lambda path, params: {})),
+            "now": lambda: moment(2),
+            "open_bucket": lambda name: MemoryStore(),
+            **more,
+        },
     )
 
 
@@ -133,6 +137,34 @@ def test_a_moment_is_spelled_as_vendors_read_it(at: datetime) -> None:
     assert moment_of(TimeFormat.UNIX.spell(at)) == at
     assert TimeFormat.UNIX_MS.spell(at) == int(TimeFormat.UNIX.spell(at)) * 1000
     assert TimeFormat.DATE.spell(at) == at.date().isoformat()
+
+
+def test_a_moment_of_any_zone_is_spelled_in_utc() -> None:
+    late = datetime(2026, 3, 1, 22, 30, 59, 999_999, tzinfo=timezone(timedelta(hours=-5)))
+    assert TimeFormat.ISO.spell(late) == "2026-03-02T03:30:59Z"
+    assert TimeFormat.DATE.spell(late) == "2026-03-02"
+    assert TimeFormat.UNIX.spell(late) == 1772422259
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2026-03-01T02:00:00", datetime(2026, 3, 1, 2, tzinfo=UTC)),
+        ("2026-03-01T02:00:00-05:00", datetime(2026, 3, 1, 7, tzinfo=UTC)),
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (-86_400, datetime(1969, 12, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_without_a_zone_is_in_utc(value: object, moment: datetime) -> None:
+    found = moment_of(value)
+    assert found == moment
+    assert found is not None
+    assert found.tzinfo is not None
+
+
+def test_units_of_time() -> None:
+    assert (hours(2), days(1), MINUTE, SECOND) == (timedelta(0, 7200), timedelta(1), timedelta(0, 60), timedelta(0, 1))
 
 
 @pytest.mark.parametrize("value", [None, True, "soon", 1.5, {}, [], 10**30])
