@@ -77,15 +77,16 @@ def test_no_chain_is_begun_after_an_error() -> None:
 
     def counted(number: int) -> Iterator[int]:
         begun.append(number)
-        gate.wait(5)
+        assert gate.wait(5)
+        time.sleep(0.05)
         if number == 0:
             raise RuntimeError("the first chain")
         yield number
 
     def released() -> Iterator[Callable[[], Iterator[int]]]:
-        yield from (partial(counted, number) for number in range(3))
+        yield partial(counted, 0)
         gate.set()
-        yield partial(counted, 3)
+        yield from (partial(counted, number) for number in range(1, 4))
 
     with pytest.raises(RuntimeError, match="the first chain"):
         list(in_order(released(), parallel=1))
