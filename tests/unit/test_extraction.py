@@ -15,7 +15,7 @@ from catchment.batch import Kind, Mode
 from catchment.cursor import CursorState, Unfinished
 from catchment.errors import ContractBroken, NeedsPerson, RateLimited
 from catchment.extract.progress import Progress
-from catchment.extract.run import Extracted, Sealing, refuse_rejects, refuse_smaller
+from catchment.extract.run import Extracted, Sealing, refuse_rejects
 from catchment.http.client import HttpClient
 from catchment.http.paginators import SinglePage
 from catchment.landing import LandedFile, Manifest, read_manifest
@@ -146,12 +146,14 @@ def test_many_rejects_and_more_than_records_are_another_api(rows: int, rejected:
 
 @pytest.mark.parametrize(("rows", "rejected", "refused"), [(5, 0, True), (5, 1, False), (6, 0, False)])
 def test_a_reject_counts_as_a_record_that_the_list_still_has(rows: int, rejected: int, refused: bool) -> None:
-    manifest = said([], rows=rows, rejected=rejected)
+    spec = source(stream(keep_share=0.5))
+    body = page([*records(rows), *({"no": "key"} for _ in range(rejected))], has_more=False)
+    state = CursorState(ever_loaded=True, rows_before=10)
     if not refused:
-        refuse_smaller(manifest, 10, 0.5)
+        assert extract(body, spec, state=state)[0] is not None
         return
     with pytest.raises(ContractBroken, match="held back"):
-        refuse_smaller(manifest, 10, 0.5)
+        extract(body, spec, state=state)
 
 
 FULL_WINDOW = {"state": CursorState(ever_loaded=True, rows_before=5)}
@@ -165,7 +167,7 @@ LATER = CursorState(moment(1).isoformat(), ever_loaded=True, rows_before=5)
         (windows(lookback=days(2)), {"state": LATER}, False),
         (windows(lookback=days(99)), {"state": LATER}, True),
         (windows(), {**FULL_WINDOW, "of": batch(kind=Kind.BACKFILL)}, False),
-        (windows(), {**FULL_WINDOW, "of": batch(kind=Kind.BACKFILL, start=moment(1, month=1))}, False),
+        (windows(), {**FULL_WINDOW, "of": batch(kind=Kind.BACKFILL, start=moment(1, month=1))}, True),
         (windows(), {**FULL_WINDOW, "accept_smaller": True}, False),
     ],
 )
