@@ -80,7 +80,7 @@ def test_a_reject_is_not_there_twice(stack: SqlStack) -> None:
     assert len(readings.rejects()) == 3
 
 
-def test_a_record_that_was_mended_is_no_reject_any_more(stack: SqlStack) -> None:
+def test_a_record_that_was_fixed_is_no_reject_any_more(stack: SqlStack) -> None:
     readings = Readings(stack)
     readings.load([1], [("no date", NO_DATE), ("not JSON", CUT)])
     readings.load([1, 7])

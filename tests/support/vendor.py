@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from catchment.http import client as http_client
@@ -128,11 +128,17 @@ class InProcess:
         limits: object = (),
         actions: object = (),
     ) -> T:
+        return accept(http_client.Reply(200, {}, self._body(request)))
+
+    def download(self, request: http.Request, into: BinaryIO, *, limits: object = (), actions: object = ()) -> None:
+        into.write(self._body(request))
+        into.seek(0)
+
+    def _body(self, request: http.Request) -> bytes:
         self.tally.count(requests=1)
         self.asked.append(dict(request.params))
         value = self._reply(request.path, request.params)
-        body = value if isinstance(value, bytes) else json.dumps(value).encode()
-        return accept(http_client.Reply(200, {}, body))
+        return value if isinstance(value, bytes) else json.dumps(value).encode()
 
     def pause(self, seconds: float) -> None:
         self.paused.append(seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -48,6 +48,11 @@ class Asked(InProcess):
         self.requests.append(request)
         self.limits.append(limits)
         return super().send(request, accept=accept, limits=limits, actions=actions)
+
+    def download(self, request: Request, into: BinaryIO, *, limits: object = (), actions: object = ()) -> None:
+        self.requests.append(request)
+        self.limits.append(limits)
+        super().download(request, into, limits=limits, actions=actions)
 
 
 def extract(

@@ -187,15 +187,6 @@ def test_an_export_that_brings_nothing_is_no_list_that_became_empty() -> None:
     assert extract(page([], after_cursor=None, end_of_stream=True), export, state=state)[1].cursor_to == "c"
 
 
-def test_the_last_part_of_a_list_that_was_sealed_in_parts_is_not_compared_with_the_whole() -> None:
-    """Only the first checkpoint that is the last, too, says how many records there are."""
-    state = CursorState(ever_loaded=True, rows_before=50)
-    rows, manifest, _ = extract(
-        page([]), windows(slice=days(20)), state=state, load=lambda key: None, sealing=Sealing(pieces=2)
-    )
-    assert (rows, manifest.checkpoint) == ([], 3)
-
-
 # --- what is told and landed ---
 
 

@@ -65,7 +65,7 @@ _LONG = ("FILE", "REASON")
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What a cell shows, how (`kind` is a class of the style sheet), and where it leads."""
 
     text: str
@@ -137,20 +137,20 @@ def _page(page: Page, wanted: Wanted, ask: Ask) -> HTMLResponse:
     return HTMLResponse(html, status_code=503 if problem else 200, headers=HEADERS)
 
 
-def _cells(names: Sequence[str], row: Sequence[Any], wanted: Wanted) -> list[Cell]:
+def _cells(names: Sequence[str], row: Sequence[Any], wanted: Wanted) -> list[TableCell]:
     values = dict(zip(names, row, strict=True))
     return [_cell(name, values, wanted) for name in names]
 
 
-def _cell(name: str, values: Mapping[str, Any], wanted: Wanted) -> Cell:
+def _cell(name: str, values: Mapping[str, Any], wanted: Wanted) -> TableCell:
     """NULL as nothing, a moment to the second, a count of rejects with the way to them."""
     match values[name]:
         case None:
-            return Cell("")
+            return TableCell("")
         case bool(value):
-            return Cell("yes" if value else "no")
+            return TableCell("yes" if value else "no")
         case datetime() as value:
-            return Cell(f"{value:%Y-%m-%d %H:%M:%S}", "short")
+            return TableCell(f"{value:%Y-%m-%d %H:%M:%S}", "short")
         case int(value):
             rejected = name == "ROWS_REJECTED" and value and "BATCH" in values
             to = (
@@ -158,9 +158,9 @@ def _cell(name: str, values: Mapping[str, Any], wanted: Wanted) -> Cell:
                 if rejected
                 else {}
             )
-            return Cell(f"{value:,}", "number", f"rejects?{wanted.query(**to, number=1)}" if rejected else "")
+            return TableCell(f"{value:,}", "number", f"rejects?{wanted.query(**to, number=1)}" if rejected else "")
         case value:
-            return Cell(str(value), "long" if name in _LONG else "cut")
+            return TableCell(str(value), "long" if name in _LONG else "cut")
 
 
 def _ask_warehouse(sql: str, values: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
