@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from local.airflow.api import AirflowApi
 from local.errors import LocalError
 
 FINISHED = ("success", "failed")
-POLL_SECONDS = 3.0
+POLL_SECONDS = 1.5
+LOOKS_AT_TASKS = 6
+"""A run's tasks are asked for at every sixth look: they cost the API server as much as a task of the run."""
 RUN_SECONDS = 1800
 ASSET_RUN_SECONDS = 90
 
@@ -48,8 +50,11 @@ class Failure:
     log: Path
 
 
-def look(api: AirflowApi, dag_id: str, run_id: str) -> Run:
+def look(api: AirflowApi, dag_id: str, run_id: str, before: Run | None = None) -> Run:
+    """The run now; its tasks as they were `before`, if that is given and it is not over."""
     state = api.run(dag_id, run_id)["state"]
+    if before and state not in FINISHED:
+        return replace(before, state=state)
     return Run(dag_id, run_id, state, tuple(api.task_instances(dag_id, run_id)))
 
 
@@ -57,10 +62,12 @@ def wait(api: AirflowApi, started: Mapping[str, str], show: Callable[[Iterable[R
     """Wait until every run (run id by DAG id) is over; `show` gets all of them at each look."""
     deadline = time.monotonic() + RUN_SECONDS
     seen: dict[str, Run] = {}
+    looks = 0
     while len([run for run in seen.values() if run.finished]) < len(started):
         for dag_id, run_id in started.items():
             if dag_id not in seen or not seen[dag_id].finished:
-                seen[dag_id] = look(api, dag_id, run_id)
+                seen[dag_id] = look(api, dag_id, run_id, seen.get(dag_id) if looks % LOOKS_AT_TASKS else None)
+        looks += 1
         show(seen.values())
         if time.monotonic() > deadline:
             late = ", ".join(run.dag_id for run in seen.values() if not run.finished)
