@@ -1,7 +1,7 @@
 """Tasks are forks of a process that has imported our modules; one that begins after an edit imports them again.
 
-apache/airflow #30796: a module that a plugin had imported into the scheduler was what LocalExecutor's tasks ran, whatever
-was edited since, until a restart. Right: an edit counts for the next task.
+apache/airflow #30796: a module that a plugin had imported into the scheduler was what LocalExecutor's tasks ran,
+whatever was edited since, until a restart. Right: an edit counts for the next task.
 """
 
 from __future__ import annotations
