@@ -336,6 +336,19 @@ def test_a_page_beyond_the_last_that_is_an_error_ends_a_list_where_the_spec_says
     assert extract(reply, source(stream(read=http_list(paginator=PageNumber()))))[0] == [{"id": 1}, {"id": 2}]
 
 
+def test_a_reply_without_its_list_is_empty_only_where_that_is_declared() -> None:
+    """getredash/redash #2965, plausible/analytics PR 2121: Google leaves `rows` out when there are none.
+
+    Ours could not be told so. Right: a spec can say it; else a reply without its list is no page.
+    """
+    spec = source(stream(read=http_list(absent_is_empty=True, paginator=SinglePage())))
+    assert extract(lambda path, params: {"rowCount": 0}, spec)[0] == []
+    with pytest.raises(VendorUnavailable, match=r"is not JSON|has no list"):
+        extract(lambda path, params: [], spec)
+    with pytest.raises(VendorUnavailable, match="has no list"):
+        extract(lambda path, params: {"rowCount": 0})
+
+
 # --- windows ---
 
 BOUNDS = Dates("from", "to", TimeFormat.ISO)

@@ -54,8 +54,11 @@ class Splitter:
     would cost as much as splitting it.
     """
 
-    def __init__(self, records: str, key: tuple[str, ...], fields: Iterable[str] = ()) -> None:
+    def __init__(
+        self, records: str, key: tuple[str, ...], fields: Iterable[str] = (), *, absent_is_empty: bool = False
+    ) -> None:
         self._is_record = records == ""
+        self._absent_is_empty = absent_is_empty
         self._path = tuple(records.split(".")) if records not in ("", "[]") else ()
         self._key_names = key
         struct: Any = _key_struct(key)
@@ -140,9 +143,10 @@ class Splitter:
         return self._sort_out(raws, fields)
 
     def _null(self, reply: Any, fields: dict[str, Any], body: bytes) -> Page:
-        """An empty page for a reply that is null where its list should be; one without that field is refused."""
+        """An empty page for a reply that is null where its list should be, or lacks it where that is declared."""
         above = _dig(reply, self._path[:-1]) if self._path else None
-        if isinstance(above, dict) and above.get(self._path[-1], reply) is None:
+        null = isinstance(above, dict) and above.get(self._path[-1], reply) is None
+        if null or (self._absent_is_empty and isinstance(reply, dict) and _dig(reply, self._path) is None):
             return Page(records=[], keys=[], fields=fields)
         where = f'has no list "{".".join(self._path)}" where the records should be' if self._path else "is not a list"
         raise VendorUnavailable(f"the reply {where}: {_glimpse(body)}")
@@ -153,9 +157,11 @@ def _itself(value: Any) -> Any:
 
 
 @lru_cache(256)
-def splitter_for(records: str, key: tuple[str, ...], fields: tuple[str, ...] = ()) -> Splitter:
+def splitter_for(
+    records: str, key: tuple[str, ...], fields: tuple[str, ...] = (), *, absent_is_empty: bool = False
+) -> Splitter:
     """The splitter for such replies. It has no state; making one costs more than splitting a small page."""
-    return Splitter(records, key, fields)
+    return Splitter(records, key, fields, absent_is_empty=absent_is_empty)
 
 
 def _at(*path: str) -> Callable[[Any], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -13,6 +14,7 @@ import msgspec
 from catchment.errors import NeedsPerson, VendorUnavailable
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+_DOT = re.compile(r"(?<!\\)\.")
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,11 @@ class Request:
         return replace(self, params={**self.params, **(params or {}), **more})
 
     def with_json(self, path: str, value: Any) -> Request:
-        """The same request with the value at a dotted path of its JSON body set; objects on the way are made."""
-        return replace(self, json=_set(self.json or {}, tuple(path.split(".")), value))
+        r"""The same request with the value at a dotted path of its JSON body set; objects on the way are made.
+
+        A dot that belongs to a name is written "\."."""
+        names = (name.replace(r"\.", ".") for name in _DOT.split(path))
+        return replace(self, json=_set(self.json or {}, tuple(names), value))
 
     def with_memory(self, **remembered: Any) -> Request:
         return replace(self, memory={**self.memory, **remembered})

@@ -68,12 +68,15 @@ class Window:
 class HttpList:
     """One list endpoint. `records` is the path of the list in a reply ("": the reply itself is the one record).
 
+    `absent_is_empty`: a reply without that list has no records, as those of most Google APIs.
+
     `dates` are parameters that bound it; without a `window` they span all history up to the batch's end. `limits` and
     `actions` are its own, beside its API's.
     """
 
     path: str
     records: str
+    absent_is_empty: bool = False
     paginator: Paginator = field(default_factory=SinglePage)
     params: Mapping[str, Any] = field(default_factory=lambda: NONE)
     method: str = "GET"
@@ -111,7 +114,7 @@ class HttpList:
         key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
         params = {**self.params, **(self.dates.of(span) if self.dates and span else {})}
         request = Request(path or self.path, method=self.method, params=params, json=self.json)
-        splitter = splitter_for(self.records, key, self.paginator.fields)
+        splitter = splitter_for(self.records, key, self.paginator.fields, absent_is_empty=self.absent_is_empty)
         actions = (*self.actions, *(GONE if self.parent else ()))
         ask = partial(task.client.send, limits=self.limits, actions=actions)
         return partial(list_pages, ask, request, self.paginator, splitter)

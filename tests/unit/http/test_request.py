@@ -64,6 +64,11 @@ def test_a_value_deep_in_the_body_is_set_and_the_rest_stays() -> None:
     assert asked.json == {"query": "q", "variables": {"first": 10}}
 
 
+def test_a_name_in_a_body_may_have_a_dot() -> None:
+    """dlt-hub/dlt #2459: the cursor of a field called `user.name` was put into an object called `user`."""
+    assert Request("search", json={}).with_json(r"page.user\.name", 1).json == {"page": {"user.name": 1}}
+
+
 @pytest.mark.parametrize(
     ("link", "goes_to"),
     [
