@@ -11,7 +11,7 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ import urllib3
 
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson, VendorUnavailable
+from catchment.http.request import NOTHING
 from catchment.http.words import masked
 
 Authorize = Callable[[], Mapping[str, str]]
@@ -33,7 +34,8 @@ class Auth(Protocol):
     """How one signs in. `sign_in` raises `NeedsPerson` when the connection lacks a credential.
 
     What it returns may have `forget(refused)`, to get a new token in place of the one in the headers that the vendor
-    refused before their time, and `identity`, a name under which the vendor knows us, for messages.
+    refused before their time; `identity`, a name under which the vendor knows us, for messages; and `params`, what goes
+    into the query of each request.
     """
 
     def sign_in(self, connection: Connection) -> Authorize: ...
@@ -86,6 +88,24 @@ class ApiKeyHeader:
         return _constant(connection, {self.header: f"{self.prefix}{_key(connection)}"})
 
 
+@dataclass(frozen=True)
+class ApiKeyParam:
+    """The connection's password as a parameter of each request's query, for vendors that read no header for it."""
+
+    param: str = "api_key"
+
+    def sign_in(self, connection: Connection) -> Authorize:
+        return _InQuery({self.param: _key(connection)})
+
+
+@dataclass(frozen=True)
+class _InQuery:
+    params: Mapping[str, str] = field(repr=False)
+
+    def __call__(self) -> Mapping[str, str]:
+        return {}
+
+
 def _key(connection: Connection) -> str:
     """The key in the password; one in the login works still, and is warned of."""
     if not connection.password and connection.login:
@@ -133,19 +153,19 @@ def _fits_header(value: str) -> bool:
 class OAuth2ClientCredentials:
     """Tokens for a client (RFC 6749, 4.4): login is the client's id, password its secret.
 
-    `in_body` sends these in the form, for vendors that read no Basic header; `audience` is an addition of Auth0's.
+    `in_body` sends these in the form, for vendors that read no Basic header. `params` is what else the form must hold:
+    Auth0's `audience`, a `resource` (RFC 8707), Zoom's own `grant_type` and `account_id`.
     """
 
     token_url: str
     scopes: tuple[str, ...] = ()
-    audience: str = ""
     in_body: bool = False
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def sign_in(self, connection: Connection) -> Authorize:
         client = _client(connection)
-        grant = {"grant_type": "client_credentials"}
-        more = {"scope": " ".join(self.scopes), "audience": self.audience}
-        form = grant | {name: value for name, value in more.items() if value}
+        scope = {"scope": " ".join(self.scopes)} if self.scopes else {}
+        form = {"grant_type": "client_credentials", **scope, **self.params}
         return _Tokens(lambda: _ask(self.token_url, form, client, connection, in_body=self.in_body))
 
 

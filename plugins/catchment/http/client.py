@@ -24,7 +24,7 @@ from catchment.http.auth import Auth
 from catchment.http.bodies import plain, spool
 from catchment.http.limit_headers import read_allowance
 from catchment.http.refusals import REDIRECTS, Refusals
-from catchment.http.request import Request, address
+from catchment.http.request import Request, address, with_query
 from catchment.http.retry import RETRIED_STATUSES, GiveUp, RetryRule, decide, is_limit
 from catchment.http.words import said
 
@@ -143,6 +143,7 @@ class HttpClient:
         self._sleep = sleep or self._cancelled.wait
         self._authorize = api.auth.sign_in(connection)
         self._forget: Callable[[Mapping[str, str]], None] | None = getattr(self._authorize, "forget", None)
+        self._key_params: Mapping[str, str] = getattr(self._authorize, "params", {})
         self.identity = str(getattr(self._authorize, "identity", ""))
         self._refusals = Refusals(connection.conn_id, self._base, self.identity)
         self._error = error_decoder(api.error_field)
@@ -289,7 +290,8 @@ class HttpClient:
         return Reply(reply.status, reply.headers, plain(reply.data))
 
     def _address(self, request: Request) -> str:
-        return address(request, base_url=self._base, hosts=self._hosts, conn_id=self._conn_id)
+        url = address(request, base_url=self._base, hosts=self._hosts, conn_id=self._conn_id)
+        return with_query(url, self._key_params) if self._key_params and request.signed else url
 
     def _judge(self, call: _Call, reply: Reply) -> _Failure | None:
         """None for a good reply, a failure for one that may pass; raises for one that a person must act on."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import msgspec
 
@@ -123,6 +123,14 @@ def _on_our_hosts(url: str, ours: tuple[str, ...], conn_id: str) -> str:
         f'were sent there. If the account has moved, change the base URL in the connection "{conn_id}"; if the API has '
         "several hosts, declare them in its spec (`other_hosts`)."
     )
+
+
+def with_query(url: str, params: Mapping[str, str]) -> str:
+    """The URL with parameters that it does not have: a vendor's links repeat ours, or leave them out."""
+    parts = urlsplit(url)
+    present = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    lacking = _encoded({name: value for name, value in params.items() if name not in present})
+    return parts._replace(query="&".join(filter(None, (parts.query, lacking)))).geturl()
 
 
 def _query(request: Request) -> str:

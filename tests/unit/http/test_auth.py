@@ -130,9 +130,12 @@ REFRESHING: dict[str, Any] = {**CLIENT, "extra": {"refresh_token": "r1"}}
 
 
 def test_a_client_shows_its_secret_in_one_place_only(endpoint: Scripted) -> None:
-    """lakeflow-community-connectors PR 271: credentials in header and body at once are refused (RFC 6749, 2.3)."""
+    """lakeflow-community-connectors PR 271: credentials in header and body at once are refused (RFC 6749, 2.3).
+
+    dlt-hub/dlt #4206: some vendors read the header only. louislam/uptime-kuma #7875: others want a `resource`.
+    """
     headers(OAuth2ClientCredentials(endpoint.url, ("read", "export")), **CLIENT)
-    headers(OAuth2ClientCredentials(endpoint.url, in_body=True, audience="api"), **CLIENT)
+    headers(OAuth2ClientCredentials(endpoint.url, in_body=True, params={"audience": "api"}), **CLIENT)
     by_header, by_body = endpoint.requests
     assert basic(by_header.headers["authorization"]) == "client:s3cret"
     assert form(by_header) == {"grant_type": "client_credentials", "scope": "read export"}

@@ -15,6 +15,7 @@ import pytest
 
 from catchment.errors import NeedsPerson, RateLimited, Refused, VendorUnavailable
 from catchment.http.actions import INVALID_CURSOR, Action, Do, PlanGated, Skipped
+from catchment.http.auth import ApiKeyParam
 from catchment.http.client import Cancelled, retry_rule
 from catchment.http.client import Reply as Accepted
 from catchment.http.request import Request
@@ -305,6 +306,25 @@ def test_a_download_elsewhere_carries_no_credentials(vendor: Scripted) -> None:
         assert "download address is refused or has expired" in refusal(
             vendor, Request(f"{other.url}/report.csv", signed=False)
         )
+
+
+def test_a_key_in_the_query_is_sent_with_every_page_and_to_no_other_host(vendor: Scripted) -> None:
+    """FDA/openfda #107: the next link lacks the key. dlt-hub/dlt #1514: where it has it, it was sent twice."""
+    with Scripted(lambda request: Reply(b"fine")).running() as other:
+        opened = client(vendor.url, auth=ApiKeyParam("api_key"), of=connection(vendor.url, password="s3 cret"))
+        for request in (THINGS, THINGS.follow("/things?page=2"), THINGS.follow("/things?api_key=s3%20cret&page=3")):
+            opened.send(request, accept=body)
+        opened.send(Request(f"{other.url}/report?signature=x", signed=False), accept=body)
+    assert [asked.query for asked in vendor.requests] == [
+        {"a": "1", "api_key": "s3 cret"},
+        {"page": "2", "api_key": "s3 cret"},
+        {"page": "3", "api_key": "s3 cret"},
+    ]
+    assert other.requests[0].query == {"signature": "x"}
+    script(vendor, Reply(b"", 403))
+    with pytest.raises(Refused) as raised:
+        opened.send(THINGS, accept=body)
+    assert "s3" not in str(raised.value)
 
 
 # --- downloads ---
