@@ -12,6 +12,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Lock
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ import urllib3
 
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson, VendorUnavailable
+from catchment.http.limit_headers import read_allowance
 from catchment.http.request import NOTHING
 from catchment.http.words import masked
 
@@ -281,7 +283,11 @@ def _ask(
         raise VendorUnavailable(f"the token endpoint does not answer ({type(error).__name__})") from error
     value = _object(reply.data)
     if reply.status == 429 or reply.status >= 500:
-        raise VendorUnavailable(f"the token endpoint answers HTTP {reply.status}{_reason(value)}")
+        wish = read_allowance(reply.headers, time.time()).wish(reply.status == 429)
+        raise VendorUnavailable(
+            f"the token endpoint answers HTTP {reply.status}{_reason(value)}",
+            after=None if wish is None else timedelta(seconds=wish),
+        )
     if not 200 <= reply.status < 300 or value.get("error"):
         raise NeedsPerson(
             f'The vendor refused the OAuth client or token of the connection "{connection.conn_id}" '

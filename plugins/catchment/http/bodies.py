@@ -1,4 +1,4 @@
-"""Bodies of replies: without a gzip that no header told of, and without a byte order mark."""
+"""Bodies of replies: without a gzip that no header told of and a byte order mark, and the errors in good ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+import msgspec
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
 from catchment.errors import VendorUnavailable
@@ -17,6 +18,7 @@ from catchment.errors import VendorUnavailable
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 256 * 1024
+_NO_ERROR = (b"null", b"false", b"0", b'""', b"[]", b"{}")
 
 
 def plain(body: bytes) -> bytes:
@@ -48,10 +50,28 @@ def spool(reply: BaseHTTPResponse, into: BinaryIO) -> None:
                 shutil.copyfileobj(unzipped, into, _CHUNK)
         else:
             shutil.copyfileobj(body, into, _CHUNK)
-    finally:
-        body.detach()
-        reply.release_conn()
+    except BaseException:
+        reply.close()  # what is not read of it would be taken for the next reply
+        raise
+    body.detach()
+    reply.release_conn()
     into.seek(0)
+
+
+class ErrorField:
+    """A field of a reply that is an error where it holds anything."""
+
+    def __init__(self, name: str) -> None:
+        struct: Any = msgspec.defstruct("WithError", [("error", msgspec.Raw, msgspec.Raw())], rename={"error": name})
+        self._decoder = msgspec.json.Decoder(struct)
+
+    def read(self, body: bytes) -> bytes:
+        """The error's JSON; empty without one. What is no JSON object names none: whoever reads it will say so."""
+        try:
+            error = bytes(self._decoder.decode(body).error)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return b""
+        return b"" if error.translate(None, b" \t\r\n") in _NO_ERROR else error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from catchment.errors import NeedsPerson, RateLimited, VendorUnavailable
 from catchment.http.actions import Action, Do
 from catchment.http.actions import decide as decide_action
 from catchment.http.auth import Auth
-from catchment.http.bodies import plain, spool
+from catchment.http.bodies import ErrorField, plain, spool
 from catchment.http.limit_headers import read_allowance
 from catchment.http.refusals import REDIRECTS, Refusals
 from catchment.http.request import Request, address, with_query
@@ -67,7 +67,7 @@ class HttpApi:
         parallel: How many requests one stream may have in flight.
         actions: What its error replies mean, before the client's own rules. The first that fits holds.
         error_field: A field that makes a 2xx reply an error where it holds anything (GraphQL's `errors`): data that
-            comes beside errors has holes.
+            comes beside errors has holes. Actions then look into that field, and into no record.
         headers: Sent with every request (an API version, say).
     """
 
@@ -146,7 +146,7 @@ class HttpClient:
         self._key_params: Mapping[str, str] = getattr(self._authorize, "params", {})
         self.identity = str(getattr(self._authorize, "identity", ""))
         self._refusals = Refusals(connection.conn_id, self._base, self.identity)
-        self._error = error_decoder(api.error_field)
+        self._error_field = ErrorField(api.error_field) if api.error_field else None
         self._pool = urllib3.PoolManager(maxsize=max(2, api.parallel), block=True, retries=False, timeout=_TIMEOUT)
 
     def cancel(self) -> None:
@@ -236,7 +236,7 @@ class HttpClient:
         except urllib3.exceptions.HTTPError as error:
             return _Failure(f"{type(error).__name__}: {_without_address(error)}")
         except VendorUnavailable as error:  # the token endpoint, or a body that is cut short
-            return _Failure(str(error))
+            return _Failure(str(error), asked=error.after.total_seconds() if error.after else None)
         failure = self._judge(call, reply)
         if failure:
             return failure
@@ -295,10 +295,14 @@ class HttpClient:
 
     def _judge(self, call: _Call, reply: Reply) -> _Failure | None:
         """None for a good reply, a failure for one that may pass; raises for one that a person must act on."""
-        action = decide_action(call.actions, reply.status, reply.body)
-        limited = action.do is Do.LIMIT if action else is_limit(reply.status, reply.headers, reply.body)
+        good, body = call.accepts(reply), reply.body
+        if good and self._error_field:
+            body = self._error_field.read(body)
+            good = not body
+        action = None if good and self._error_field else decide_action(call.actions, reply.status, body)
+        limited = action.do is Do.LIMIT if action else is_limit(reply.status, reply.headers, body)
         self._learn(call, reply, limited)
-        if action is None and call.accepts(reply) and not self._has_error(reply.body):
+        if good and action is None:
             return None
         if limited or (action.do is Do.RETRY if action else reply.status in RETRIED_STATUSES):
             asked = read_allowance(reply.headers, time.time()).wish(limited)
@@ -325,23 +329,6 @@ class HttpClient:
             f"if it lasts, see the vendor's status page",
             after=after,
         )
-
-    def _has_error(self, body: bytes) -> bool:
-        """Whether a good reply names an error. What is no JSON object names none: `accept` will say what it is."""
-        if self._error is None:
-            return False
-        try:
-            return bool(self._error.decode(body).error)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
-
-
-def error_decoder(name: str | None) -> msgspec.json.Decoder[Any] | None:
-    """A decoder that reads one field of an object, as `error`, and skips the rest of it."""
-    if name is None:
-        return None
-    struct: Any = msgspec.defstruct("WithError", [("error", Any, None)], rename={"error": name})
-    return msgspec.json.Decoder(struct)
 
 
 def retry_rule(connection: Connection) -> RetryRule:

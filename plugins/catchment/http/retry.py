@@ -69,8 +69,8 @@ def until(number: float, now: float) -> float:
     if number <= LONGEST_SECONDS:
         return number
     moment = number
-    while moment >= _LAST_MOMENT:
-        moment /= 1000
+    for _ in range(3):  # milliseconds, micro-, nanoseconds
+        moment = moment / 1000 if moment >= _LAST_MOMENT else moment
     return max(0.0, moment - now) if moment >= _FIRST_MOMENT else number
 
 

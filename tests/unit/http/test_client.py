@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 
 from catchment.errors import NeedsPerson, RateLimited, Refused, VendorUnavailable
+from catchment.extract.splitter import Splitter
 from catchment.http.actions import INVALID_CURSOR, Action, Do, PlanGated, Skipped
-from catchment.http.auth import ApiKeyParam
+from catchment.http.auth import ApiKeyParam, OAuth2ClientCredentials
 from catchment.http.client import Cancelled, retry_rule
 from catchment.http.client import Reply as Accepted
+from catchment.http.paginators import PageNumber
 from catchment.http.request import Request
 from catchment.http.retry import RetryRule
+from catchment.reads.http_pages import list_pages
 from tests.support.vendor import Reply, Scripted
 from tests.support.vendor import Request as Asked
 from tests.unit.http.fakes import Budget, client, connection
@@ -83,6 +86,30 @@ def test_a_passing_status_is_tried_again(vendor: Scripted, status: int) -> None:
     script(vendor, Reply(b"", status), Reply(b"fine"))
     assert ask(vendor) == b"fine"
     assert len(vendor.requests) == 2
+
+
+def test_a_wait_that_the_token_endpoint_asks_for_is_waited(vendor: Scripted) -> None:
+    """Its limits are the vendor's too, and often lower. Ours came again after a second, and was refused six times."""
+    waits: list[float] = []
+    token = Reply.json({"access_token": "t"})
+    script(vendor, Reply(b"", 429, {"Retry-After": "9"}), token, Reply(b"fine"))
+    auth = OAuth2ClientCredentials(f"{vendor.url}/token")
+    assert (
+        ask(vendor, auth=auth, of=connection(vendor.url, login="c"), retry=RetryRule(), sleep=waits.append) == b"fine"
+    )
+    assert waits == [9.0]
+
+
+def test_no_content_is_an_empty_page(vendor: Scripted) -> None:
+    """MeltanoLabs/tap-github #140, dlt-hub/dlt #1849: 204 for an empty repository was read as JSON, and failed.
+
+    A 200 without a body is a reply that broke off: it is asked for again.
+    """
+    script(vendor, Reply.json({"data": [{"id": 1}]}), Reply(b"", 200), Reply(b"", 204))
+    splitter = Splitter("data", ("id",))
+    read = list(list_pages(client(vendor.url).send, THINGS, PageNumber(start=0), splitter))
+    assert [len(page.records) for page in read] == [1, 0]
+    assert [asked.query["page"] for asked in vendor.requests] == ["0", "1", "1"]
 
 
 @pytest.mark.parametrize("reply", [Reply(b"0123456789", cut=4), Reply(b"0123456789", cut=0)])
@@ -157,6 +184,14 @@ def test_a_limit_that_is_told_with_200_is_a_limit(vendor: Scripted) -> None:
     script(vendor, throttled)
     with pytest.raises(RateLimited):
         ask(vendor, error_field="errors", actions=(action,))
+
+
+def test_a_record_that_looks_like_an_error_is_none(vendor: Scripted) -> None:
+    """Shopify/cli PR 8317: what users write must not look like a limit. A record's text made a good page a bad one."""
+    page = {"data": {"products": [{"name": "Throttled"}]}, "errors": []}
+    script(vendor, Reply.json(page))
+    actions = (Action(200, Do.LIMIT, contains='"throttled"'),)
+    assert json.loads(ask(vendor, error_field="errors", actions=actions)) == page
 
 
 def test_a_limit_without_retry_after_is_waited_for_until_its_window_ends(vendor: Scripted) -> None:
@@ -426,7 +461,8 @@ def test_data_beside_errors_is_no_data(vendor: Scripted) -> None:
     script(vendor, Reply.json(holes), Reply.json({"data": {}, "errors": []}))
     passes = Action(200, Do.RETRY, contains="internal server error")
     assert ask(vendor, error_field="errors", actions=(passes,)) == b'{"data": {}, "errors": []}'
-    for whole in (Reply.json({"data": {"errors": 1}}), Reply.json([1]), Reply(b"no JSON")):
+    empty = (Reply.json({"data": 1, "errors": none}) for none in (None, [], {}, "", False))
+    for whole in (Reply.json({"data": {"errors": 1}}), Reply.json([1]), Reply(b"no JSON"), *empty):
         script(vendor, whole)
         assert ask(vendor, error_field="errors") == whole.body
 

@@ -119,6 +119,9 @@ class ListOf:
         data, _, more = self.cut((int(params["page"]) - 1) * self.size)
         return {"data": data, "pages": -(-self.count // self.size), "more": more}, {}
 
+    def from_zero(self, params: Mapping[str, str]) -> Answer:
+        return self.numbered({"page": str(int(params["page"]) + 1)})
+
     def offset(self, params: Mapping[str, str]) -> Answer:
         data, _, more = self.cut(int(params["offset"]))
         return {"data": data, "total": self.count, "more": more}, {}
@@ -141,6 +144,7 @@ def spoken(count: int, size: int) -> dict[str, tuple[Paginator, Vendor]]:
         "Link header that says whether there is more": (LinkHeader(has_more="results"), of.always_header),
         "header cursor": (HeaderCursor("X-Next-Page", "page"), of.header_cursor),
         "page number with total": (PageNumber(total_pages="pages", size=size), of.numbered),
+        "page number from zero": (PageNumber(start=0, size=size, total_pages="pages"), of.from_zero),
         "page number with has_more": (PageNumber(has_more="more", size=size), of.numbered),
         "page number to an empty page": (PageNumber(size=size), of.numbered),
         "page number to a short page": (PageNumber(size=size, short_page_ends=True), of.numbered),
@@ -164,6 +168,16 @@ def pages(*replies: Any) -> Vendor:
     """The replies in turn, whatever is asked; asking beyond the last is an error of the test."""
     left = list(replies)
     return lambda params: (left.pop(0), {})
+
+
+def test_zero_is_a_cursor_where_there_is_more() -> None:
+    """withcoral/coral #329: a cursor that is a number was taken for none, and the list ended after a page."""
+    vendor = pages(
+        {"data": rows([1]), "cursor": 0, "has_more": True},
+        {"data": rows([2]), "cursor": 7, "has_more": True},
+        {"data": rows([3]), "cursor": 0, "has_more": False},
+    )
+    assert walk(CursorPages(), vendor) == [1, 2, 3]
 
 
 def test_a_page_one_record_short_does_not_end_a_list() -> None:

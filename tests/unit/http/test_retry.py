@@ -52,6 +52,7 @@ def test_a_wait_has_an_end_however_often_it_failed() -> None:
         (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
         (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
         ("99999999999999999999", LONGEST_WAIT),
+        ("9" * 400, LONGEST_WAIT),
         (str(int(NOW.timestamp()) + 45), 45.0),
         (str(int(NOW.timestamp()) * 1000 + 45_000), 45.0),
         (str(int(NOW.timestamp()) - 45), 0.0),
