@@ -165,7 +165,16 @@ def splitter_for(
 
 
 def _at(*path: str) -> Callable[[Any], Any]:
-    return lambda value: _dig(value, path)
+    """The value at a path of a reply; None where it ends early in something empty (PHP writes `[]` for an object)."""
+
+    def get(value: Any) -> Any:
+        for name in path:
+            if value and not isinstance(value, dict):
+                raise VendorUnavailable(f'it has no object where its "{".".join(path)}" should be')
+            value = value.get(name) if value else None
+        return value
+
+    return get
 
 
 def _either(first: Callable[[Any], Any], other: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -175,7 +175,8 @@ class NextLink:
         if self.empty_page_ends and not count(page):
             return None
         link = page.fields.get(self.field)
-        link = link.get("href") if isinstance(link, dict) else link
+        if isinstance(link, dict):
+            link = link.get("href", link)
         more = _flag(page, self.has_more) if self.has_more else bool(link)
         if more is None and link:
             raise VendorUnavailable(f'it does not say by "{self.has_more}" whether there is more')

@@ -388,6 +388,24 @@ def test_links_that_are_empty_in_the_ways_of_php_are_an_end(ends: dict[str, Any]
     ]
 
 
+@pytest.mark.parametrize(
+    ("paginator", "following"),
+    [
+        (CursorPages(field="pages.next.starting_after", has_more=None), "https://api.example/things?page=2"),
+        (NextLink("pages.next"), {"page": 2, "starting_after": "abc"}),
+        (NextLink("pages.next.url"), ["https://api.example/things?page=2"]),
+        (CursorPages(field="pages.next", has_more=None), {"page": 2, "starting_after": "abc"}),
+    ],
+)
+def test_a_next_page_of_another_shape_than_declared_is_no_end(paginator: Paginator, following: Any) -> None:
+    """intercom/intercom-php PR 111 and intercom-node #489: one API's `pages.next` is a link, and later an object.
+
+    Ours took a shape that it did not know for the list's end. Right: it is said.
+    """
+    with pytest.raises(VendorUnavailable, match=r"no cursor|no object"):
+        walk(paginator, pages({"data": rows([1]), "pages": {"next": following}}))
+
+
 def test_a_list_that_is_null_is_an_empty_page() -> None:
     """dlt-hub/dlt #2932: a vendor's last page is `{"users": null, "next_token": null}`, and it broke the pipeline."""
     vendor = pages({"data": rows([1]), "cursor": "a"}, {"data": None, "cursor": None})
