@@ -42,8 +42,9 @@ class Readings:
         self._like = read_manifest(self._store, key)
         self._warehouse = SqlWarehouse(stack, SPEC.name, self._store)
 
-    def load(self, ids: Sequence[int], rejects: Sequence[tuple[str, str]] = ()) -> Loaded:
-        prefix = checkpoint_prefix(BATCH, 0)
+    def load(self, ids: Sequence[int], rejects: Sequence[tuple[str, str]] = (), *, day: int = 1) -> Loaded:
+        of = batch("tickets", source=SPEC.name, day=day)
+        prefix = checkpoint_prefix(of, 0)
         with Parts(self._store, prefix) as parts, Parts(self._store, prefix, "rejects") as rejected:
             for number in ids:
                 parts.add(b'{"id":%d}\n' % number, 1)
@@ -51,8 +52,8 @@ class Readings:
                 rejected.add(json.dumps({"reason": reason, "record": record}).encode() + b"\n", 1)
         manifest = replace(
             self._like,
-            batch_id=BATCH.id,
-            batch=BATCH.id,
+            batch_id=of.id,
+            batch=of.id,
             source=SPEC.name,
             files=tuple(parts.files),
             rejects=tuple(rejected.files),
@@ -85,6 +86,17 @@ def test_a_record_that_was_fixed_is_no_reject_any_more(stack: SqlStack) -> None:
     readings.load([1], [("no date", NO_DATE), ("not JSON", CUT)])
     readings.load([1, 7])
     assert readings.rejects() == [(BATCH.id, "not JSON", CUT)]
+
+
+def test_a_reject_that_the_export_repeats_each_night_is_told_once(stack: SqlStack) -> None:
+    """An independent simulator: an export's bound is inclusive, so each night begins with the records of the last
+    second of the night before. One of them was bad: the task was red each night until something newer came. Right: red
+    once, and again for a record that is bad in another way."""
+    readings = Readings(stack)
+    assert readings.load([1], [("no date", NO_DATE)]).new_rejects == 1
+    assert readings.load([1], [("no date", NO_DATE)], day=2).new_rejects == 0
+    assert readings.load([1], [("no date", NO_DATE), ("not JSON", CUT)], day=3).new_rejects == 1
+    assert len(readings.rejects()) == 4
 
 
 def test_a_gap_stays_beside_another(stack: SqlStack) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from catchment.http.actions import decide
 from catchment.reads.sheet_tab import SheetTab
 from catchment.sources import SOURCES, source
 from catchment.spec import Current, SourceSpec, Stream
@@ -71,6 +72,24 @@ def test_a_child_streams_path_holds_its_parents_key(spec: SourceSpec, stream: St
         assert f"{{{parent.param}}}" in getattr(stream.read, "path", "")
         assert spec.stream(parent.stream).read.current is Current.NEWEST_LIST
         assert parent.field not in spec.stream(parent.stream).personal
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":"InvalidCursor","description":"The cursor is not valid"}',
+        b'{"error":"InvalidValue","description":"Invalid cursor"}',
+        b'{"errors":[{"code":"InvalidPaginationParameter","title":"cursor is not valid"}]}',
+    ],
+)
+def test_a_cursor_that_zendesk_no_longer_knows_is_told_with_its_cure_in_each_of_its_spellings(body: bytes) -> None:
+    """dust-tt/dust pull request 8702 has `InvalidPaginationParameter`, an independent simulator "Invalid cursor": both
+    were told as "compare the stream's spec". Right: a full run recovers, and nothing was lost."""
+    api = source("zendesk").api
+    assert api
+    action = decide(api.actions, 400, body)
+    assert action
+    assert "Trigger the DAG with *Full*" in action.cure
 
 
 def test_customers_and_people_have_no_readable_address_in_raw() -> None:

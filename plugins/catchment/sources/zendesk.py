@@ -14,6 +14,7 @@ sideloads as above).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from catchment.http.actions import INVALID_CURSOR
@@ -31,6 +32,10 @@ LIST = CursorPages(
 )
 EXPORTS = (RateLimit(10, per=MINUTE, name="incremental"),)
 DAILY = hours(26)
+INVALID_CURSORS = tuple(
+    replace(INVALID_CURSOR, contains=words)
+    for words in ("InvalidCursor", "Invalid cursor", "InvalidPaginationParameter")
+)
 
 
 def _list(
@@ -65,7 +70,7 @@ ZENDESK = SourceSpec(
         base_url="https://example.zendesk.com/api/v2",
         auth=BasicToken(user="{login}/token"),
         limits=(RateLimit(700, per=MINUTE),),
-        actions=(INVALID_CURSOR,),
+        actions=INVALID_CURSORS,
     ),
     history_start=datetime(2007, 1, 1, tzinfo=UTC),  # Zendesk began
     version=2,

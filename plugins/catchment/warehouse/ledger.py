@@ -13,7 +13,7 @@ from typing import Any
 from catchment.batch import Batch
 from catchment.cursor import CursorState, Unfinished
 from catchment.landing import Manifest
-from catchment.warehouse.names import FILES, LEDGER, raw_table
+from catchment.warehouse.names import FILES, LEDGER, REJECTS, raw_table
 from catchment.warehouse.session import Cursor
 
 _BEFORE = f"""
@@ -67,6 +67,16 @@ WHERE SOURCE = %(source)s AND STREAM = %(stream)s AND COALESCE(BATCH, BATCH_ID) 
     AND ROWS_EXTRACTED > 0
 ORDER BY COALESCE(AS_OF, EXTRACTED_AT) DESC, LOADED_AT DESC
 LIMIT 1
+"""
+
+_KNOWN_REJECTS = f"""
+SELECT COUNT(*) FROM {REJECTS}
+WHERE BATCH_ID IN (SELECT BATCH_ID FROM {LEDGER} WHERE BATCH = %(batch)s AND ATTEMPT = %(attempt)s)
+    AND COALESCE(NULLIF(RECORD, ''), REASON) IN (
+        SELECT COALESCE(NULLIF(RECORD, ''), REASON) FROM {REJECTS}
+        WHERE SOURCE = %(source)s AND STREAM = %(stream)s
+            AND BATCH_ID NOT IN (SELECT BATCH_ID FROM {LEDGER} WHERE BATCH = %(batch)s)
+    )
 """
 
 _INSERT = f"""
@@ -173,6 +183,18 @@ def has_later_attempt(cursor: Cursor, manifest: Manifest) -> bool:
     }
     found = _one(cursor, _LATER_ATTEMPT, values)
     return bool(found and found[0])
+
+
+def known_rejects(cursor: Cursor, manifest: Manifest) -> int:
+    """How many rejects of a reading other batches of the stream have, too: an inclusive bound repeats a last second."""
+    values = {
+        "source": manifest.source,
+        "stream": manifest.stream,
+        "batch": manifest.batch,
+        "attempt": manifest.attempt,
+    }
+    found = _one(cursor, _KNOWN_REJECTS, values)
+    return int(found[0]) if found else 0
 
 
 def source_batch(cursor: Cursor, manifest: Manifest) -> str | None:

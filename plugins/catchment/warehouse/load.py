@@ -31,7 +31,8 @@ class Loaded:
     """What a load did: records that it brought to raw or to the rejects, or the batch that holds just the same.
 
     `gaps`: what the vendor could not show. `new_rejects`, for the last checkpoint of a batch: how many more records
-    its reading has rejected, in all its checkpoints, than the batch before. A gap counts as one.
+    its reading has rejected, in all its checkpoints, than the batch before, or, for an export, that no other batch has
+    rejected. A gap counts as one.
     """
 
     rows: int
@@ -83,6 +84,8 @@ def load(
         if manifest.current is Current.NEWEST_WINDOW and manifest.complete:
             ledger.drop_covered(cursor, manifest)
         rejected = ledger.rejected_in_reading(cursor, manifest) if manifest.complete else 0
+        if rejected and manifest.current is Current.NEWEST_VERSION:
+            rejected_before = ledger.known_rejects(cursor, manifest)
     return replace(loaded, gaps=manifest.gaps, new_rejects=max(0, rejected - rejected_before))
 
 
