@@ -108,6 +108,16 @@ def test_a_margin_is_asked_for_and_not_claimed() -> None:
     assert plan.window_from == moment(27, month=2)
 
 
+@pytest.mark.parametrize("spelled", [TimeFormat.UNIX, TimeFormat.ISO])
+def test_a_window_that_ends_within_a_second_asks_for_the_whole_of_it(spelled: TimeFormat) -> None:
+    """Found by reading: a manual run ends at the moment of its trigger, and vendors count in seconds. What was given in
+    that very second was claimed and, where the end is exclusive, not asked for. Right: a second more is asked for."""
+    end = moment(2) + timedelta(milliseconds=400)
+    asked = Dates("from", "to", spelled).of(Span(moment(1), end))
+    assert asked == {"from": spelled.spell(moment(1)), "to": spelled.spell(moment(2) + timedelta(seconds=1))}
+    assert Dates("from", "to", spelled).of(Span(moment(1), moment(2)))["to"] == spelled.spell(moment(2))
+
+
 def test_a_window_without_dates_to_ask_for_it_is_no_spec() -> None:
     with pytest.raises(ValueError, match="needs the `dates` parameters"):
         HttpList(path="windows", records="entries", window=SHALLOW)

@@ -28,7 +28,7 @@ from catchment.landing import RecordFormat, manifest_key, read_lines, read_manif
 from catchment.reads.http_pages import Pages, dig, list_pages, pieces
 from catchment.reads.protocol import Mark, PageStream, Piece, ReadPlan, ReadTask
 from catchment.spec import Current, Parent
-from catchment.times import Span, TimeFormat
+from catchment.times import SECOND, Span, TimeFormat
 
 NONE: Mapping[str, Any] = {}
 GONE = (Action(404, Do.SKIP),)
@@ -37,14 +37,18 @@ GONE = (Action(404, Do.SKIP),)
 
 @dataclass(frozen=True)
 class Dates:
-    """The parameters that bound a list in time, and how the vendor wants them spelled."""
+    """The parameters that bound a list in time, and how the vendor wants them spelled.
+
+    A span that ends within a second asks for the whole of it: vendors count in seconds.
+    """
 
     start: str
     end: str
     format: TimeFormat = TimeFormat.DATE
 
     def of(self, span: Span) -> dict[str, str | int]:
-        return {self.start: self.format.spell(span.start), self.end: self.format.spell(span.end)}
+        end = span.end if not span.end.microsecond else span.end.replace(microsecond=0) + SECOND
+        return {self.start: self.format.spell(span.start), self.end: self.format.spell(end)}
 
 
 @dataclass(frozen=True)
