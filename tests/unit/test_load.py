@@ -250,6 +250,15 @@ def test_what_is_not_taken_as_text_either_is_rejected_with_its_number_and_text()
     ]
 
 
+def test_the_reason_of_one_line_is_not_said_to_be_that_of_another() -> None:
+    """An independent simulator: a record of 20 MB was in the rejects for a field that another line of its file had
+    twice, for COPY tells a file's first error only. Right: say so."""
+    loaded, session = run({"RECORD_METADATA:row": []}, [result(parsed=2, loaded=0, error="bad")])
+    assert loaded.rejected == 2
+    (rejects,) = [params for params in session.params if isinstance(params, list)]
+    assert {reject[5] for reject in rejects} == {"the warehouse could not read it; the first error of its file: bad"}
+
+
 def test_refused_lines_are_looked_for_in_every_file() -> None:
     store, key = landed(files=2)
     session = Warehouse({"RECORD_METADATA:row": [(1,)]}, [result(), result(parsed=2, loaded=1, error="bad")])

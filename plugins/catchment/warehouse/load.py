@@ -189,7 +189,8 @@ class _Load:
 
     def _reject(self, file: CopiedFile, number: int | None, text: str) -> tuple[Any, ...]:
         manifest = self.manifest
-        reason = f"{by_line.UNREADABLE}: {file.first_error}"
+        first = "" if file.missing == 1 else "; the first error of its file"
+        reason = f"{by_line.UNREADABLE}{first}: {file.first_error}"
         at = sql_time(self.loaded_at)
         return (manifest.batch_id, manifest.source, manifest.stream, file.key, number, reason, clipped(text), at)
 
