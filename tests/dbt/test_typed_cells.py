@@ -18,9 +18,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from babel import Locale, UnknownLocaleError, localedata
@@ -38,6 +40,7 @@ FIELDS = {
     "moment": "'moment'",
     "yes_no": "'yes_no'",
 }
+AREAS = "(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/"
 LOCALES = {"any": ("en_US", "de_DE", "xx_XX", None)}
 TABLE = "RAW.GOOGLE_SHEETS.TYPED_CELLS"
 
@@ -51,6 +54,7 @@ class Cell:
     shown: str
     held: dict[str, Any] | None
     means: str
+    zone: str = "Europe/Berlin"
 
     @property
     def name(self) -> str:
@@ -114,7 +118,7 @@ class Reader:
     @staticmethod
     def _line(row: int, cell: Cell) -> dict[str, Any]:
         field = f"{cell.kind}_cell"
-        parent: dict[str, Any] = {"row": row, "time_zone": "Europe/Berlin", "locale": cell.locale}
+        parent: dict[str, Any] = {"row": row, "time_zone": cell.zone, "locale": cell.locale}
         if cell.held:
             parent["cells"] = {field: cell.held}
         return {"record": {field: cell.shown}, "metadata": {"parent": parent}}
@@ -203,6 +207,21 @@ def test_no_locale_is_read_against_its_own_custom(reader: Reader) -> None:
         if day is not None and day.isoformat() != ("2026-04-03" if order.startswith("d") else "2026-03-04"):
             wrong.append((name, order))
     assert wrong == []
+
+
+def test_a_moment_is_read_in_the_spreadsheets_zone_or_not_at_all(reader: Reader) -> None:
+    """Google's zones are CLDR's, or one of their own such as `GMT-07:00` (Sheets API, "SpreadsheetProperties"); CLDR
+    has `Etc/Unknown`. Python's zoneinfo is the oracle. A zone that the warehouse does not know must not end the query.
+    """
+    noon = datetime(2026, 7, 1, 12)  # noqa: DTZ001 - on the wall, wherever that is
+    own = ["GMT-07:00", "Etc/Unknown", "SystemV/PST8", "America/", "", "Mars/Phobos", "europe/berlin"]
+    known = [zone for zone in sorted(available_timezones()) if re.match(AREAS, zone)]
+    cells = [Cell("moment", None, "2026-07-01 12:00", None, "", zone) for zone in [*known, *own]]
+    found = {cell.zone: value for cell, (value, _) in zip(cells, reader.read(cells), strict=True)}
+    assert len(known) > 400
+    right = {zone: (noon.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)) for zone in known}
+    assert {zone: found[zone] for zone in known if found[zone] != right[zone]} == {}
+    assert [found[zone] for zone in own] == [None] * len(own)
 
 
 def _locales() -> Iterator[str]:
