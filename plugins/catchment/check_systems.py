@@ -7,7 +7,7 @@ the role must see the tables that it loads. Every function returns what it saw, 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -31,7 +31,7 @@ from catchment.reads.sheet_tab import SheetTab
 from catchment.spec import SourceSpec, Stream
 from catchment.times import SECOND, Span, days
 from catchment.warehouse import session
-from catchment.warehouse.names import FILE_FORMAT, FILES, LEDGER, REJECTS, STAGE, raw_table
+from catchment.warehouse.names import FILE_FORMAT, FILES, LEDGER, REJECTS, STAGE, raw_table, stage_of
 
 PROBES = "landing/_check/"
 """Where probes are written: below `landing/`, which is all that the tasks' identity may write to."""
@@ -99,14 +99,45 @@ def _is_json(reply: Reply) -> None:
 
 
 def _try_files(spec: SourceSpec, connection: Connection, platform: Platform) -> str:
-    """List one object of a source that is files in a bucket."""
+    """List one object of a source that is files in a bucket, and see that the warehouse's stage is over that bucket."""
     prefixes = {stream.read.bucket: stream.read.prefix for stream in spec.streams if isinstance(stream.read, S3Files)}
     seen = []
     for name, prefix in prefixes.items():
         bucket = platform.bucket_of(connection, name)
         empty = next(iter(bucket.entries(prefix)), None) is None
-        seen.append(f"{bucket.uri}{prefix} {'is empty' if empty else 'has files'}")
+        stage = check_stage_of(spec.name, bucket.uri, _stages(platform))
+        seen.append(f"{bucket.uri}{prefix} {'is empty' if empty else 'has files'}, and {stage} is over it")
     return f"{'; '.join(seen)}."
+
+
+def _stages(platform: Platform) -> dict[str, str]:
+    """The URLs of the stages that the role sees, by their names."""
+    opened = platform.open_session("check")
+    try:
+        with session.explained("list the stages"):
+            cursor = opened.cursor()
+            cursor.execute("SHOW STAGES IN DATABASE RAW")
+            names = [column[0].lower() for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    finally:
+        opened.close()
+    return {f"RAW.{row['schema_name']}.{row['name']}": str(row["url"]) for row in rows}
+
+
+def check_stage_of(source: str, bucket_uri: str, stages: Mapping[str, str]) -> str:
+    """The name of a source's stage, or the sentence that says what is wrong with it."""
+    stage = stage_of(source)
+    if stage not in stages:
+        raise NeedsPerson(
+            f"The role sees no stage {stage}, through which the files of {bucket_uri} are loaded: run `python -m "
+            "catchment snowflake-apply` (docs/production.md)."
+        )
+    if stages[stage] != bucket_uri:
+        raise NeedsPerson(
+            f"The stage {stage} is over {stages[stage]}, and the files are in {bucket_uri}: correct `bucket` in the "
+            f'extra of the connection "{source}", or drop the stage and run `python -m catchment snowflake-apply`.'
+        )
+    return stage
 
 
 # --- landing and warehouse ---

@@ -20,9 +20,11 @@ from catchment.cdc.declared import Application, Shard
 from catchment.check import Check, CheckResult, Outcome
 from catchment.connection import Connection, NoConnection
 from catchment.errors import CatchmentError, NeedsPerson, Refused, TryAgain, VendorUnavailable
-from catchment.platform import open_client
+from catchment.platform import Platform, open_client
 from catchment.reads.http_export import CursorExport
+from catchment.reads.s3_files import S3Files
 from catchment.sources import SOURCES
+from catchment.spec import SourceSpec
 from tests.support import make
 from tests.support.store import MemoryStore
 from tests.support.vendor import Handler, Reply, Scripted
@@ -46,6 +48,78 @@ def look_up(*known: Connection) -> Callable[[str], Connection]:
 def outcomes(*known: Connection, only: tuple[str, ...] = ()) -> dict[str, CheckResult]:
     found = check.select(check.checks(look_up(*known), [make.source()], APPLICATION), only)
     return {result.name: result for result in check.run(found, timedelta(seconds=20))}
+
+
+STAGES = ["created_on", "name", "database_name", "schema_name", "url"]
+
+
+class Stages:
+    """A session that shows stages, by schema, with their URLs."""
+
+    def __init__(self, **urls: str) -> None:
+        self.rows = [(None, "FILES", "RAW", schema, url) for schema, url in urls.items()]
+        self.description = [(name,) for name in STAGES]
+        self.closed = False
+
+    def cursor(self) -> Stages:
+        return self
+
+    def execute(self, sql: str) -> None:
+        assert sql == "SHOW STAGES IN DATABASE RAW"
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Bucket(MemoryStore):
+    uri = "s3://acme-events/"
+
+
+def try_files(stages: Stages, **extra: str) -> str:
+    """What trying a source comes to that is files in the bucket that its connection names."""
+    stream = make.stream("clicks", S3Files(prefix="clicks/"))
+    spec = SourceSpec(name="events", title="Events", streams=(stream,))
+    connection = Connection(conn_id="events", extra=extra)
+    session: Any = stages
+    platform = Platform(
+        store=MemoryStore(),
+        open_session=lambda tag: session,
+        look_up=look_up(connection),
+        open_bucket=lambda name: Bucket(),
+    )
+    return check_systems.try_source(spec, look_up(connection), lambda: platform)
+
+
+def test_files_of_others_have_a_bucket_and_a_stage_over_it() -> None:
+    """Found by reading: nothing made the stage over a bucket that only a connection names; the first load said so."""
+    stages = Stages(EVENTS="s3://acme-events/")
+    said = try_files(stages, bucket="acme-events")
+    assert said == "s3://acme-events/clicks/ is empty, and RAW.EVENTS.FILES is over it."
+    assert stages.closed
+
+
+@pytest.mark.parametrize(
+    ("stages", "extra", "said"),
+    [
+        (
+            Stages(),
+            {"bucket": "acme-events"},
+            r"no stage RAW\.EVENTS\.FILES.*run `python -m catchment snowflake-apply`",
+        ),
+        (
+            Stages(EVENTS="s3://old/"),
+            {"bucket": "acme-events"},
+            r"is over s3://old/, and the files are in s3://acme-ev",
+        ),
+        (Stages(), {}, r'"events" names no bucket: set `bucket` in its extra'),
+    ],
+)
+def test_what_files_of_others_lack_is_said_with_the_cure(stages: Stages, extra: dict[str, str], said: str) -> None:
+    with pytest.raises(NeedsPerson, match=said):
+        try_files(stages, **extra)
 
 
 def ask(handler: Handler, **fields: Any) -> tuple[str, Scripted]:
