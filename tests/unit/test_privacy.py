@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from catchment.errors import NeedsPerson
+from catchment.errors import NeedsPerson, VendorUnavailable
 from catchment.extract.privacy import Privacy, hashed, keyed_digest
-from catchment.extract.splitter import Reject
+from catchment.extract.splitter import Reject, Splitter
 from tests.unit.test_splitter import SCALARS, VALUES, one_line, spelled
 
 KEY = b"a key"
@@ -295,3 +295,24 @@ def test_what_is_above_a_rule_covers_what_is_below() -> None:
 @given(key=st.binary(min_size=1, max_size=130), text=st.binary(max_size=80))
 def test_the_digest_is_the_standard_librarys_hmac(key: bytes, text: bytes) -> None:
     assert keyed_digest(key)(text).decode() == hmac.new(key, text, "sha256").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'\xef\xbb\xbf{"list":[{"name":"Jane Doe"}]}', "bytes that begin like JSON"),
+        (b'"Jane Doe"', "bytes that begin like JSON"),
+        (b"id,name\n1,Jane Doe\n", '"id,name <value>" (19 bytes)'),
+        (b"cb({'name': 'Jane Doe'})", '"<value>: <value>})" (24 bytes)'),
+        (b"<html><title>502 Bad Gateway</title>Dear Jane Doe", '"502 Bad Gateway <value>" (49 bytes of HTML)'),
+        (b"<html><body>Down for maintenance</body></html>", '"Down for maintenance" (46 bytes of HTML)'),
+    ],
+)
+def test_a_reply_that_is_no_json_shows_no_person(body: bytes, shown: str) -> None:
+    """woocommerce/wc-api-python #40: JSON behind a byte order mark, which no decoder takes, was quoted into the error,
+    records and all. Right: of a reply that can't be read the words of errors are shown, such as a gateway's.
+    """
+    with pytest.raises(VendorUnavailable) as raised:
+        Splitter("list", ("id",)).split(body)
+    assert shown in str(raised.value)
+    assert "Jane" not in str(raised.value)

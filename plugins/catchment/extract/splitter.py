@@ -17,10 +17,14 @@ from typing import Any
 import msgspec
 
 from catchment.errors import VendorUnavailable
+from catchment.http.words import in_known_words, masked
 
 KeyValue = str | int
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SPACE = re.compile(r"[ \t\r\n]*")
+_MARKUP = re.compile(r"<[^>]*>?")
+_GLIMPSE = 300
+"""Bytes of a reply that an error looks at."""
 
 
 @dataclass(frozen=True)
@@ -279,8 +283,9 @@ def _one_line_each(records: list[Any]) -> list[bytes]:
 
 
 def _glimpse(body: bytes) -> str:
-    """What a reply looks like, for an error message. JSON is not shown: it may hold personal data."""
-    if body.lstrip()[:1] in (b"{", b"["):
+    """What a reply looks like, for an error message. Records may name people: only the words of errors are shown."""
+    text = body[:_GLIMPSE].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if text[:1] in ("{", "[", '"'):
         return f"{len(body)} bytes that begin like JSON"
-    text = body[:120].decode("utf-8", "replace").replace("\n", " ")
-    return f"{text!r}{'…' if len(body) > 120 else ''} ({len(body)} bytes)"
+    words = in_known_words(masked(_MARKUP.sub(" ", text)))
+    return f'"{words}" ({len(body)} bytes{" of HTML" if text[:1] == "<" else ""})'
