@@ -42,7 +42,7 @@ MODULES = (
     Module("reads/s3_files.py", ("files_of_others",)),
     Module("reads/sheet_tab.py", ("sheets",)),
     Module("reads/protocol.py", ("lists", "exports", "windows")),
-    Module("extract/run.py", ("checkpoints", "lists", "extraction"), last=(f"{_TRUTH}[windows]",)),
+    Module("extract/run.py", ("checkpoints", "lists", "extraction", "files_of_others"), last=(f"{_TRUTH}[windows]",)),
     Module("extract/progress.py", ("checkpoints",)),
     Module("extract/splitter.py", ("splitter",)),
     Module("extract/privacy.py", ("privacy",)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
+from threading import Lock
 from typing import Any, cast
 
 import pytest
@@ -85,6 +87,40 @@ def test_a_wait_before_the_first_page_seals_nothing() -> None:
     with pytest.raises(RateLimited):
         extract(reply, export, load=loaded.append)
     assert loaded == []
+
+
+def test_a_wait_right_after_a_checkpoint_seals_no_second_one() -> None:
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if params.get("cursor"):
+            raise RateLimited("wait", after=timedelta(hours=1))
+        return {"entries": records(1), "after_cursor": "next", "end_of_stream": False}
+
+    loaded: list[str] = []
+    export = source(stream("things", CursorExport(path="things", records="entries")))
+    with pytest.raises(RateLimited):
+        extract(reply, export, load=loaded.append, sealing=Sealing(pieces=1))
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_slices_are_read_side_by_side_as_many_as_the_api_takes(parallel: int) -> None:
+    lock, busy, most = Lock(), [0], [0]
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        for _ in range(500 if parallel > 1 else 5):
+            if most[0] == parallel > 1:
+                break
+            time.sleep(0.01)
+        with lock:
+            busy[0] -= 1
+        return {"entries": []}
+
+    of = windows(slice=days(10)).streams[0]
+    extract(reply, source(of, history_start=moment(1, month=1), parallel=parallel))
+    assert most == [parallel]
 
 
 def test_each_checkpoint_of_a_window_claims_its_own_part_and_names_the_cursor_that_it_moved() -> None:
@@ -190,15 +226,20 @@ def test_an_export_that_brings_nothing_is_no_list_that_became_empty() -> None:
 # --- what is told and landed ---
 
 
-def test_a_manifest_says_what_the_vendor_made_us_wait() -> None:
-    made = extraction(page([], has_more=False), source(), MemoryStore())
+def test_a_manifest_says_what_the_batch_cost_and_by_which_spec_it_was_read() -> None:
+    def slow(path: str, params: Mapping[str, Any]) -> Any:
+        time.sleep(0.01)
+        return {"entries": [], "has_more": False}
+
+    made = extraction(slow, source(version=7), MemoryStore())
     client = cast(HttpClient, made.client)
     client.tally.count(retries=2, waited=1.23456)
     key = made.run(batch(), CursorState()).key
     assert key
     manifest = read_manifest(made.store, key)
     assert (manifest.requests, manifest.retries, manifest.waited_seconds) == (1, 2, 1.235)
-    assert 0 <= manifest.seconds < 60
+    assert 0.01 <= manifest.seconds < 60
+    assert manifest.spec_version == 7
 
 
 def test_records_and_rejects_are_cut_into_parts_of_the_size_that_was_asked_for() -> None:

@@ -19,6 +19,7 @@ from catchment.extract.privacy import Privacy
 from catchment.extract.progress import Progress
 from catchment.http.client import HttpClient, Tally
 from catchment.landing import (
+    PART_BYTES,
     LandedFile,
     Manifest,
     Parts,
@@ -88,7 +89,7 @@ class Extraction:
     open_bucket: Callable[[str], Store] | None = None
     files_loaded: Callable[[], frozenset[tuple[str, str]]] = lambda: frozenset()
     rows_between: Callable[[str, datetime, datetime], int] = lambda field, start, end: 0
-    part_bytes: int = 4 * 1024 * 1024
+    part_bytes: int = PART_BYTES
 
     def run(self, batch: Batch, state: CursorState) -> Extracted:
         """Land `batch`, beside what an earlier attempt landed.
@@ -169,11 +170,11 @@ class _Writer:
 
     @property
     def may_seal(self) -> bool:
-        """Whether all that was read is before the last mark, and is worth a checkpoint.
+        """Whether something was read since the last checkpoint, and all of it is before a mark.
 
         One that is loaded before enough was read would delete, in its window, what a smaller list is held back for.
         """
-        return self._at_mark and (self.pieces > 0 or bool(self._files)) and not self._is_smaller
+        return self._at_mark and not self._is_smaller
 
     @property
     def seconds(self) -> float:
