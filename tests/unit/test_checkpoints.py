@@ -341,10 +341,32 @@ def at(second: int) -> datetime:
         (Progress(10, 60.0, None, None, at(400)), None),
         (Progress(10, 60.0, at(100), at(100), at(400)), None),
         (Progress(10, 0.0, at(0), at(100), at(400)), None),
+        (Progress(10, 0.4, at(0), at(100), at(400)), timedelta(seconds=1)),
+        (Progress(10, 60.0, None, at(100), at(400)), None),
+        (Progress(10, 60.0, at(0), None, at(400)), None),
     ],
 )
 def test_the_end_is_estimated_from_the_records_own_time(progress: Progress, remaining: timedelta | None) -> None:
     assert progress.remaining == remaining
+
+
+@pytest.mark.parametrize(
+    ("progress", "says"),
+    [
+        (
+            Progress(1_234_567, 3661.4, at(0), at(100), at(400)),
+            "1,234,567 rows in 1:01:01, records up to 1970-01-01T00:01+00:00, about 3:03:04 to go",
+        ),
+        (
+            Progress(5, 60.0, at(0), at(500), at(400)),
+            "5 rows in 0:01:00, records up to 1970-01-01T00:08+00:00, about 0:00:00 to go",
+        ),
+        (Progress(5, 1.0, at(100), at(100), at(400)), "5 rows in 0:00:01, records up to 1970-01-01T00:01+00:00"),
+        (Progress(5, 1.0, None, None, at(400)), "5 rows in 0:00:01"),
+    ],
+)
+def test_how_far_a_reading_is_as_a_sentence(progress: Progress, says: str) -> None:
+    assert str(progress) == says
 
 
 def test_progress_is_told_with_rows_time_and_estimate() -> None:
