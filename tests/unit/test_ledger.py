@@ -135,6 +135,13 @@ def test_rejects_are_compared_with_the_batch_before_and_exports_have_none() -> N
     assert ledger.rejected_before(Answers(), manifest()) == 0
 
 
+def test_the_rejects_of_a_reading_are_those_of_all_its_checkpoints() -> None:
+    cursor = Answers(SUM=[(4,)])
+    assert ledger.rejected_in_reading(cursor, manifest()) == 4
+    assert cursor.asked[0][1] == {"batch": batch().id, "attempt": "full-1"}
+    assert ledger.rejected_in_reading(Answers(), manifest()) == 0
+
+
 SAME = manifest().content
 
 

@@ -75,6 +75,14 @@ def test_a_list_replaces_what_its_batch_brought_before() -> None:
     assert deletes == [{"batch": TICKETS.id}] * 3
 
 
+def test_rows_to_which_another_batch_refers_go_to_it_before_they_are_replaced() -> None:
+    """A list that was as the one before has no rows of its own: without this they would be gone with the older one."""
+    _, session = run({"SAME_AS, BATCH_ID": [], "MIN(BATCH_ID)": [("later",)]}, current=Current.NEWEST_LIST)
+    assert session.changes()[:3] == [f"UPDATE {RAW}", f"UPDATE {LEDGER}", f"DELETE {RAW}"]
+    moved = session.params[next(i for i, s in enumerate(session.statements) if s.startswith(f"UPDATE {RAW}"))]
+    assert moved == {"batch": TICKETS.id, "successor": "later"}
+
+
 @pytest.mark.parametrize("current", [Current.NEWEST_LIST, Current.NEWEST_WINDOW])
 def test_a_list_that_an_other_batch_holds_brings_no_rows_and_names_it(current: Current) -> None:
     store, key = landed()
@@ -107,6 +115,11 @@ def test_a_list_with_rejects_is_always_brought_so_that_they_are_seen() -> None:
 def test_fewer_rejects_than_before_are_no_new_ones() -> None:
     loaded, _ = run({"ROWS_REJECTED": [(9,)]}, current=Current.NEWEST_LIST, rejected=3, gaps=("a gap",))
     assert (loaded.new_rejects, loaded.gaps) == (0, ("a gap",))
+
+
+def test_rejects_are_called_new_by_the_last_checkpoint_of_a_batch_alone() -> None:
+    assert run({}, current=Current.NEWEST_LIST, rejected=3, complete=False)[0].new_rejects == 0
+    assert run({}, current=Current.NEWEST_LIST, rejected=3, complete=True)[0].new_rejects == 3
 
 
 @pytest.mark.parametrize(
@@ -279,7 +292,7 @@ def test_a_forged_name_is_refused_before_any_statement() -> None:
 
 
 def test_refused_lines_of_others_files_are_counted_without_being_looked_for() -> None:
-    theirs = LandedFile(key="logs/a b.gz", bytes=6, etag="e", uri="s3://theirs/logs/a b.gz")
+    theirs = LandedFile(key="logs/a b://c.gz", bytes=6, etag="e", uri="s3://theirs/logs/a b://c.gz")
     opened = []
 
     class Theirs(MemoryStore):
@@ -293,11 +306,13 @@ def test_refused_lines_of_others_files_are_counted_without_being_looked_for() ->
     store, key = landed()
     manifest = replace(read_manifest(store, key), files=(theirs,), rows=0, record_format=RecordFormat.GZIP_RECORDS)
     write_manifest(store, manifest, PREFIX)
-    session = Warehouse({}, [result("s3://theirs/logs/a b.gz", parsed=9, loaded=6, error="bad")])
+    session = Warehouse({}, [result("s3://theirs/logs/a b://c.gz", parsed=9, loaded=6, error="bad")])
     assert load(session, store, key, open_bucket=open_bucket) == Loaded(rows=6, rejected=3, new_rejects=3)
     assert opened == ["theirs"]
     (rejects, files) = [params for params in session.params if isinstance(params, list)]
-    assert [(reject[3], reject[4], reject[6]) for reject in rejects] == [("logs/a b.gz", None, "3 lines of this file")]
+    assert [(reject[3], reject[4], reject[6]) for reject in rejects] == [
+        ("logs/a b://c.gz", None, "3 lines of this file")
+    ]
     assert [file[3:7] for file in files] == [(theirs.uri, "e", 6, 6)]
     with pytest.raises(ContractBroken):  # without a way to their bucket it is looked for in ours
         load(session, store, key)
