@@ -149,6 +149,22 @@ def test_an_error_shows_html_and_never_json_which_may_hold_personal_data() -> No
     assert "ann@" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("records", "body", "says"),
+    [
+        ("data.list", b'{"data":{}}', 'the reply has no list "data.list" where the records should be: 11 bytes that '),
+        ("[]", b'{"a":1}', "the reply is not a list: 7 bytes that begin like JSON"),
+        ("list", b" [", "2 bytes that begin like JSON"),
+        ("list", b"x" * 120, f"'{'x' * 120}' (120 bytes)"),
+        ("list", b"y\n" + b"x" * 119, f"'y {'x' * 118}'… (121 bytes)"),
+    ],
+)
+def test_an_error_says_what_was_missing_and_what_came(records: str, body: bytes, says: str) -> None:
+    with pytest.raises(VendorUnavailable) as raised:
+        Splitter(records, ("id",)).split(body)
+    assert says in str(raised.value)
+
+
 def test_a_reply_may_be_the_one_record() -> None:
     page = Splitter("", ("id",)).split(b' {"id":"acct_1",\n"n":1} ')
     assert [bytes(record) for record in page.records] == [b'{"id":"acct_1", "n":1}']
