@@ -224,7 +224,8 @@ class PageNumber:
 
     The end: the last of `total_pages` (a field; some vendors send it with the first page only), or `has_more` false, or
     else the first empty page. `short_page_ends` also ends it at a page shorter than `size`: declare it only where the
-    vendor's reference promises that no other page is short.
+    vendor's reference promises that no other page is short. `repeated_page_ends` is for vendors who send their last
+    page again beyond it.
     """
 
     param: str = "page"
@@ -234,6 +235,7 @@ class PageNumber:
     total_pages: str | None = None
     has_more: str | None = None
     short_page_ends: bool = False
+    repeated_page_ends: bool = False
     in_body: bool = False
 
     @property
@@ -250,6 +252,10 @@ class PageNumber:
         request = _remember_total(request, page, self.total_pages, read)
         if _ends(self, request, page, read):
             return None
+        if self.repeated_page_ends:
+            if page.keys and page.keys == request.memory.get("before"):
+                return None
+            request = request.with_memory(before=page.keys)
         return _at(self, request, number + 1)
 
 

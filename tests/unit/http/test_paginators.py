@@ -209,6 +209,16 @@ def test_a_full_last_page_is_followed_by_no_request_when_the_total_is_known() ->
     assert walk(PageNumber(size=2, total_pages="pages"), vendor) == [1, 2, 3, 4]
 
 
+def test_a_last_page_that_comes_again_ends_a_list_where_that_is_declared() -> None:
+    """KerbalStuff/KerbalStuff #64: a page number past the last one is answered with the last page, without end.
+
+    Right: a spec can say so; without that word it is an error, for a cache may send an old page again.
+    """
+    data = [rows([1, 2]), rows([3, 4]), rows([3, 4])]
+    walked = walk(PageNumber(size=2, repeated_page_ends=True), pages(*({"data": page} for page in data)))
+    assert walked == [1, 2, 3, 4, 3, 4], "what came twice is dropped at the border of pages"
+
+
 def test_a_total_that_only_the_first_page_carries_is_remembered() -> None:
     """dlt-hub/dlt #1414: Fingrid sends `pagination.total` with the first page only, and page two failed."""
     vendor = pages({"data": rows([1]), "p": {"total": 3}}, {"data": rows([2]), "p": {}}, {"data": rows([3]), "p": {}})
