@@ -53,7 +53,7 @@ DBT = {
 }
 KEY = b"chaos"  # as the stack's connections have it
 COPIES = 4
-pytestmark = pytest.mark.timeout(600)  # on a busy machine; two minutes on a quiet one
+pytestmark = pytest.mark.timeout(900)  # on a busy machine; two minutes on a quiet one
 
 
 @dataclass(frozen=True)
