@@ -305,7 +305,8 @@ def _of_window(window: Window, title: str, how: str) -> Behaviour:
         f"{title}, all of history" if whole else f"{title}, with a look-back",
         f"{how} A long one is read in slices, and each is loaded as it is read.",
         NEWEST_WINDOW,
-        "Only a window over all of history, read in one go, is held back when it shrank too much; others may be empty.",
+        "Held back when it has too few of the rows that the newest reading has of just that time, a backfill too "
+        "([smaller list](runbooks/smaller_list.md)).",
         NO_FLOOD,
         f"It is seen in {seen}. A row counts only in the window that holds its time.",
         f"What a window that is read again lacks is deleted: seen in {seen}.",
@@ -330,7 +331,8 @@ def _(read: CursorExport) -> Behaviour:
 def _(read: TimeExport) -> Behaviour:
     flood = (
         f"A second that fills a page can't be passed by time. The list `{read.flood.path}` is then read whole, and the "
-        "export goes on with the next second."
+        "export goes on with the next second. It shows no deleted records: where the page has some, that is a gap and "
+        "the load task red ([gaps](runbooks/gaps.md))."
         if read.flood
         else "A second that fills a page can't be passed by time: what the vendor showed is loaded, the export goes on "
         "with the next second, and the load task fails with the second's name ([gaps](runbooks/gaps.md))."
