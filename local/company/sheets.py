@@ -37,7 +37,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Spreadsheet:
-    """One file. `edits` gives the moments of edits up to a moment, newest first."""
+    """One file. `edited` gives the moment of the last edit before another."""
 
     id: str
     title: str

@@ -7,7 +7,7 @@ incremental exports leave out the last minute, so their truth is that of a minut
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -50,22 +50,20 @@ ZENDESK = (
     "ticket_forms", "brands", "tags", "macros", "sla_policies", "schedules", "deleted_tickets", "deleted_users",
 )  # fmt: skip
 STREAMS = {"chartmogul": CHARTMOGUL, "zendesk": ZENDESK, "google_sheets": tuple(TABS)}
-Cells = Callable[[str, str], Grid]
 
 
-def truth(company: Company, source: str, stream: str, at: int, *, cells: Cells | None = None, **options: Any) -> Truth:
+def truth(company: Company, source: str, stream: str, at: int, **options: Any) -> Truth:
     """Every current record of a stream by its key.
 
-    The key is the vendor's; that of a child stream begins with its parent's, a sheet's is the row number. `cells` gives
-    a tab's cells when people have edited them. Options: `everything=False` leaves out the invoices that the vendor's
-    default filter hides; `start` and `end` are the first and last day of the metrics (2020-01-01 and today).
+    The key is the vendor's; that of a child stream begins with its parent's, a sheet's is the row number. Options:
+    `everything=False` leaves out the invoices that the vendor's default filter hides; `start` and `end` are the first
+    and last day of the metrics (2020-01-01 and today).
     """
     if stream not in STREAMS.get(source, ()):
         raise KeyError(f"The company has no stream {source}.{stream}.")
     if source == "google_sheets":
         spreadsheet, tab = TABS[stream]
-        grid = cells(spreadsheet, tab) if cells else tab_cells(company, spreadsheet, tab, at)
-        return dict(sheet_rows(grid))
+        return dict(sheet_rows(tab_cells(company, spreadsheet, tab, at)))
     if stream in METRICS:
         days = options.get("start", HISTORY_START), options.get("end", local_date(at))
         return dict(_metrics(company, stream, at, *days))

@@ -6,20 +6,15 @@
 - `values.get`: what is shown; with UNFORMATTED_VALUE numbers and booleans as such, days as serial numbers unless
   FORMATTED_STRING is asked for (reference: ValueRenderOption, DateTimeRenderOption). A text that looks like a number
   stays a text. Errors come as shown (`#N/A`).
-- Writing with USER_ENTERED reads numbers, percentages, booleans and ISO days out of a text, RAW does not.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Any
 
 from local.company.cells import Held
 
 TIMES = ("DATE", "TIME", "DATE_TIME")
-NUMBER = re.compile(r"-?\d+(\.\d+)?")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def grid_data(rows: list[list[str]], first: int) -> dict[str, Any]:
@@ -54,27 +49,3 @@ def unformatted(cell: str, *, times_as_shown: bool) -> Any:
     if not isinstance(cell, Held) or isinstance(cell.value, str) or (times_as_shown and cell.form in TIMES):
         return str(cell)
     return cell.value
-
-
-def written(cell: Any, option: str) -> str:
-    """The cell after a value was written."""
-    if isinstance(cell, bool):
-        return Held(str(cell).upper(), cell)
-    if isinstance(cell, int | float):
-        return Held(str(cell), cell)
-    return _entered(str(cell)) if option == "USER_ENTERED" else str(cell)
-
-
-def _entered(text: str) -> str:
-    if text.startswith("'"):
-        return text[1:]
-    if text in ("TRUE", "FALSE"):
-        return Held(text, text == "TRUE")
-    if NUMBER.fullmatch(text):
-        number = float(text) if "." in text else int(text)
-        return Held(str(number), number)
-    if text.endswith("%") and NUMBER.fullmatch(text[:-1]):
-        return Held(text, float(text[:-1]) / 100, "PERCENT")
-    if DAY.fullmatch(text):
-        return Held.day(date.fromisoformat(text))
-    return text

@@ -132,8 +132,7 @@ def _truth(sandbox: Sandbox, request: Request, source: str, stream: str) -> dict
         if day := request.param(name):
             options[name] = date.fromisoformat(day)
     moment = int(_moment(float(at) if at.isdigit() else at)) if at else sandbox.world.clock.now()
-    cells = None if at else sandbox.world.files.cells
-    return truth(sandbox.world.company, source, stream, moment, cells=cells, **options)
+    return truth(sandbox.world.company, source, stream, moment, **options)
 
 
 def _counts(sandbox: Sandbox, request: Request) -> Reply:

@@ -1,7 +1,7 @@
 """Google's side: the token endpoint, Sheets v4 and the part of Drive v3 that a reader of sheets needs.
 
 Behaviour after what gspread sends and expects: `values` is absent from an empty range, trailing empty cells and rows
-are left out, values come as text unless `valueRenderOption=UNFORMATTED_VALUE`. 60 reads and 60 writes a minute, then
+are left out, values come as text unless `valueRenderOption=UNFORMATTED_VALUE`. 60 reads a minute, then
 429 RESOURCE_EXHAUSTED without Retry-After; Drive has a quota of its own. Cells: see `cells`.
 
 Errors, by what people were sent:
@@ -24,17 +24,18 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from google.auth import exceptions, jwt
 
-from local.company.moments import utc_millis
+from local.company.moments import FOUNDED, utc_millis
+from local.company.sheets import Grid, Spreadsheet, Tab
 from local.sandbox import masks
 from local.sandbox.a1 import Range, name, parse
-from local.sandbox.cells import grid_data, unformatted, written
-from local.sandbox.files import COLUMNS, ROWS, File, Sheet
+from local.sandbox.cells import grid_data, unformatted
 from local.sandbox.http import Refused, Reply, Request, as_json
 from local.sandbox.limits import SlidingWindow
 from local.sandbox.settings import Credentials, Settings
 from local.sandbox.world import World
 
 TOKEN_SECONDS = 3599
+ROWS, COLUMNS = 1000, 26
 STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -74,7 +75,6 @@ class GoogleApi:
         self.world = world
         self.credentials = credentials
         self.reads = SlidingWindow(60)
-        self.writes = SlidingWindow(60)
         self.tokens: dict[str, float] = {}
 
     def handle(self, request: Request, settings: Settings, now: float) -> Reply:
@@ -87,7 +87,7 @@ class GoogleApi:
             if request.path.startswith("/drive/v3/files"):
                 return self._drive(request, settings)
             if request.path.startswith("/v4/spreadsheets/"):
-                self._count(request, settings, now)
+                self._count(settings, now)
                 return self._sheets(request, settings)
         except Refused as refused:
             return refused.reply
@@ -95,14 +95,9 @@ class GoogleApi:
             return error(400, f"Invalid request: {reason}")
         return error(404, "Requested entity was not found.")
 
-    def _count(self, request: Request, settings: Settings, now: float) -> None:
-        reading = request.method == "GET"
-        limit = settings.sheets_reads_per_minute if reading else settings.sheets_writes_per_minute
-        if not (self.reads if reading else self.writes).take(limit, now):
-            kind = "Read" if reading else "Write"
-            message = (
-                f"Quota exceeded for quota metric '{kind} requests' and limit '{kind} requests per minute per user'"
-            )
+    def _count(self, settings: Settings, now: float) -> None:
+        if not self.reads.take(settings.sheets_reads_per_minute, now):
+            message = "Quota exceeded for quota metric 'Read requests' and limit 'Read requests per minute per user'"
             raise Refused(error(429, f"{message} of service 'sheets.googleapis.com'."))
 
     # --- tokens -----------------------------------------------------------------------------------------------------
@@ -122,48 +117,40 @@ class GoogleApi:
 
     # --- Drive ------------------------------------------------------------------------------------------------------
 
-    def _file(self, id: str, settings: Settings) -> File:
+    def _file(self, id: str, settings: Settings) -> Spreadsheet:
         if id in settings.unshared:
             raise Refused(error(403, "The caller does not have permission"))
-        file = self.world.files.find(id)
+        file = self.world.company.spreadsheets.get(id)
         if file is None:
             raise Refused(error(404, "Requested entity was not found."))
         return file
 
     def _drive(self, request: Request, settings: Settings) -> Reply:
-        id = request.path.removeprefix("/drive/v3/files").strip("/")
-        if id:
-            return self._drive_file(id, request, settings)
         if request.method != "GET":
             return error(405, f"The sandbox does not support {request.method} on Drive.")
+        if id := request.path.removeprefix("/drive/v3/files").strip("/"):
+            return self._drive_file(id, request, settings)
         query = request.param("q") or ""
         title = re.search(r"name\s*=\s*[\"'](.*?)[\"']", query)
-        shown = [f for f in self.world.files.all() if f.id not in settings.unshared]
+        shown = [f for f in self.world.company.spreadsheets.values() if f.id not in settings.unshared]
         files = [self._drive_record(f) for f in shown if title is None or f.title == title[1]]
         return as_json({"kind": "drive#fileList", "incompleteSearch": False, "files": files})
 
     def _drive_file(self, id: str, request: Request, settings: Settings) -> Reply:
-        file = None if id in settings.unshared else self.world.files.find(id)
+        file = None if id in settings.unshared else self.world.company.spreadsheets.get(id)
         if file is None:
             return not_found(id)
-        match request.method:
-            case "GET":
-                pass
-            case "PATCH":
-                file.trashed = bool(request.json().get("trashed", file.trashed))
-            case _:
-                return error(405, f"The sandbox does not support {request.method} on Drive.")
         return as_json(masks.masked(self._drive_record(file), _mask(request) or masks.parse(DRIVE_FIELDS)))
 
-    def _drive_record(self, file: File) -> dict[str, Any]:
+    def _drive_record(self, file: Spreadsheet) -> dict[str, Any]:
         return {
             "kind": "drive#file",
             "id": file.id,
             "name": file.title,
             "mimeType": SPREADSHEET,
-            "createdTime": utc_millis(file.created),
-            "modifiedTime": utc_millis(file.modified(self.world.clock.now())),
-            "trashed": file.trashed,
+            "createdTime": utc_millis(FOUNDED),
+            "modifiedTime": utc_millis(file.edited(self.world.clock.now())),
+            "trashed": False,
         }
 
     # --- Sheets -----------------------------------------------------------------------------------------------------
@@ -171,54 +158,25 @@ class GoogleApi:
     def _sheets(self, request: Request, settings: Settings) -> Reply:
         rest = request.raw_path.removeprefix("/v4/spreadsheets/")
         id, _, tail = rest.partition("/")
-        id, _, action = unquote(id).partition(":")
-        file = self._file(id, settings)
-        match request.method, tail, action:
-            case "GET", "", "":
-                return self._spreadsheet(file, request)
-            case "POST", "", "batchUpdate":
-                return self._batch_update(file, request.json()["requests"])
-        if tail.startswith("values:"):
-            return self._many_ranges(file, request, tail)
+        file = self._file(unquote(id), settings)
+        if request.method != "GET":
+            return error(405, f"The sandbox does not support {request.method} on Sheets.")
+        if not tail:
+            return self._spreadsheet(file, request)
+        if tail == "values:batchGet":
+            ranges = [self._values(file, text, request) for text in request.query.get("ranges", [])]
+            return as_json({"spreadsheetId": file.id, "valueRanges": ranges})
         if tail.startswith("values/"):
-            return self._one_range(file, request, tail.removeprefix("values/"))
+            return as_json(self._values(file, unquote(tail.removeprefix("values/")), request))
         return error(404, "Requested entity was not found.")
 
-    def _many_ranges(self, file: File, request: Request, tail: str) -> Reply:
-        match request.method, tail:
-            case "GET", "values:batchGet":
-                ranges = [self._values(file, text, request) for text in request.query.get("ranges", [])]
-                return as_json({"spreadsheetId": file.id, "valueRanges": ranges})
-            case "POST", "values:batchUpdate":
-                body = request.json()
-                done = [self._write(file, part["range"], part, body["valueInputOption"]) for part in body["data"]]
-                return as_json({"spreadsheetId": file.id, "responses": done, **_totals(done)})
-            case "POST", "values:batchClear":
-                cleared = [self._clear(file, text) for text in request.json()["ranges"]]
-                return as_json({"spreadsheetId": file.id, "clearedRanges": cleared})
-        return error(405, f"The sandbox does not support {request.method} here.")
-
-    def _one_range(self, file: File, request: Request, tail: str) -> Reply:
-        text, verb = _range_and_verb(tail)
-        option = request.param("valueInputOption") or "RAW"
-        match request.method, verb:
-            case "GET", "":
-                return as_json(self._values(file, text, request))
-            case "PUT", "":
-                return as_json(self._write(file, text, request.json(), option))
-            case "POST", "append":
-                return as_json(self._append(file, text, request.json(), option))
-            case "POST", "clear":
-                return as_json({"spreadsheetId": file.id, "clearedRange": self._clear(file, text)})
-        return error(405, f"The sandbox does not support {request.method} here.")
-
-    def _spreadsheet(self, file: File, request: Request) -> Reply:
+    def _spreadsheet(self, file: Spreadsheet, request: Request) -> Reply:
         mask = _mask(request)
         with_cells = _asks_for_cells(mask) if mask else request.param("includeGridData") == "true"
         ranges = [self._range(file, text) for text in request.query.get("ranges", [])]
         for sheet, range in ranges:
-            self._refuse_beyond(file, sheet, range)
-        asked = [(sheet, [r for s, r in ranges if s is sheet]) for sheet in file.sheets]
+            self._refuse_beyond(sheet, range)
+        asked = [(sheet, [r for s, r in ranges if s is sheet]) for sheet in file.tabs]
         sheets = [
             self._sheet(file, sheet, parts or [Range(sheet.title)], with_cells)
             for sheet, parts in asked
@@ -229,145 +187,63 @@ class GoogleApi:
         body = {"spreadsheetId": file.id, "properties": properties, "sheets": sheets, "spreadsheetUrl": link}
         return as_json(masks.masked(body, mask))
 
-    def _sheet(self, file: File, sheet: Sheet, ranges: list[Range], with_cells: bool) -> dict[str, Any]:
+    def _sheet(self, file: Spreadsheet, sheet: Tab, ranges: list[Range], with_cells: bool) -> dict[str, Any]:
         properties = {
             "sheetId": sheet.sheet_id,
             "title": sheet.title,
-            "index": file.sheets.index(sheet),
+            "index": file.tabs.index(sheet),
             "sheetType": "GRID",
-            "gridProperties": {"rowCount": self._rows(file, sheet), "columnCount": COLUMNS},
+            "gridProperties": {"rowCount": self._rows(sheet), "columnCount": COLUMNS},
         }
         if not with_cells:
             return {"properties": properties}
-        data = [grid_data(self._cells(file, sheet, range), range.row) for range in ranges]
+        data = [grid_data(self._cells(sheet, range), range.row) for range in ranges]
         return {"properties": properties, "data": data}
 
-    def _cells(self, file: File, sheet: Sheet, range: Range) -> list[list[str]]:
+    def _cells(self, sheet: Tab, range: Range) -> list[list[str]]:
         """The range's cells without trailing empty rows."""
-        grid = file.grid(sheet, self.world.clock.now())
+        grid = self._grid(sheet)
         rows = [list(row[range.column : range.column_end]) for row in grid[range.row : range.row_end]]
         while rows and not any(rows[-1]):
             rows.pop()
         return rows
 
-    def _refuse_beyond(self, file: File, sheet: Sheet, range: Range) -> None:
-        rows = self._rows(file, sheet)
+    def _refuse_beyond(self, sheet: Tab, range: Range) -> None:
+        rows = self._rows(sheet)
         if range.row >= rows or (range.row_end or 0) > rows:
             shown = name(sheet.title, range.row, range.column, range.row_end or rows, range.column_end or COLUMNS)
             limits = f"Max rows: {rows}, max columns: {COLUMNS}"
             raise Refused(error(400, f"Range ({shown}) exceeds grid limits. {limits}"))
 
-    def _rows(self, file: File, sheet: Sheet) -> int:
-        return max(ROWS, len(file.grid(sheet, self.world.clock.now())))
+    def _rows(self, sheet: Tab) -> int:
+        return max(ROWS, len(self._grid(sheet)))
 
-    def _range(self, file: File, text: str) -> tuple[Sheet, Range]:
-        range = parse(text, [s.title for s in file.sheets])
-        sheet = file.sheet(range.tab) if range else None
-        if range is None or sheet is None:
-            raise Refused(error(400, f"Unable to parse range: {text}"))
-        return sheet, range
+    def _grid(self, sheet: Tab) -> Grid:
+        return trimmed(sheet.cells(self.world.clock.now()))
 
-    def _values(self, file: File, text: str, request: Request) -> dict[str, Any]:
+    def _range(self, file: Spreadsheet, text: str) -> tuple[Tab, Range]:
+        range = parse(text, [s.title for s in file.tabs])
+        for sheet in file.tabs if range else ():
+            if range.tab is None or sheet.title.casefold() == range.tab.casefold():
+                return sheet, range
+        raise Refused(error(400, f"Unable to parse range: {text}"))
+
+    def _values(self, file: Spreadsheet, text: str, request: Request) -> dict[str, Any]:
         sheet, range = self._range(file, text)
-        values: list[list[Any]] = [[str(cell) for cell in row] for row in self._cells(file, sheet, range)]
+        values: list[list[Any]] = [[str(cell) for cell in row] for row in self._cells(sheet, range)]
         if request.param("valueRenderOption") == "UNFORMATTED_VALUE":
             as_shown = request.param("dateTimeRenderOption") == "FORMATTED_STRING"
-            values = [
-                [unformatted(cell, times_as_shown=as_shown) for cell in row] for row in self._cells(file, sheet, range)
-            ]
+            values = [[unformatted(cell, times_as_shown=as_shown) for cell in row] for row in self._cells(sheet, range)]
         columns = request.param("majorDimension") == "COLUMNS"
         if columns and values:
             width = max(map(len, values))
             values = [
                 list(column) for column in zip(*([*row, *[""] * (width - len(row))] for row in values), strict=True)
             ]
-        end = range.row_end or self._rows(file, sheet), range.column_end or COLUMNS
+        end = range.row_end or self._rows(sheet), range.column_end or COLUMNS
         shown = name(sheet.title, range.row, range.column, *end)
         found: dict[str, Any] = {"range": shown, "majorDimension": "COLUMNS" if columns else "ROWS"}
         return found | ({"values": values} if values else {})
-
-    def _write(self, file: File, text: str, body: dict[str, Any], option: str) -> dict[str, Any]:
-        sheet, range = self._range(file, text)
-        return self._put(file, sheet, range.row, range.column, body.get("values", []), option)
-
-    def _append(self, file: File, text: str, body: dict[str, Any], option: str) -> dict[str, Any]:
-        sheet, range = self._range(file, text)
-        last = len(file.grid(sheet, self.world.clock.now()))
-        updates = self._put(file, sheet, last, range.column, body.get("values", []), option)
-        return {"spreadsheetId": file.id, "updates": updates}
-
-    def _put(
-        self, file: File, sheet: Sheet, row: int, column: int, values: list[list[Any]], option: str
-    ) -> dict[str, Any]:
-        typed = [[None if cell is None else written(cell, option) for cell in line] for line in values]
-        file.write(sheet, self.world.clock.now(), row, column, typed)
-        width = max(map(len, values), default=0)
-        shown = name(sheet.title, row, column, row + max(1, len(values)), column + max(1, width))
-        return {
-            "spreadsheetId": file.id,
-            "updatedRange": shown,
-            "updatedRows": len(values),
-            "updatedColumns": width,
-            "updatedCells": sum(map(len, values)),
-        }
-
-    def _clear(self, file: File, text: str) -> str:
-        sheet, range = self._range(file, text)
-        grid = [list(row) for row in file.grid(sheet, self.world.clock.now())]
-        for row in grid[range.row : range.row_end]:
-            for column, _ in list(enumerate(row))[range.column : range.column_end]:
-                row[column] = ""
-        file.replace(sheet, self.world.clock.now(), grid)
-        end = range.row_end or self._rows(file, sheet), range.column_end or COLUMNS
-        return name(sheet.title, range.row, range.column, *end)
-
-    def _batch_update(self, file: File, requests: list[dict[str, Any]]) -> Reply:
-        replies: list[dict[str, Any]] = []
-        at = self.world.clock.now()
-        for change in requests:
-            (kind, what) = next(iter(change.items()))
-            match kind:
-                case "addSheet":
-                    number = max((s.sheet_id for s in file.sheets), default=0) + 1
-                    properties = {"sheetId": number, "sheetType": "GRID", **what["properties"]}
-                    file.sheets.append(Sheet(properties["title"], properties["sheetId"], lambda _: []))
-                    grid = {"rowCount": ROWS, "columnCount": COLUMNS}
-                    replies.append(
-                        {
-                            "addSheet": {
-                                "properties": {"index": len(file.sheets) - 1, "gridProperties": grid} | properties
-                            }
-                        }
-                    )
-                case "deleteSheet":
-                    file.sheets = [s for s in file.sheets if s.sheet_id != what["sheetId"]]
-                    replies.append({})
-                case "updateSheetProperties":
-                    sheet = next(s for s in file.sheets if s.sheet_id == what["properties"]["sheetId"])
-                    sheet.title = what["properties"].get("title", sheet.title)
-                    replies.append({})
-                case "deleteDimension":
-                    self._delete_rows(file, what["range"], at)
-                    replies.append({})
-                case _:
-                    return error(400, f"The sandbox does not support the request {kind}.")
-        file.touch(at)
-        return as_json({"spreadsheetId": file.id, "replies": replies})
-
-    def _delete_rows(self, file: File, range: dict[str, Any], at: int) -> None:
-        if range["dimension"] != "ROWS":
-            raise Refused(error(400, "The sandbox deletes rows only."))
-        sheet = next(s for s in file.sheets if s.sheet_id == range["sheetId"])
-        grid = [list(row) for row in file.grid(sheet, at)]
-        del grid[range["startIndex"] : range["endIndex"]]
-        file.replace(sheet, at, grid)
-
-
-def _range_and_verb(text: str) -> tuple[str, str]:
-    for verb in ("append", "clear"):
-        if text.endswith(f":{verb}"):
-            return unquote(text.removesuffix(f":{verb}")), verb
-    return unquote(text), ""
 
 
 def _mask(request: Request) -> masks.Mask:
@@ -382,10 +258,9 @@ def _asks_for_cells(mask: masks.Mask) -> bool:
     return "*" in mask or (sheets is not None and (not sheets or "data" in sheets))
 
 
-def _totals(done: list[dict[str, Any]]) -> dict[str, int]:
-    return {
-        "totalUpdatedRows": sum(d["updatedRows"] for d in done),
-        "totalUpdatedColumns": sum(d["updatedColumns"] for d in done),
-        "totalUpdatedCells": sum(d["updatedCells"] for d in done),
-        "totalUpdatedSheets": len(done),
-    }
+def trimmed(grid: Grid) -> Grid:
+    """A tab's cells without trailing empty cells and rows."""
+    rows = [row[: max((n for n, cell in enumerate(row, 1) if cell != ""), default=0)] for row in grid]
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows

@@ -51,7 +51,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     zendesk_ratings_by: Literal["created_at", "updated_at"] = "created_at"
     zendesk_errors: Literal["word", "object", "list"] = "word"
     sheets_reads_per_minute: int = 60
-    sheets_writes_per_minute: int = 60
     gated: frozenset[str] = GATED
     unshared: frozenset[str] = frozenset()
     latency: float = 0.0

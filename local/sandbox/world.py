@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from local.company.company import Company
 from local.sandbox.edits import Edit, Editor
-from local.sandbox.files import Files
 
 
 class Clock:
@@ -41,7 +40,6 @@ class World:
         self.clock = clock
         self._company = Company.around(seed, scale, clock.now()).built()
         self.editor = Editor()
-        self.files = Files(lambda: self.company.spreadsheets, clock.now)
 
     @property
     def company(self) -> Company:
@@ -57,5 +55,4 @@ class World:
     def reset(self) -> None:
         """No edit was ever made, and the clock is the real one."""
         self.editor.undo()
-        self.files.reset()
         self.clock.reset()

@@ -28,6 +28,5 @@ def server(running: Running) -> Server:
         zendesk_per_minute=100_000,
         zendesk_exports_per_minute=100_000,
         sheets_reads_per_minute=100_000,
-        sheets_writes_per_minute=100_000,
     )
     return server
