@@ -50,9 +50,9 @@ async def _body(request: Request) -> dict[str, Any]:
     return json.loads(body) if body else {}
 
 
-def failure(code: str, message: str, query_id: str | None = None, sqlstate: str = "08001") -> JSONResponse:
+def failure(code: str, message: str, sqlstate: str = "08001") -> JSONResponse:
     """A refusal as Snowflake sends it: status 200, `success` false. (The connector retries other statuses.)"""
-    data = {"errorCode": code, "sqlState": sqlstate, "queryId": query_id}
+    data = {"errorCode": code, "sqlState": sqlstate, "queryId": None}
     return JSONResponse({"data": data, "code": code, "message": message, "success": False})
 
 
@@ -118,10 +118,10 @@ class Routes:
                 except Exception as error:
                     log.exception("statement failed outside the engine: %s", text)
                     run.error = f"{type(error).__name__}: {error}"
-                    return failure(FAILED, run.error, run.query_id, "P0000")
+                    return failure(FAILED, run.error, sqlstate="P0000")
                 if response.status_code >= 400:
                     run.error = str(json.loads(bytes(response.body))["message"])
-                    return failure(FAILED, run.error, run.query_id, "P0000")
+                    return failure(FAILED, run.error, sqlstate="P0000")
             return response
 
     async def abort(self, request: Request) -> JSONResponse:

@@ -36,7 +36,6 @@ class Session:
     begun: bool = False
     transaction_name: str = ""
     begun_at: datetime | None = None
-    last_query_id: str | None = None
     run: Any = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     asked: tuple[str | None, asyncio.Future[Any]] | None = None

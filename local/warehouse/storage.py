@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import s3fs
@@ -12,9 +13,15 @@ from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
 from fakesnow.transforms import show, stage
 
 from local.warehouse import catalog
-from local.warehouse.patches.query_ids import RecentResults
 
 GLOBAL_FILE = "_fs_global.duckdb"
+
+
+class NoResults(dict[str, tuple[Any, ...]]):
+    """Upstream keeps the result of every statement, for RESULT_SCAN, as long as the server runs. Here it finds none."""
+
+    def __setitem__(self, query_id: str, result: tuple[Any, ...]) -> None:
+        """Keep nothing."""
 
 
 class PersistentFakeSnow(FakeSnow):
@@ -29,7 +36,7 @@ class PersistentFakeSnow(FakeSnow):
         self.create_schema_on_connect = False
         self.db_path = data
         self.nop_regexes = None
-        self.results_cache = RecentResults()
+        self.results_cache = NoResults()
         self.duck_conn = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self.duck_conn.execute("SET GLOBAL TimeZone = 'UTC'")
         self.duck_conn.execute(f"SET GLOBAL temp_directory = '{data / 'spill'}'")

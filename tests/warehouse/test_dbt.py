@@ -19,7 +19,10 @@ PROJECT = Path(__file__).parent / "dbt_project"
 def dbt(request, warehouse, tmp_path):
     """Runs a dbt command in a copy of the project and returns the status of every node."""
     with warehouse.connect() as connection:
-        connection.cursor().execute("CREATE OR REPLACE DATABASE DBT_CHECK")
+        cursor = connection.cursor()
+        cursor.execute("CREATE DATABASE IF NOT EXISTS DBT_CHECK")
+        for schema in ("SOURCE", "DBT", "DBT_MODELS", "DBT_SNAPSHOTS"):
+            cursor.execute(f"DROP SCHEMA IF EXISTS DBT_CHECK.{schema} CASCADE")
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project)
     environment = {

@@ -21,12 +21,10 @@ from local.warehouse.patches import (
     objects,
     parsed_json,
     query_history,
-    query_ids,
     recursion,
     reserved_words,
     results,
     session_state,
-    table_options,
     temporary,
     text_casts,
     times,
@@ -38,7 +36,6 @@ from local.warehouse.patches import (
 )
 
 PATCHES = (
-    query_ids,
     query_history,
     transactions,
     results,
@@ -50,7 +47,6 @@ PATCHES = (
     listing,
     unsupported,
     temporary,
-    table_options,
     recursion,
     merge,
     multi_table_insert,

@@ -61,20 +61,11 @@ def _use(call: hooks.Call) -> hooks.Answer:
 def _current(node: exp.Expr, session: Session) -> exp.Expr:
     values = {
         "CURRENT_ROLE": session.role,
-        "CURRENT_AVAILABLE_ROLES": f'["{session.role}"]',
-        "CURRENT_SECONDARY_ROLES": '{"roles":"","value":""}',
         "CURRENT_WAREHOUSE": session.warehouse,
         "CURRENT_USER": session.user,
         "CURRENT_SESSION": str(session.id),
-        "CURRENT_ACCOUNT": "LOCAL",
-        "CURRENT_ACCOUNT_NAME": "LOCAL",
-        "CURRENT_ORGANIZATION_NAME": "CATCHMENT",
-        "CURRENT_REGION": "LOCAL",
-        "CURRENT_CLIENT": "PythonConnector",
         "CURRENT_DATABASE": session.connection.database if session.connection.database_set else None,
         "CURRENT_SCHEMA": session.connection.schema if session.connection.schema_set else None,
-        "CURRENT_STATEMENT": session.run.text if session.run else None,
-        "CURRENT_QUERY_ID": session.run.query_id if session.run else None,
     }
     name = (
         node.name.upper()

@@ -18,6 +18,7 @@ STATEMENTS = {
     r"execute\s+immediate\b": "EXECUTE IMMEDIATE",
     r"call\b": "stored procedures (CALL)",
     r"undrop\b": "UNDROP",
+    r"drop\s+database\b(?!\s+role)": "DROP DATABASE",
     r"alter\s+table\b.*\bswap\s+with\b": "SWAP WITH",
     r"explain\b": "EXPLAIN",
     r"(?:list|ls)\b": "LIST",

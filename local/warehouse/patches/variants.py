@@ -11,7 +11,7 @@ from __future__ import annotations
 import fakesnow.transforms as upstream
 from sqlglot import exp
 
-from local.warehouse import hooks, macros
+from local.warehouse import errors, hooks, macros
 
 TEXT = exp.DataType.build("VARCHAR")
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -53,44 +53,15 @@ TIMES = (
 
 # Functions over arrays and objects as macros of JSON in, JSON out. Elements keep their text.
 MACROS = {
-    "array_append(a, x)": "to_json(list_append(CAST(to_json(a) AS JSON[]), to_json(x)))",
-    "array_prepend(a, x)": "to_json(list_prepend(to_json(x), CAST(to_json(a) AS JSON[])))",
-    "array_distinct(a)": "to_json(list_distinct(CAST(to_json(a) AS JSON[])))",
-    "array_compact(a)": (
-        "to_json(list_filter(CAST(to_json(a) AS JSON[]), lambda _fs_x: _fs_x IS NOT NULL AND _fs_x::VARCHAR <> 'null'))"
-    ),
-    "array_slice(a, f, t)": "to_json(list_slice(CAST(to_json(a) AS JSON[]), f + 1, t))",
-    "array_contains(x, a)": "list_contains(CAST(CAST(to_json(a) AS JSON[]) AS VARCHAR[]), to_json(x)::VARCHAR)",
-    "array_position(x, a)": "list_position(CAST(CAST(to_json(a) AS JSON[]) AS VARCHAR[]), to_json(x)::VARCHAR) - 1",
     "object_keys(o)": "to_json(json_keys(o))",
-    "is_object(v)": "json_type(v) = 'OBJECT'",
-    "is_array(v)": "json_type(v) = 'ARRAY'",
-    "is_varchar(v)": "json_type(v) = 'VARCHAR'",
-    "is_boolean(v)": "json_type(v) = 'BOOLEAN'",
-    "is_integer(v)": "json_type(v) IN ('BIGINT', 'UBIGINT', 'HUGEINT')",
     "is_null_value(v)": "json_type(v) = 'NULL'",
-    "as_varchar(v)": "CASE WHEN json_type(v) = 'VARCHAR' THEN json_extract_string(v, '$$') END",
     "as_array(v)": "CASE WHEN json_type(v) = 'ARRAY' THEN v END",
-    "as_object(v)": "CASE WHEN json_type(v) = 'OBJECT' THEN v END",
     "strip_null_value(v)": "CASE WHEN json_type(v) <> 'NULL' THEN v END",
-    "to_object(v)": "CASE WHEN json_type(v) = 'OBJECT' THEN v WHEN v IS NOT NULL THEN error('Not an object') END",
-    "typeof(v)": (
-        "CASE WHEN typeof(v) <> 'JSON' THEN typeof(v) ELSE CASE json_type(v::VARCHAR) WHEN 'UBIGINT' THEN 'INTEGER' "
-        "WHEN 'BIGINT' THEN 'INTEGER' WHEN 'HUGEINT' THEN 'INTEGER' WHEN 'DOUBLE' THEN 'DECIMAL' "
-        "WHEN 'NULL' THEN 'NULL_VALUE' ELSE json_type(v::VARCHAR) END END"
-    ),
 }
-FUNCTIONS: dict[type[exp.Expr], str] = {
-    exp.ArrayAppend: "array_append",
-    exp.ArrayPrepend: "array_prepend",
-    exp.ArrayDistinct: "array_distinct",
-    exp.ArrayCompact: "array_compact",
-    exp.ArraySlice: "array_slice",
-    exp.ArrayContains: "array_contains",
-    exp.ArrayPosition: "array_position",
-    exp.JSONKeys: "object_keys",
-    exp.Typeof: "typeof",
-}
+REFUSED = (
+    exp.ArrayAppend, exp.ArrayPrepend, exp.ArrayDistinct, exp.ArrayCompact, exp.ArraySlice, exp.ArrayContains,
+    exp.ArrayPosition, exp.Typeof,
+)  # fmt: skip
 
 
 def is_variant(node: exp.Expr | None) -> bool:
@@ -147,11 +118,10 @@ def _functions(node: exp.Expr) -> exp.Expr:
         return exp.cast(node.this, TEXT)
     if type(node) is exp.Cast and node.to.this == exp.DataType.Type.VARIANT and not isinstance(node.this, exp.Null):
         return exp.ToVariant(this=node.this)
-    if name := FUNCTIONS.get(type(node)):
-        arguments = [a for a in node.iter_expressions() if isinstance(a, exp.Expr)]
-        if isinstance(node, exp.ArrayContains | exp.ArrayPosition):
-            arguments.reverse()  # Snowflake: (value, array); sqlglot keeps the array first
-        return exp.Anonymous(this=f"_fs_{name}", expressions=arguments)
+    if isinstance(node, REFUSED):
+        raise errors.unsupported(node.sql_names()[0])
+    if isinstance(node, exp.JSONKeys):
+        return exp.Anonymous(this="_fs_object_keys", expressions=[node.this])
     if isinstance(node, exp.Anonymous) and node.name.lower() in _names():
         return exp.Anonymous(this=f"_fs_{node.name.lower()}", expressions=node.expressions)
     return node
