@@ -199,7 +199,7 @@ def value(warehouse):
         cursor.execute("CREATE OR REPLACE SCHEMA RAW.FUNCTIONS")
         cursor.execute(
             f"CREATE TABLE T AS SELECT PARSE_JSON('{RECORD}') AS v, '2026-01-05 17:02:03.4'::TIMESTAMP_NTZ AS ts, "
-            "'2026-01-05'::DATE AS d"
+            "'2026-01-05'::DATE AS d, 5 AS n, 'open' AS s"
         )
         yield lambda expression: cursor.execute(f"SELECT {expression} FROM T").fetchall()[0][0]
 
@@ -257,6 +257,20 @@ def test_parse_json_refuses_a_key_that_comes_twice(connect, bind):
         cursor.execute(statement, (text,) if "?)" in bind else None)
     with pytest.raises(snowflake.connector.ProgrammingError, match="Unsupported by the local warehouse"):
         cursor.execute("SELECT PARSE_JSON('{}', 'd')")
+
+
+@pytest.mark.parametrize("argument", ["v:n", "5", "n::NUMBER", "(v:d)", "n", "v", "ts"])
+@pytest.mark.parametrize("kind", ["NUMBER(10, 2)", "DATE", "TIMESTAMP_NTZ"])
+def test_try_cast_takes_text_alone(value, argument, kind):
+    """Snowflake's reference, "Conversion functions": those with a TRY_ prefix only support string expressions.
+
+    A VARIANT in a TRY_CAST was cast here, and on an account the model does not compile.
+    """
+    if kind != "TIMESTAMP_NTZ" or not argument.isalpha():  # of columns it is not known
+        with pytest.raises(snowflake.connector.ProgrammingError, match="Function TRY_CAST cannot be used"):
+            value(f"TRY_CAST({argument} AS {kind})")
+    assert value(f"TRY_CAST(v:s::VARCHAR AS {kind})") is None
+    assert value(f"TRY_CAST(s AS {kind})") is None
 
 
 @pytest.mark.parametrize(
