@@ -33,7 +33,7 @@ MODULES = (
     Module("warehouse/ledger.py", ("ledger",)),
     Module("warehouse/formats.py", ("load",)),
     Module("warehouse/names.py", ("load", "ledger")),
-    Module("reads/http_list.py", ("windows", "lists", "asked")),
+    Module("reads/http_list.py", ("windows", "lists", "asked", "extraction")),
     Module("reads/http_pages.py", ("lists", "asked")),
     Module(
         "reads/http_export.py", ("exports", "checkpoints", "asked"), last=(f"{_TRUTH}[times]", f"{_TRUTH}[cursors]")

@@ -16,6 +16,7 @@ from catchment.batch import Batch, Kind
 from catchment.cursor import CursorState
 from catchment.errors import VendorUnavailable
 from catchment.extract.run import Extraction
+from catchment.http.actions import Action, Do
 from catchment.http.client import HttpClient, Reply
 from catchment.http.limits import RateLimit
 from catchment.http.paginators import SinglePage
@@ -41,12 +42,14 @@ class Asked(InProcess):
         super().__init__(reply)
         self.requests: list[Request] = []
         self.limits: list[object] = []
+        self.actions: list[object] = []
 
     def send(
         self, request: Request, *, accept: Callable[[Reply], Any], limits: object = (), actions: object = ()
     ) -> Any:
         self.requests.append(request)
         self.limits.append(limits)
+        self.actions.append(actions)
         return super().send(request, accept=accept, limits=limits, actions=actions)
 
     def download(self, request: Request, into: BinaryIO, *, limits: object = (), actions: object = ()) -> None:
@@ -131,6 +134,24 @@ def test_a_backfill_of_children_reads_the_parents_of_the_backfill() -> None:
     assert manifest_key(interval) in store.objects
     _, vendor = extract(replace(interval, stream="kids"), parents, children, reply=reply, store=store)
     assert [request.path for request in vendor.requests] == ["things/5"]
+
+
+def test_a_parent_that_is_gone_has_no_children_and_a_list_that_is_gone_is_an_error() -> None:
+    own = Action(423, Do.RETRY)
+    parents = single(actions=(own,))
+    kids = stream("kids", http_list("things/{id}", paginator=SinglePage(), parent=Parent("things", "id", "id")))
+    store = MemoryStore()
+    _, plain = extract(batch(), parents, kids, reply=lambda path, params: {"entries": [{"id": 1}]}, store=store)
+    assert plain.actions == [(own,)]
+    _, of_kids = extract(batch("kids"), parents, kids, store=store)
+    assert of_kids.actions == [(Action(404, Do.SKIP),)]
+
+
+@pytest.mark.parametrize("fields", [{"dates": DATES}, {"dates": DATES, "window": Window("at")}])
+def test_a_list_of_children_with_dates_is_no_spec(fields: dict[str, Any]) -> None:
+    """Found by a mutant: they were declared, and the vendor was not asked for them."""
+    with pytest.raises(ValueError, match="children are read whole, so `dates` would not be asked for"):
+        http_list("things/{id}", parent=Parent("things", "id", "id"), **fields)
 
 
 EXPORT = stream("things", CursorExport(path="export", records="entries", limits=LIMITS), version="at")

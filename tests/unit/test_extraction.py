@@ -154,7 +154,16 @@ def test_an_unfinished_reading_keeps_its_attempt_and_goes_on_with_the_next_numbe
     state = CursorState("c", unfinished=Unfinished("incremental-0", moment(1, 14).isoformat(), 4), next_checkpoint=9)
     _, manifest, _ = extract(page([]), windows(), state=state)
     assert (manifest.attempt, manifest.checkpoint, manifest.batch_id) == ("incremental-0", 4, f"{batch().id}.4")
+    assert (manifest.window_from, manifest.window_to) == (moment(1, 14), moment(2))
     assert extract(page([]), windows())[1].attempt.startswith("incremental-")
+
+
+def test_a_window_whose_last_slice_was_sealed_already_ends_with_nothing_more_to_ask() -> None:
+    """Without its end it would not be known to cover what an earlier reading of the same batch left."""
+    state = CursorState(unfinished=Unfinished("incremental-0", moment(2).isoformat(), 4))
+    _, manifest, _ = extract(page([]), windows(), state=state)
+    assert (manifest.requests, manifest.complete) == (0, True)
+    assert (manifest.window_from, manifest.window_to) == (moment(2), moment(2))
 
 
 def test_a_run_has_a_name_of_its_mode_and_the_moment_before_it_asked() -> None:

@@ -94,6 +94,8 @@ class HttpList:
     def __post_init__(self) -> None:
         if self.window and not self.dates:
             raise ValueError(f"{self.path}: a window needs the `dates` parameters that ask for it.")
+        if self.parent and self.dates:
+            raise ValueError(f"{self.path}: children are read whole, so `dates` would not be asked for.")
 
     @property
     def current(self) -> Current:
@@ -110,7 +112,7 @@ class HttpList:
             return self._slices(task, self.window)
         asked_at = task.now()
         span = Span(task.history_start, task.batch.end)
-        streams = iter([partial(pieces, self.pages(task, span=span if self.dates else None), task)])
+        streams = iter([partial(pieces, self.pages(task, span=span), task)])
         return ReadPlan(streams, as_of=min(asked_at, span.end) if self.dates else asked_at)
 
     def pages(self, task: ReadTask, *, path: str | None = None, span: Span | None = None) -> Pages:
