@@ -68,6 +68,12 @@ def test_a_path_goes_into_every_element_of_nested_lists() -> None:
     assert applied(record, secret=("lines.who",)) == {"lines": [{"n": 1}, [{}], {"n": 2}, "text", None]}
 
 
+def test_an_element_after_a_scalar_is_hidden_once() -> None:
+    record = {"lines": [1, {"who": "Ann"}, "x", [2, {"who": "Bob"}]]}
+    hidden = applied(record, personal=("lines.who",), secret=("token",))
+    assert hidden == {"lines": [1, {"who": hashed("Ann", KEY)}, "x", [2, {"who": hashed("Bob", KEY)}]]}
+
+
 def test_a_personal_object_or_list_keeps_its_shape_and_no_leaf_of_it() -> None:
     hidden = applied({"photo": {"url": "u", "sizes": [1, None, ""], "public": True}}, personal=("photo",))
     assert hidden["photo"]["url"] == hashed("u", KEY)
@@ -307,6 +313,7 @@ def test_a_dropped_field_takes_one_comma_with_it(record: bytes) -> None:
         ('{"t":1,"t":2}', "{}"),
         ('{"t":[1,{"t":2}], "a":1}', '{ "a":1}'),
         ('{"a":1 , "t":{}}', '{"a":1 }'),
+        ('{"t":1,"t":2,"a":1}', '{"a":1}'),
         ('{"t":1,"a":1,"t":2,"b":2,"\\u0074":3}', '{"a":1,"b":2}'),
     ],
 )

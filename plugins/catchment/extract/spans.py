@@ -72,8 +72,6 @@ def _in_object(data: bytes, at: int, rules: Rules) -> Iterator[tuple[int, int, b
         elif rule:  # the field goes, with the comma before it, or with the one after it where none is left before it
             yield (data.rindex(b",", 0, field.start(1)), end, b"") if kept else (field.start(1), at, b"")
             first = first if kept else at
-            continue
-        kept = True
 
 
 @lru_cache(256)
