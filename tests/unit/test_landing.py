@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from catchment.errors import ContractBroken, LandingUnavailable
 from catchment.landing import (
     MANIFEST,
+    PART_BYTES,
     LandedFile,
     Listed,
     Manifest,
@@ -273,6 +275,23 @@ def test_the_rows_of_all_parts_are_counted() -> None:
         for line in range(3):
             parts.add(b"%d\n" % line, 1)
     assert parts.rows == 3
+
+
+def test_no_thread_is_left_when_parts_are_written() -> None:
+    with Parts(MemoryStore(), PREFIX, part_bytes=1) as parts:
+        parts.add(b"1\n", 1)
+    assert parts.rows == 1
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("upload")] == []
+
+
+def test_what_the_manifest_of_an_older_version_does_not_say() -> None:
+    plain = manifest([])
+    assert (plain.spec_version, plain.requests, plain.retries, plain.waited_seconds, plain.seconds) == (1, 0, 0, 0, 0)
+
+
+def test_a_part_has_four_megabytes_unless_said_otherwise() -> None:
+    """Two of them are held at a time (`Parts`), for records and for rejects: memory is bounded by that."""
+    assert PART_BYTES == 4_194_304
 
 
 def test_what_a_file_of_others_does_not_say_is_zero() -> None:
