@@ -337,7 +337,7 @@ def at(second: int) -> datetime:
     ("progress", "remaining"),
     [
         (Progress(10, 60.0, at(0), at(100), at(400)), timedelta(seconds=180)),
-        (Progress(10, 60.0, at(0), at(500), at(400)), timedelta(0)),
+        (Progress(10, 6000.0, at(0), at(500), at(400)), timedelta(0)),
         (Progress(10, 60.0, None, None, at(400)), None),
         (Progress(10, 60.0, at(100), at(100), at(400)), None),
         (Progress(10, 0.0, at(0), at(100), at(400)), None),
