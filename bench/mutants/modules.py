@@ -47,7 +47,7 @@ MODULES = (
     Module("extract/splitter.py", ("splitter",)),
     Module("extract/privacy.py", ("privacy",)),
     Module("extract/spans.py", ("privacy",)),
-    Module("extract/loops.py", ("loops", "lists")),
+    Module("extract/loops.py", ("loops",), last=("tests/unit/test_lists.py",)),
     Module("extract/pipeline.py", ("pipeline",)),
     Module("extract/sheets.py", ("sheets", "sheets_api")),
     Module("extract/sheets_api.py", ("sheets_api", "sheets")),
