@@ -41,7 +41,7 @@ MODULES = (
     Module("reads/http_report.py", ("reports",)),
     Module("reads/s3_files.py", ("files_of_others",)),
     Module("reads/sheet_tab.py", ("sheets",)),
-    Module("reads/protocol.py", ("lists", "exports", "windows")),
+    Module("reads/protocol.py", ("lists", "exports", "windows", "extraction", "asked")),
     Module("extract/run.py", ("checkpoints", "lists", "extraction", "files_of_others"), last=(f"{_TRUTH}[windows]",)),
     Module("extract/progress.py", ("checkpoints",)),
     Module("extract/splitter.py", ("splitter",)),

@@ -175,6 +175,19 @@ def test_an_export_begins_where_the_last_one_ended() -> None:
     assert vendor.limits == [LIMITS]
 
 
+@pytest.mark.parametrize(
+    ("of", "start"),
+    [(batch(), datetime(2026, 1, 1, tzinfo=UTC)), (batch(kind=Kind.BACKFILL), moment(1))],
+)
+def test_an_export_without_a_cursor_begins_with_history_and_a_backfill_with_its_window(
+    of: Batch, start: datetime
+) -> None:
+    for read in (CursorExport(path="export", records="entries"), TimeExport(path="export", records="entries")):
+        end = {"entries": [], "after_cursor": None, "end_time": None, "end_of_stream": True}
+        _, vendor = extract(of, replace(EXPORT, read=read), reply=pages(end), now=moment(9))
+        assert [dict(request.params) for request in vendor.requests] == [{"start_time": int(start.timestamp())}]
+
+
 @pytest.mark.parametrize(("last", "asked"), [(END - 1, 2), (END, 1), (END + 1, 1)])
 def test_an_export_ends_after_the_page_that_reaches_its_batchs_end(last: int, asked: int) -> None:
     manifest, vendor = extract(batch(), EXPORT, reply=pages(page("c1", last), page("c2", END + 9)))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Lock
@@ -228,8 +229,15 @@ def test_a_window_that_became_empty_is_held_back_only_where_it_says_all_of_histo
 
 def test_an_export_that_brings_nothing_is_no_list_that_became_empty() -> None:
     export = source(stream("things", CursorExport(path="things", records="entries"), version="t"))
-    state = CursorState("c", ever_loaded=True, rows_before=5)
-    assert extract(page([], after_cursor=None, end_of_stream=True), export, state=state)[1].cursor_to == "c"
+    state = CursorState("c", ever_loaded=True, rows_before=5, next_checkpoint=3)
+    _, manifest, _ = extract(page([], after_cursor=None, end_of_stream=True), export, state=state)
+    assert (manifest.cursor_to, manifest.checkpoint) == ("c", 0)
+
+
+def test_a_stream_that_asks_an_api_of_a_source_without_one_needs_a_person() -> None:
+    made = replace(extraction(page([]), source(), MemoryStore()), client=None)
+    with pytest.raises(NeedsPerson, match=r"vendor\.things asks an API, and its source declares none"):
+        made.run(batch(), CursorState())
 
 
 # --- what is told and landed ---
