@@ -388,6 +388,8 @@ def test_a_record_in_the_rejects_is_whole_unless_a_cell_cannot_hold_it() -> None
 def test_a_cell_of_a_csv_line_goes_under_its_columns_name() -> None:
     assert format_of(RecordFormat.CSV, ("a", "b")).record == "OBJECT_CONSTRUCT_KEEP_NULL('a', $1, 'b', $2)"
     assert format_of(RecordFormat.PARQUET).record == "$1"
+    enveloped = format_of(RecordFormat.ENVELOPES)
+    assert (enveloped.record, enveloped.parent) == ("$1:record", "$1:parent")
     assert literal("it's \\ so") == r"'it''s \\ so'"
 
 
