@@ -55,9 +55,6 @@ def pieces(pages: Pages, task: ReadTask, *, parent: bytes | None = None, end: Ma
 
 def lines_of(records: Iterable[bytes], parent: bytes | None = None) -> bytes:
     """JSON Lines: the records themselves or, for a child stream, each in an envelope with its parent's key."""
-    records = list(records)
-    if not records:
-        return b""
     if parent is None:
         return b"\n".join((*records, b""))  # one copy of the page, where `+ b"\n"` makes two
     head = b'{"parent":' + parent + b',"record":'
