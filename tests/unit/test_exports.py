@@ -184,3 +184,13 @@ def test_what_is_younger_than_a_minute_is_not_asked_for() -> None:
 def test_a_page_that_does_not_lead_on_is_the_vendors_trouble(page: Mapping[str, Any], says: str) -> None:
     with pytest.raises(VendorUnavailable, match=says):
         export(lambda path, params: {**page, "end_of_stream": False}, BEGAN, BEGAN + 10, BEGAN + 100)
+
+
+def test_an_end_that_is_spelled_as_text_is_what_the_text_says() -> None:
+    """Review: "false" is true to Python, and the export would have ended after its first page, each night."""
+    pages = [
+        {"entries": [{"id": 1, "changed": BEGAN}], "end_time": BEGAN + 1, "end_of_stream": "false"},
+        {"entries": [{"id": 2, "changed": BEGAN + 1}], "end_time": BEGAN + 2, "end_of_stream": "true"},
+    ]
+    _, records, _ = export(lambda path, params: pages[params["start_time"] > BEGAN], BEGAN, BEGAN + 10, BEGAN + 100)
+    assert [json.loads(record)["id"] for record in records] == [1, 2]

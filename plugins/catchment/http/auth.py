@@ -11,6 +11,7 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -22,6 +23,7 @@ import urllib3
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson, VendorUnavailable
 from catchment.http.limit_headers import read_allowance
+from catchment.http.proxies import Pools
 from catchment.http.request import NOTHING
 from catchment.http.words import masked
 
@@ -277,8 +279,8 @@ def _ask(
     fields = {**form, "client_id": client[0], "client_secret": client[1]} if in_body else dict(form)
     url = str(connection.extra.get("token_url") or url)
     try:
-        with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=10, read=60)) as pool:
-            reply = pool.request("POST", url, fields=fields, headers=headers, encode_multipart=False, redirect=False)
+        with closing(Pools(retries=False, timeout=urllib3.Timeout(connect=10, read=60))) as pools:
+            reply = pools.request("POST", url, fields=fields, headers=headers, encode_multipart=False, redirect=False)
     except urllib3.exceptions.HTTPError as error:
         raise VendorUnavailable(f"the token endpoint does not answer ({type(error).__name__})") from error
     value = _object(reply.data)

@@ -23,6 +23,7 @@ from catchment.http.actions import decide as decide_action
 from catchment.http.auth import Auth
 from catchment.http.bodies import ErrorField, plain, spool
 from catchment.http.limit_headers import read_allowance
+from catchment.http.proxies import Pools
 from catchment.http.refusals import REDIRECTS, Refusals
 from catchment.http.request import Request, address, with_query
 from catchment.http.retry import RETRIED_STATUSES, GiveUp, RetryRule, decide, is_limit
@@ -147,7 +148,7 @@ class HttpClient:
         self.identity = str(getattr(self._authorize, "identity", ""))
         self._refusals = Refusals(connection.conn_id, self._base, self.identity)
         self._error_field = ErrorField(api.error_field) if api.error_field else None
-        self._pool = urllib3.PoolManager(maxsize=max(2, api.parallel), block=True, retries=False, timeout=_TIMEOUT)
+        self._pools = Pools(maxsize=max(2, api.parallel), block=True, retries=False, timeout=_TIMEOUT)
 
     def cancel(self) -> None:
         """Ends waits and lets the next request raise `Cancelled`."""
@@ -161,7 +162,7 @@ class HttpClient:
         self._stop_if_cancelled()
 
     def close(self) -> None:
-        self._pool.clear()
+        self._pools.close()
         self._limits.close()
 
     def send(
@@ -276,7 +277,7 @@ class HttpClient:
             headers["Content-Type"] = "application/json"
             body = msgspec.json.encode(request.json)
         self.tally.count(requests=1)
-        reply = self._pool.request(
+        reply = self._pools.request(
             request.method,
             self._address(request),
             headers=headers,

@@ -88,7 +88,7 @@ class CursorPages:
         if self.empty_page_ends and not count(page):
             return None
         cursor = page.fields.get(self.field)
-        more = _flag(page, self.has_more) if self.has_more else bool(cursor)
+        more = flag(page, self.has_more) if self.has_more else bool(cursor)
         if more is None and (cursor or count(page) >= self.size):
             raise VendorUnavailable(f'it does not say by "{self.has_more}" whether there is more')
         if not more:
@@ -117,7 +117,7 @@ class KeysetPages:
         return _with(request, self.size_param, self.size)
 
     def after(self, request: Request, page: Page, headers: Headers) -> Request | None:
-        more = _flag(page, self.has_more) if self.has_more else count(page) > 0
+        more = flag(page, self.has_more) if self.has_more else count(page) > 0
         if more is None:
             raise VendorUnavailable(f'it does not say by "{self.has_more}" whether there is more')
         if not more:
@@ -177,7 +177,7 @@ class NextLink:
         link = page.fields.get(self.field)
         if isinstance(link, dict):
             link = link.get("href", link)
-        more = _flag(page, self.has_more) if self.has_more else bool(link)
+        more = flag(page, self.has_more) if self.has_more else bool(link)
         if more is None and link:
             raise VendorUnavailable(f'it does not say by "{self.has_more}" whether there is more')
         if not more:
@@ -305,7 +305,7 @@ def _ends(rule: PageNumber | Offset, request: Request, page: Page, read: int) ->
     if "total" in request.memory:
         return bool(read >= request.memory["total"])
     if rule.has_more:
-        more = _flag(page, rule.has_more)
+        more = flag(page, rule.has_more)
         if more is None and count(page):
             raise VendorUnavailable(f'it does not say by "{rule.has_more}" whether there is more')
         return not more
@@ -327,7 +327,7 @@ def _remember_total(request: Request, page: Page, path: str | None, read: int) -
     return request
 
 
-def _flag(page: Page, path: str) -> bool | None:
+def flag(page: Page, path: str) -> bool | None:
     """The truth value of a field; None where the page has none. What is neither is not guessed at."""
     value = page.fields.get(path)
     if value is None or isinstance(value, bool):

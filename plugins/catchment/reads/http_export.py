@@ -18,6 +18,7 @@ from catchment.extract.loops import BorderFilter, LoopGuard
 from catchment.extract.splitter import Page, Splitter
 from catchment.http.client import Reply
 from catchment.http.limits import RateLimit
+from catchment.http.paginators import flag
 from catchment.http.request import Request
 from catchment.landing import RecordFormat
 from catchment.reads.http_list import HttpList
@@ -58,7 +59,7 @@ class CursorExport:
 
         def accept(reply: Reply) -> Page:
             page = splitter.split(reply.body)
-            if not page.fields[self.done]:
+            if not flag(page, self.done):
                 require_next(page.fields[self.cursor_field], asked=cursor, name=self.cursor_field)
             return page
 
@@ -70,7 +71,7 @@ class CursorExport:
             cursor = str(page.fields[self.cursor_field] or cursor or "") or None
             reached = _version(task.stream, page.records[-1]) if page.records else None
             yield _piece(task, borders, page, Mark(cursor, reached=reached))
-            if page.fields[self.done] or (reached is not None and reached >= task.batch.end):
+            if flag(page, self.done) or (reached is not None and reached >= task.batch.end):
                 return
             guard.step(str(cursor))
 
@@ -112,7 +113,7 @@ class TimeExport:
             nonlocal stuck
             page = splitter.split(reply.body)
             end = page.fields[self.next_field]
-            if page.fields[self.done]:
+            if flag(page, self.done):
                 return page
             if not isinstance(end, int) or end < start:
                 raise VendorUnavailable(f'its "{self.next_field}" is {end!r}, before the page\'s own start {start}')
@@ -124,7 +125,7 @@ class TimeExport:
         while start <= task.now().timestamp() - self.settle.total_seconds():
             request = Request(self.path, params={**self.params, self.start_param: start})
             page = task.client.send(request, accept=accept, limits=self.limits)
-            end, done = int(page.fields[self.next_field] or start), bool(page.fields[self.done])
+            end, done = int(page.fields[self.next_field] or start), bool(flag(page, self.done))
             if not done and end == start:
                 known, settled = start < listed, task.now().timestamp() - self.settle.total_seconds()
                 yield from self._past_flood(task, borders, page, start, known=known)

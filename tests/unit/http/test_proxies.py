@@ -1,0 +1,63 @@
+"""Vendors are reached by way of the proxy that the environment names.
+
+airbytehq/airbyte #27192, #3076 and #53227: in locked networks people set HTTPS_PROXY, often without a scheme or with a
+login, and NO_PROXY with hosts and networks, and every tool is expected to keep to them.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+
+from catchment.http.proxies import proxy_of
+from catchment.http.request import Request
+from tests.support.vendor import Reply, Scripted
+from tests.unit.http.fakes import client
+
+NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Scripted]:
+    with Scripted(lambda request: Reply(b"by way of the proxy")).running() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "expected"),
+    [
+        ({}, "https://api.vendor.example/v1", None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "https://api.vendor.example/v1", "http://proxy:3128"),
+        ({"https_proxy": "proxy:3128"}, "https://api.vendor.example/v1", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://api.vendor.example/v1", None),
+        ({"ALL_PROXY": "http://proxy:3128"}, "http://api.vendor.example/v1", "http://proxy:3128"),
+        ({"ALL_PROXY": "http://proxy:3128"}, "http://127.0.0.1:8090/v1", None),
+        ({"ALL_PROXY": "http://proxy:3128", "NO_PROXY": ".vendor.example"}, "https://api.vendor.example/v1", None),
+        ({"ALL_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8,.local"}, "https://10.1.2.3/v1", None),
+    ],
+)
+def test_which_proxy(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str, expected: str | None
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_of(url) == expected
+
+
+def test_a_request_goes_by_way_of_the_proxy_with_its_login(monkeypatch: pytest.MonkeyPatch, proxy: Scripted) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("://", "://me:p%40ss@"))
+    vendor = client("http://vendor.example/v1")
+    assert vendor.send(Request("things"), accept=lambda reply: reply.body) == b"by way of the proxy"
+    vendor.close()
+    (asked,) = proxy.requests
+    assert asked.headers["host"] == "vendor.example"
+    assert asked.headers["proxy-authorization"] == f"Basic {b64encode(b'me:p@ss').decode()}"
