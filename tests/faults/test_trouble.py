@@ -135,7 +135,7 @@ TABLE = (
     Trouble("HTML for ever instead of a sheet", (SHEET,), always(html), down("not what Google's API sends")),
     Trouble("nothing with 200", WAYS, once(empty), Recovers()),
     Trouble("a repeated page", PAGED, repeated, Recovers()),
-    Trouble("a page repeated for ever", PAGED, repeated_always, down("the page before")),
+    Trouble("a page repeated for ever", PAGED, repeated_always, down("the page")),
     Trouble("rows that shift between pages", CURSORED, shifted, Recovers()),
     Trouble("a cursor that loops", CURSORED, circling, Fails(VendorUnavailable, ("circle", "tell the vendor"))),
     Trouble("a time that goes back", (EXPORT,), circling, down("before the page's own start")),

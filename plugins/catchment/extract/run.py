@@ -286,12 +286,12 @@ class _Writer:
         A list is read whole, in a backfill too.
         """
         task, window_from = self._task, self._plan.window_from
-        if self._extraction.accept_smaller:
+        if self._extraction.accept_smaller or task.stream.keep_share is None:
             return 0
         if task.stream.read.current is Current.NEWEST_LIST:
             return task.state.rows_before or 0
         window = getattr(task.stream.read, "window", None)
-        if window is None or window_from is None:
+        if window is None or window_from is None or not task.state.ever_loaded:
             return 0
         rows = self._extraction.rows_between(window.cursor_field, window_from, task.batch.end)
         whole = window_from <= task.history_start and task.state.unfinished is None
