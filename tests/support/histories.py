@@ -3,7 +3,7 @@
 The findings behind it (main path, "Which batch is the truth", and the independent simulator): an old run that was
 cleared became the newest truth; an interval that was run again dropped the records that had changed since; a window
 claimed what the vendor was not asked for. Right: never absent, stale at most until the next scheduled run, in any
-order.
+order; and never older than before, also where the vendor changes between two pages of one reading.
 """
 
 from __future__ import annotations
@@ -72,12 +72,16 @@ class Thing:
 
 @dataclass
 class World:
-    """The vendor. A page holds `size` records; only `allowed` requests are answered, where that is set."""
+    """The vendor. A page holds `size` records; only `allowed` requests are answered, where that is set.
+
+    `meanwhile` happens before so many more requests. Lists go on after the last record's key, as keyset cursors do.
+    """
 
     size: int
     now: int = BEGAN
     things: dict[int, Thing] = field(default_factory=dict)
     allowed: int | None = None
+    meanwhile: tuple[int, Callable[[], None]] | None = None
 
     def touch(self, key: int, later: int) -> None:
         """Make, change or restore."""
@@ -112,6 +116,11 @@ class World:
                 return {(record["id"],): record for record in self.living()}
 
     def reply(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        if self.meanwhile:
+            requests, happens = self.meanwhile
+            self.meanwhile = (requests - 1, happens) if requests else None
+            if not requests:
+                happens()
         if self.allowed is not None:
             self.allowed -= 1
             if self.allowed < 0:
@@ -124,11 +133,10 @@ class World:
         return self._export(path, params) if path in ("cursors", "times") else self._list(path, params)
 
     def _list(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = [record for record in self.living() if _asked_for(record, params)]
-        begin = int(params.get("cursor") or 0)
-        page = found[begin : begin + self.size] if path != "all" else found
-        end = begin + len(page)
-        return {"entries": page, "cursor": str(end), "has_more": end < len(found)}
+        after = int(params.get("cursor") or -1)
+        rest = [record for record in self.living() if _asked_for(record, params) and record["id"] > after]
+        page = rest[: self.size] if path != "all" else rest
+        return {"entries": page, "cursor": str(page[-1]["id"]) if page else "", "has_more": len(page) < len(rest)}
 
     def _export(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
         visible = sorted((t.changed, key) for key, t in self.things.items() if t.changed <= self.now - 60)
@@ -166,6 +174,7 @@ CHANGES = st.one_of(
 RUNS = st.one_of(
     st.tuples(st.just("next"), st.integers(0, 250), st.none()),
     st.tuples(st.just("next"), st.integers(0, 250), st.none()),
+    st.tuples(st.just("meanwhile"), st.integers(0, 7), st.integers(0, 5)),
     st.tuples(st.just("again"), st.integers(0, 4), st.none()),
     st.tuples(st.just("alone"), st.integers(0, 4), st.none()),
     st.tuples(st.just("full"), st.integers(0, 4), st.none()),
@@ -215,6 +224,7 @@ class History:
         self.loads = make(self.store)
         self.runs = 0
         self.known: set[Key] = set()
+        self.values: dict[Key, int] = {}
         self.manifests: list[str] = []
 
     def play(self, history: list[Any]) -> None:
@@ -237,11 +247,14 @@ class History:
             self._next(0)
 
     def check(self) -> None:
-        """Nothing is absent that was current and that lives."""
-        living = set(self.world.truth(self.of))
-        self.known = (self.known & living) | (set(self.loads.current(self.of)) & living)
-        missing = self.known - set(self.loads.current(self.of))
+        """Nothing is absent that was current and that lives, and nothing is older than it was."""
+        living, current = set(self.world.truth(self.of)), self.loads.current(self.of)
+        self.known = (self.known & living) | (set(current) & living)
+        missing = self.known - set(current)
         assert not missing, f"absent: {missing}"
+        older = [key for key, record in current.items() if record["value"] < self.values.get(key, 0)]
+        assert not older, f"older than before: {older}"
+        self.values = {key: record["value"] for key, record in current.items()}
 
     def _step(self, what: str, number: int, more: Any) -> None:
         if what == "touch":
@@ -251,6 +264,8 @@ class History:
             self.known &= set(self.world.truth(self.of))
         elif what == "next":
             self._next(number)
+        elif what == "meanwhile":
+            self._meanwhile(number, more)
         elif what == "replay" and self.manifests:
             self.loads.load(self.manifests[number % len(self.manifests)])
         elif number < self.runs:
@@ -270,6 +285,19 @@ class History:
                 self._run(self._batch(number), killed_at=more)
             case "refused":
                 self._run(self._batch(number), allowed=more)
+
+    def _meanwhile(self, key: int, requests: int) -> None:
+        """The next run, while one record changes or, every fourth time, is deleted."""
+        deleted = (key + requests) % 4 == 0
+
+        def happens() -> None:
+            (self.world.delete if deleted else self.world.touch)(key, 1)
+
+        self.world.meanwhile = (requests, happens)
+        try:
+            self._next(0)
+        finally:
+            self.world.meanwhile = None
 
     def _next(self, late: int) -> None:
         self.world.now = max(self.world.now, BEGAN + (self.runs + 1) * SPAN) + late
