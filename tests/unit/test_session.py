@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -253,6 +255,25 @@ def test_a_transaction_that_a_killed_attempt_left_open_is_ended_first() -> None:
     with transaction(session, "work"):
         assert session.statements[1] == "SELECT SYSTEM$ABORT_TRANSACTION(8)"
     assert session.kinds() == ["SHOW", "SELECT", "BEGIN", "COMMIT"]
+
+
+@pytest.mark.parametrize("still_open", [True, False])
+def test_a_transaction_that_ends_by_itself_before_it_is_ended_is_no_trouble(still_open: bool) -> None:
+    """An independent simulator: two workers loaded one batch at once. The later one ended the transaction of the earlier
+    one, which had just rolled back and left: both failed, the later one with a hint at the rights of its role."""
+    name = "CATCHMENT_" + hashlib.sha256(b"work").hexdigest()[:24].upper()
+    session = Recorder(fails_at="SELECT SYSTEM$ABORT", open_transactions=[(8, name)])
+    execute = session.execute
+
+    def ends_by_itself(command: str, params: Any = None, /) -> None:
+        if "ABORT" in command and not still_open:
+            session._open = []
+        execute(command, params)
+
+    session.execute = ends_by_itself  # type: ignore[method-assign]
+    with pytest.raises(errors.OperationalError) if still_open else nullcontext(), transaction(session, "work"):
+        pass
+    assert ("BEGIN" in session.kinds()) is not still_open
 
 
 def test_a_sessions_zone_and_tag_never_depend_on_the_accounts_defaults() -> None:

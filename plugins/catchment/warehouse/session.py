@@ -171,11 +171,21 @@ def transaction(session: Session, work: str) -> Iterator[Cursor]:
 
 
 def _abort_left_behind(cursor: Cursor, name: str) -> None:
+    from snowflake.connector.errors import Error
+
+    for number in _open_transactions(cursor, name):
+        try:
+            cursor.execute(f"SELECT SYSTEM$ABORT_TRANSACTION({number})")
+        except Error:
+            if number in _open_transactions(cursor, name):  # else its own worker has just ended it
+                raise
+
+
+def _open_transactions(cursor: Cursor, name: str) -> list[int]:
     cursor.execute("SHOW TRANSACTIONS")
     columns = [column[0].lower() for column in cursor.description]
-    for row in [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]:
-        if str(row["name"]).upper() == name:
-            cursor.execute(f"SELECT SYSTEM$ABORT_TRANSACTION({int(row['id'])})")
+    rows = [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
+    return [int(row["id"]) for row in rows if str(row["name"]).upper() == name]
 
 
 def _roll_back(cursor: Cursor) -> None:
