@@ -3,10 +3,7 @@
 # ruff: noqa: S608 (names in the SQL are quoted and values bound or written as literals)
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -37,7 +34,7 @@ class Copy:
     """One COPY: the target's full name, its columns and what each gets, the files' URLs, and the options.
 
     `values` are DuckDB expressions over the columns of a `Batch` and FILENAME; `width` is how many columns of a CSV
-    file they need. `named` says that FILES listed the files.
+    file they need.
     """
 
     catalog: str
@@ -46,19 +43,13 @@ class Copy:
     columns: tuple[str, ...]
     values: tuple[exp.Expr, ...]
     urls: tuple[str, ...]
-    named: bool
     format: Format
     width: int = 1
-    force: bool = False
     keep_going: bool = False
 
     @property
     def target(self) -> str:
         return ".".join(_quoted(part) for part in (self.catalog, self.schema, self.table))
-
-    @property
-    def history(self) -> str:
-        return f"{_quoted(self.catalog)}._fs_information_schema._fs_load_history"
 
 
 @dataclass
@@ -69,19 +60,14 @@ class FileResult:
     parsed: int = 0
     loaded: int = 0
     rejected: list[Rejected] = field(default_factory=list)
-    skipped: bool = False
 
     @property
     def status(self) -> str:
-        if self.skipped:
-            return "LOAD_SKIPPED"
         if not self.rejected:
             return "LOADED"
         return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
 
     def row(self, keep_going: bool) -> tuple[Any, ...]:
-        if self.skipped:
-            return (self.url, self.status, 0, 0, None, 1, "File was loaded before.", None, None, None)
         first = self.rejected[0] if self.rejected else None
         limit = self.parsed if keep_going else 1
         error = (first.reason, first.line, first.character, None) if first else (None, None, None, None)
@@ -96,7 +82,6 @@ def load(copy: Copy, call: hooks.Call) -> hooks.Answer:
         duck.begin()
     try:
         results = [_load_file(copy, url, call) for url in copy.urls]
-        _remember(copy, results, call)
         if own and call.cursor._conn._autocommit:
             duck.commit()
         elif own:
@@ -105,18 +90,14 @@ def load(copy: Copy, call: hooks.Call) -> hooks.Answer:
         if own:
             duck.rollback()
         raise
-    shown = [r for r in results if copy.named or not r.skipped]
-    if not shown:
+    if not results:
         return hooks.Answer(rows=(("Copy executed with 0 files processed.",),))
-    rows = [r.row(copy.keep_going) for r in shown]
+    rows = [r.row(copy.keep_going) for r in results]
     return hooks.Answer(COLUMNS, rows, rowcount=len(rows))
 
 
 def _load_file(copy: Copy, url: str, call: hooks.Call) -> FileResult:
     result = FileResult(url)
-    if not copy.force and _was_loaded(copy, url, call):
-        result.skipped = True
-        return result
     filename = exp.Literal.string(places.key_of(url)).sql(dialect="duckdb")
     values = ", ".join(value.sql(dialect="duckdb") for value in copy.values)
     columns = ", ".join(_quoted(name) for name in copy.columns)
@@ -155,43 +136,6 @@ def _abort(url: str, rejected: Rejected) -> sf.ProgrammingError:
         errno=BAD_JSON,
         sqlstate="22P02",
     )
-
-
-def _was_loaded(copy: Copy, url: str, call: hooks.Call) -> bool:
-    sql = f"SELECT 1 FROM {copy.history} WHERE FILE_NAME = ? AND TABLE_NAME = ? AND SCHEMA_NAME = ? LIMIT 1"
-    return bool(call.duck(sql, [url, copy.table, copy.schema]))
-
-
-def _remember(copy: Copy, results: Iterable[FileResult], call: hooks.Call) -> None:
-    now = datetime.now(UTC).isoformat()
-    for r in results:
-        if r.skipped or r.status == "LOAD_FAILED":
-            continue
-        _, status, parsed, loaded, limit, seen, error, line, character, column = r.row(copy.keep_going)
-        values = [
-            copy.schema,
-            r.url,
-            copy.table,
-            now,
-            status,
-            loaded,
-            parsed,
-            error,
-            line,
-            character,
-            column,
-            seen,
-            limit,
-        ]
-        call.duck(f"INSERT INTO {copy.history} VALUES ({', '.join('?' for _ in values)})", values)
-
-
-def matching(urls: Iterable[str], pattern: str | None, root: str) -> tuple[str, ...]:
-    """The URLs whose path below the stage's URL matches the whole pattern."""
-    if pattern is None:
-        return tuple(urls)
-    below = {url: url.removeprefix(root).lstrip("/") for url in urls}
-    return tuple(url for url, path in below.items() if re.fullmatch(pattern, path))
 
 
 def _quoted(name: str) -> str:

@@ -31,16 +31,15 @@ def key_of(url: str) -> str:
     return url.split("://", 1)[1].split("/", 1)[-1]
 
 
-def list_files(location: str) -> list[tuple[str, int, str, str]]:
-    """The files whose path starts with `location`, in order: URL, bytes, checksum, time of change."""
+def list_files(location: str) -> list[str]:
+    """The URLs of the files whose path starts with `location`, in order."""
     if stage.is_internal(location):
         root = Path(location if location.endswith("/") else str(Path(location).parent))
-        files = [p for p in sorted(root.rglob("*")) if p.is_file() and str(p).startswith(location)]
-        return [(str(p), p.stat().st_size, "", "") for p in files]
+        return [str(p) for p in sorted(root.rglob("*")) if p.is_file() and str(p).startswith(location)]
     _require_s3(location)
     folder, _, prefix = location.removeprefix("s3://").rpartition("/")
     try:
-        found = _s3().find(folder, prefix=prefix, detail=True)
+        found = _s3().find(folder, prefix=prefix)
     except FileNotFoundError:
         bucket = folder.split("/")[0]
         raise sf.ProgrammingError(
@@ -48,10 +47,7 @@ def list_files(location: str) -> list[tuple[str, int, str, str]]:
             errno=91003,
             sqlstate="22000",
         ) from None
-    return [
-        (f"s3://{path}", info["size"], info.get("ETag", "").strip('"'), str(info.get("LastModified", "")))
-        for path, info in sorted(found.items())
-    ]
+    return [f"s3://{path}" for path in sorted(found)]
 
 
 def open_file(url: str, compression: str) -> BinaryIO:

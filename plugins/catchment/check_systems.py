@@ -235,6 +235,7 @@ FROM (
 )
 FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}')
 ON_ERROR = ABORT_STATEMENT
+FORCE = TRUE
 """  # noqa: S608 - names are constants, and the probe's is hexadecimal
         )
         return sum(int(row[3]) for row in cursor.fetchall() if len(row) > 3)

@@ -28,7 +28,8 @@ RECORD = r'{"id": 12345678901234567890, "note": "\\N", "none": null, "space": " 
 COPY = """COPY INTO RAW.ZENDESK.TICKETS FROM (
     SELECT $1, OBJECT_CONSTRUCT('file', METADATA$FILENAME), 'b1', '2026-01-01'::TIMESTAMP_NTZ
     FROM @RAW.CATCHMENT.LANDING/landing/zendesk/tickets/b1/
-) FILES = ('part-0.jsonl.zst') FILE_FORMAT = (FORMAT_NAME = 'RAW.CATCHMENT.JSON_LINES') ON_ERROR = CONTINUE"""
+) FILES = ('part-0.jsonl.zst')
+FILE_FORMAT = (FORMAT_NAME = 'RAW.CATCHMENT.JSON_LINES') ON_ERROR = CONTINUE FORCE = TRUE"""
 
 
 def zendesk(*streams: str) -> SourceSpec:

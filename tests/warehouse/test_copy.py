@@ -83,7 +83,7 @@ def test_a_setting_makes_it_go_on_with_the_next_line(tmp_path, s3, s3_endpoint):
             cursor.execute("CREATE DATABASE RAW")
             cursor.execute(f"CREATE STAGE LANDING URL='s3://{BUCKET}/goes-on/'")
             cursor.execute("CREATE TABLE LOADED (RECORD_CONTENT VARIANT)")
-            cursor.execute("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+            cursor.execute("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE FORCE=TRUE")
             assert cursor.fetchall()[0][1:6] == ("PARTIALLY_LOADED", 4, 2, 4, 2)
     finally:
         server.stop()
@@ -92,7 +92,7 @@ def test_a_setting_makes_it_go_on_with_the_next_line(tmp_path, s3, s3_endpoint):
 def test_the_result_of_a_copy_has_snowflakes_columns(connect, stage, schema):
     stage("a.jsonl", b"{}\n")
     cursor = connect().cursor()
-    cursor.execute("COPY INTO LOADED FROM @LANDING/a.jsonl FILE_FORMAT = (TYPE = JSON)")
+    cursor.execute("COPY INTO LOADED FROM @LANDING/a.jsonl FILE_FORMAT = (TYPE = JSON) FORCE=TRUE")
     assert [column.name for column in cursor.description] == [
         *("file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen"),
         *("first_error", "first_error_line", "first_error_character", "first_error_column_name"),
@@ -109,40 +109,22 @@ def test_abort_statement_loads_nothing_of_any_file(sql, stage, schema):
     assert sql("SELECT COUNT(*) FROM BATCHES") == [(0,)]
 
 
-def test_a_file_is_loaded_once_unless_forced(sql, stage):
+def test_a_rolled_back_load_leaves_no_rows(sql, stage):
     stage("a.jsonl", b'{"id":1}\n')
-    copy = "COPY INTO LOADED FROM @LANDING FILES=('a.jsonl') FILE_FORMAT=(FORMAT_NAME=JSON_LINES) "
-    assert sql(copy)[0][1] == "LOADED"
-    assert sql(copy + "FORCE=FALSE")[0][1:7] == ("LOAD_SKIPPED", 0, 0, None, 1, "File was loaded before.")
-    assert sql(copy + "FORCE=TRUE")[0][1] == "LOADED"
-    assert sql("SELECT COUNT(*) FROM LOADED") == [(2,)]
-
-
-def test_a_rolled_back_load_leaves_neither_rows_nor_load_history(sql, stage):
-    stage("a.jsonl", b'{"id":1}\n')
-    copy = "COPY INTO LOADED FROM @LANDING FILES=('a.jsonl') FILE_FORMAT=(FORMAT_NAME='JSON_LINES')"
     sql("BEGIN")
-    sql(copy)
+    sql("COPY INTO LOADED FROM @LANDING FILES=('a.jsonl') FILE_FORMAT=(FORMAT_NAME='JSON_LINES') FORCE=TRUE")
     sql("ROLLBACK")
     assert sql("SELECT COUNT(*) FROM LOADED") == [(0,)]
-    assert sql(copy)[0][1] == "LOADED"
-
-
-def test_a_pattern_chooses_files_below_the_stages_url(sql, stage):
-    for name in ("x/a.jsonl", "x/b.json", "y/c.jsonl"):
-        stage(name, json.dumps({"name": name}).encode())
-    sql(r"COPY INTO LOADED FROM @LANDING PATTERN='x/.*[.]jsonl' FILE_FORMAT=(TYPE=JSON)")
-    assert sql("SELECT RECORD_CONTENT:name::varchar FROM LOADED") == [("x/a.jsonl",)]
 
 
 def test_a_copy_that_finds_no_file_says_so(sql, stage):
-    copy = "COPY INTO LOADED FROM @LANDING/none/ FILE_FORMAT=(TYPE=JSON)"
+    copy = "COPY INTO LOADED FROM @LANDING/none/ FILE_FORMAT=(TYPE=JSON) FORCE=TRUE"
     assert sql(copy) == [("Copy executed with 0 files processed.",)]
 
 
 def test_a_named_file_that_is_missing_is_an_error(sql, stage):
     with pytest.raises(ProgrammingError, match=r"gone\.jsonl' was not found") as caught:
-        sql("COPY INTO LOADED FROM @LANDING FILES=('gone.jsonl') FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+        sql("COPY INTO LOADED FROM @LANDING FILES=('gone.jsonl') FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE FORCE=TRUE")
     assert caught.value.errno == 91016
 
 
@@ -151,7 +133,7 @@ def test_columns_may_be_named_and_values_cast(sql, stage):
     stage("a.jsonl", b'{"id":9007199254740993,"name":"Zo\xc3\xab","at":"2026-01-02T03:04:05Z"}\n')
     sql("""COPY INTO NAMED (NAME, ID, AT, TAG)
            FROM (SELECT t.$1:name, $1:id::NUMBER, $1:at::TIMESTAMP_NTZ, 'x' FROM @LANDING t)
-           FILE_FORMAT=(TYPE=JSON)""")
+           FILE_FORMAT=(TYPE=JSON) FORCE=TRUE""")
     (row,) = sql("SELECT ID, NAME, AT, TAG, REST FROM NAMED")
     assert (row[0], row[1], row[2].isoformat(), row[3], row[4]) == (
         9007199254740993,
@@ -182,13 +164,13 @@ def test_columns_may_be_named_and_values_cast(sql, stage):
 )
 def test_a_record_is_kept_exactly(sql, stage, record):
     stage("a.jsonl", record.encode() + b"\n")
-    sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON)")
+    sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) FORCE=TRUE")
     assert sql("SELECT RECORD_CONTENT FROM LOADED") == [(record,)]
 
 
 def test_a_record_with_half_a_surrogate_pair_can_still_be_read_into(sql, stage):
     stage("a.jsonl", b'{"half":"x\\ud83dy","id":7}\n')
-    sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON)")
+    sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) FORCE=TRUE")
     assert sql("SELECT RECORD_CONTENT:id::NUMBER, RECORD_CONTENT:half::VARCHAR FROM LOADED") == [(7, "x\ufffdy")]
 
 
@@ -196,7 +178,7 @@ def test_a_record_beyond_16_megabytes_is_an_error_of_its_row(sql, stage):
     """Snowflake's data types reference: a VARIANT holds 16 MB at most (128 MB in tables of newer accounts)."""
     fits, too_large = ('{"big":"' + "x" * size + '"}' for size in (16_000_000, 17_000_000))
     stage("a.jsonl.gz", gzip.compress(f'{fits}\n{{"id":2}}\n{too_large}\n'.encode(), 1))
-    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE FORCE=TRUE")
     assert result[1:4] == ("PARTIALLY_LOADED", 3, 2)
     assert result[6].startswith("Max LOB size (16777216) exceeded")
     assert sql("SELECT LENGTH(RECORD_CONTENT:big::VARCHAR) FROM LOADED ORDER BY 1") == [(16_000_000,), (None,)]
@@ -216,7 +198,7 @@ def test_a_key_that_comes_twice_in_an_object_is_an_error_of_its_row(sql, stage, 
     A vendor's record with two `id`s was taken, with the first of them, and another record of that key was lost.
     """
     stage("a.jsonl", f'{{"id":0}}\n[{{"id":1}},{{"id":1}}]\n{line}\n'.encode())
-    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE FORCE=TRUE")
     assert result[1:4] == ("PARTIALLY_LOADED", 3, 2)
     assert result[6:8] == (f'Error parsing JSON: duplicate object attribute "{twice}"', 3)
     with pytest.raises(ProgrammingError, match="duplicate object attribute"):
@@ -225,7 +207,7 @@ def test_a_key_that_comes_twice_in_an_object_is_an_error_of_its_row(sql, stage, 
 
 def test_bytes_that_are_not_utf8_are_rejected_by_line(sql, stage):
     stage("a.jsonl", b'{"id":1}\n{"id":"\xff"}\n')
-    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE")
+    (result,) = sql("COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) ON_ERROR=CONTINUE FORCE=TRUE")
     assert result[1:4] == ("PARTIALLY_LOADED", 2, 1)
     assert result[6:8] == ("Invalid UTF8 detected in the line", 2)
 
@@ -235,6 +217,7 @@ def test_bytes_that_are_not_utf8_are_rejected_by_line(sql, stage):
     [
         "ON_ERROR=SKIP_FILE",
         "PURGE=TRUE",
+        "PATTERN='.*'",
         "SIZE_LIMIT=10",
         "VALIDATION_MODE=RETURN_ERRORS",
         "MATCH_BY_COLUMN_NAME=CASE_INSENSITIVE",
@@ -252,7 +235,14 @@ def test_an_option_that_is_not_done_is_an_error(sql, stage, option):
     stage("a.jsonl", b"{}\n")
     file_format = "" if "FILE_FORMAT" in option else "FILE_FORMAT=(TYPE=JSON)"
     with pytest.raises(ProgrammingError, match="Unsupported by the local warehouse"):
-        sql(f"COPY INTO LOADED FROM @LANDING {file_format} {option}")
+        sql(f"COPY INTO LOADED FROM @LANDING {file_format} {option} FORCE=TRUE")
+
+
+def test_a_copy_that_would_need_the_load_history_is_an_error(sql, stage):
+    stage("a.jsonl", b"{}\n")
+    for force in ("", "FORCE=FALSE"):
+        with pytest.raises(ProgrammingError, match="Unsupported by the local warehouse: COPY without FORCE"):
+            sql(f"COPY INTO LOADED FROM @LANDING FILE_FORMAT=(TYPE=JSON) {force}")
 
 
 def test_unloading_is_an_error(sql, stage):

@@ -142,7 +142,7 @@ def test_csv_without_a_select_goes_into_the_tables_columns(sql, vendor):
     sql("CREATE TABLE TYPED (ID NUMBER, NAME VARCHAR, AT TIMESTAMP_NTZ)")
     vendor("a.csv", b"id,name,at\n1,a,2026-01-02 03:04:05\n2,b\n3,c,\n")
     (result,) = sql(
-        "COPY INTO TYPED FROM @VENDOR FILES=('a.csv') FILE_FORMAT=(FORMAT_NAME=VENDOR_CSV) ON_ERROR=CONTINUE"
+        "COPY INTO TYPED FROM @VENDOR FILES=('a.csv') FILE_FORMAT=(FORMAT_NAME=VENDOR_CSV) ON_ERROR=CONTINUE FORCE=TRUE"
     )
     assert result[1:4] == ("PARTIALLY_LOADED", 3, 2)
     assert "Number of columns in file (2)" in result[6]
@@ -220,7 +220,7 @@ def test_columns_of_parquet_are_named_and_cast(vendor, sql):
     sql("CREATE TABLE TYPED (ID NUMBER, NAME VARCHAR)")
     vendor("a.parquet", parquet(id=pa.array([1, 2]), name=pa.array(["a", None])))
     sql("""COPY INTO TYPED FROM (SELECT $1:id::NUMBER, $1:name::VARCHAR FROM @VENDOR/)
-           FILES=('a.parquet') FILE_FORMAT=(FORMAT_NAME=VENDOR_PARQUET)""")
+           FILES=('a.parquet') FILE_FORMAT=(FORMAT_NAME=VENDOR_PARQUET) FORCE=TRUE""")
     assert sql("SELECT * FROM TYPED ORDER BY 1") == [(1, "a"), (2, None)]
 
 
@@ -242,5 +242,5 @@ def test_two_stages_are_two_buckets(sql, stage, vendor, schema):
     stage("same.jsonl", b'{"from":"landing"}\n')
     vendor("same.jsonl", b'{"from":"vendor"}\n')
     for name in ("LANDING", "VENDOR"):
-        sql(f"COPY INTO LOADED FROM @RAW.{schema}.{name} FILES=('same.jsonl') FILE_FORMAT=(TYPE=JSON)")
+        sql(f"COPY INTO LOADED FROM @RAW.{schema}.{name} FILES=('same.jsonl') FILE_FORMAT=(TYPE=JSON) FORCE=TRUE")
     assert sql("SELECT RECORD_CONTENT:from::VARCHAR FROM LOADED ORDER BY 1") == [("landing",), ("vendor",)]

@@ -69,7 +69,7 @@ def test_everything_survives_a_kill(own, s3):
     with own.connect(database="KEPT", schema="PUBLIC") as connection:
         cursor = connection.cursor()
         assert cursor.execute("SELECT A, X FROM V").fetchall() == [(1, "y")]
-        copy = "COPY INTO T (B) FROM @LANDING/none/ FILE_FORMAT = (FORMAT_NAME = LINES)"
+        copy = "COPY INTO T (B) FROM @LANDING/none/ FILE_FORMAT = (FORMAT_NAME = LINES) FORCE = TRUE"
         assert cursor.execute(copy).fetchall() == [("Copy executed with 0 files processed.",)]
         comments = "SELECT COMMENT FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'T'"
         assert cursor.execute(comments).fetchall() == [("told",)]

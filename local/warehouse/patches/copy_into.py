@@ -1,7 +1,7 @@
 """COPY INTO a table from JSON lines, CSV or Parquet is complete, and what is not done is an error.
 
-Upstream (fakesnow 0.12.1, `copy_into`) answers PATTERN, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER and `$1` in a
-transformed SELECT with HTTP 500, takes FORCE=FALSE for true, has ON_ERROR only as ABORT_STATEMENT, is not atomic over
+Upstream (fakesnow 0.12.1, `copy_into`) answers METADATA$FILENAME, METADATA$FILE_ROW_NUMBER and `$1` in a transformed
+SELECT with HTTP 500, has ON_ERROR only as ABORT_STATEMENT, is not atomic over
 several files, and reads JSON through a parser that refuses records above 16 MB and halves of surrogate pairs. Files are
 read by `local.warehouse.files` and loaded by `local.warehouse.copying`.
 """
@@ -62,9 +62,11 @@ def _copy(call: hooks.Call) -> hooks.Answer | None:
     if isinstance(copy.this, exp.Table) and not isinstance(copy.this.this, exp.Identifier):
         raise errors.unsupported("COPY INTO a location (unload)")
     options = _options(copy)
+    if not is_true(options.get("FORCE", False)):
+        raise errors.unsupported("COPY without FORCE = TRUE (the load history is not kept)")
     file_format = _file_format(options, call)
     for name, value in options.items():
-        known = name in ("FILE_FORMAT", "FILES", "PATTERN", "FORCE", "ON_ERROR")
+        known = name in ("FILE_FORMAT", "FILES", "FORCE", "ON_ERROR")
         neutral = (name in IGNORED_WHEN_FALSE and not is_true(value)) or (
             name == "MATCH_BY_COLUMN_NAME" and value.upper() == "NONE"
         )
@@ -99,10 +101,8 @@ def _plan(
         columns=columns,
         values=tuple(_fit(v, types[c], form, width, call) for v, c in zip(values, columns, strict=True)),
         urls=_urls(copy if select else call.cursor._transform(copy.copy(), None), options, target, call),
-        named=bool(options.get("FILES")),
         format=form,
         width=width,
-        force=is_true(options.get("FORCE", False)),
         keep_going=keep_going,
     )
 
@@ -135,18 +135,21 @@ def _does_not_fit(form: Format, given: int, wanted: int, *, transformed: bool) -
 
 
 def _urls(copy: exp.Copy, options: dict[str, Any], target: exp.Table, call: hooks.Call) -> tuple[str, ...]:
-    """The files that are loaded: those that FILES names, or those below the location that match PATTERN."""
+    """The files that are loaded: those that FILES names, or all below the location."""
     connection = call.session.connection
     location = upstream._from_source(copy)
-    root = location
     if location.startswith("@"):
-        resolve = lambda var: upstream.stage_url_from_var(  # noqa: E731
-            var, call.cursor._duck_conn, connection.database, connection.schema, connection.table_stages, target
+        location = upstream.stage_url_from_var(
+            location[1:],
+            call.cursor._duck_conn,
+            connection.database,
+            connection.schema,
+            connection.table_stages,
+            target,
         )
-        root, location = resolve(location[1:].split("/", 1)[0]), resolve(location[1:])
     if files := options.get("FILES"):
         return tuple(f"{location.rstrip('/')}/{name}" for name in files)
-    return copying.matching((url for url, *_ in places.list_files(location)), options.get("PATTERN"), root)
+    return tuple(places.list_files(location))
 
 
 def _upper(node: exp.Expr) -> Any:
