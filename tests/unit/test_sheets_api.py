@@ -63,6 +63,7 @@ def test_a_row_ends_with_its_last_cell_and_a_tab_with_its_last_row_that_has_a_va
 
 def test_rows_that_a_reply_leaves_out_at_its_beginning_keep_their_place() -> None:
     assert grid_of(data([text("c")], start=3)) == [[], [], [], [Cell("c")]]
+    assert grid_of({"sheets": [{"data": [{"startRow": 99_999_999_999}]}]}) == []
 
 
 @pytest.mark.parametrize(
