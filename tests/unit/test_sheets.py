@@ -290,7 +290,7 @@ def test_cells_that_are_no_rows_are_the_vendors_trouble(values: Any) -> None:
     [
         (["code"], "missing: owner"),
         (["code", "Owner"], "missing: owner; not declared: Owner"),
-        (["code", "owner", "code"], "twice: code"),
+        (["code", "owner", "code", "note"], "(twice: code)"),
         ([], "missing: code, owner"),
     ],
 )
