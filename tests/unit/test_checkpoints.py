@@ -388,7 +388,7 @@ def test_a_gap_is_a_reject_of_its_checkpoint_so_that_the_last_load_can_count_it(
     world.touch(8, 5)
     world.touch(9, 5)
     world.now = BEGAN + 200
-    store, sealed = MemoryStore(), []
+    store, sealed, told = MemoryStore(), list[str](), list[Progress]()
     extraction = Extraction(
         source=source(of),
         client=cast(HttpClient, InProcess(world.reply)),
@@ -396,6 +396,7 @@ def test_a_gap_is_a_reject_of_its_checkpoint_so_that_the_last_load_can_count_it(
         history_start=at(BEGAN - 10),
         load=sealed.append,
         sealing=Sealing(pieces=1),
+        progress=told.append,
         now=lambda: at(world.now),
     )
     interval = Batch(source="vendor", stream="times", start=at(BEGAN), end=at(BEGAN + 100))
@@ -404,3 +405,4 @@ def test_a_gap_is_a_reject_of_its_checkpoint_so_that_the_last_load_can_count_it(
     manifests = [read_manifest(store, key) for key in (*sealed, last)]
     assert [len(m.gaps) for m in manifests].index(1) < len(manifests) - 1
     assert sum(m.rejected for m in manifests) == 1
+    assert [p.reached for p in told] == [at(int(m.cursor_to or 0)) for m in manifests[:-1]]

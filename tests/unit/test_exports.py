@@ -179,6 +179,15 @@ def test_what_is_younger_than_a_minute_is_not_asked_for() -> None:
         ({"entries": [{"id": 1, "changed": BEGAN - 50}], "end_time": BEGAN - 50}, "before the page's own start"),
         ({"entries": [{"id": 1, "changed": BEGAN - 50}], "end_time": BEGAN}, "the page before the one asked for"),
         ({"entries": [{"id": 1, "changed": BEGAN}], "end_time": None}, "before the page's own start"),
+        ({"entries": [], "end_time": BEGAN}, "the page before the one asked for"),
+        (
+            {"entries": [{"id": 1, "changed": BEGAN}, {"id": 2, "changed": BEGAN + 5}], "end_time": BEGAN},
+            "the page before the one asked for",
+        ),
+        (
+            {"entries": [{"id": 1, "changed": BEGAN - 5}, {"id": 2, "changed": BEGAN}], "end_time": BEGAN},
+            "the page before the one asked for",
+        ),
     ],
 )
 def test_a_page_that_does_not_lead_on_is_the_vendors_trouble(page: Mapping[str, Any], says: str) -> None:
@@ -194,3 +203,27 @@ def test_an_end_that_is_spelled_as_text_is_what_the_text_says() -> None:
     ]
     _, records, _ = export(lambda path, params: pages[params["start_time"] > BEGAN], BEGAN, BEGAN + 10, BEGAN + 100)
     assert [json.loads(record)["id"] for record in records] == [1, 2]
+
+
+@pytest.mark.parametrize("flood", [None, ALL])
+def test_past_a_flood_in_its_last_second_a_batch_is_over_and_the_next_one_begins_with_the_next_second(
+    flood: Any,
+) -> None:
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        entries = [{"id": key, "changed": BEGAN} for key in range(3)]
+        return {"entries": entries, "end_time": BEGAN, "end_of_stream": False}
+
+    of = replace(TIMES, read=TimeExport(path="times", records="entries", flood=flood))
+    manifest, _, vendor = export(reply, BEGAN, BEGAN + 1, BEGAN + 200, of)
+    assert manifest.cursor_to == str(BEGAN + 1)
+    assert [asked["start_time"] for asked in vendor.asked if "start_time" in asked] == [BEGAN]
+
+
+@pytest.mark.parametrize(("end", "asked"), [(9, [0, 9]), (10, [0]), (11, [0])])
+def test_an_export_by_time_ends_after_the_page_that_reaches_its_batchs_end(end: int, asked: list[int]) -> None:
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        at = params["start_time"] + end
+        return {"entries": [{"id": at, "changed": at}], "end_time": at, "end_of_stream": False}
+
+    _, _, vendor = export(reply, BEGAN, BEGAN + 10, BEGAN + 200)
+    assert [each["start_time"] - BEGAN for each in vendor.asked] == asked

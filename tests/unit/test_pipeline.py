@@ -111,17 +111,39 @@ def test_a_chain_is_read_only_a_few_items_ahead() -> None:
     assert page_threads() == []
 
 
+def test_a_chain_is_read_four_items_ahead_unless_said_otherwise() -> None:
+    read: list[int] = []
+
+    def noted() -> Iterator[int]:
+        for number in range(100):
+            read.append(number)
+            yield number
+
+    items = in_order([noted], parallel=1)
+    assert next(items) == 0
+    threading.Event().wait(0.1)
+    assert len(read) <= 1 + 4 + 1  # one was taken, four wait, one is in hand
+    items.close()
+
+
 def test_only_so_many_chains_are_held_at_a_time() -> None:
     begun: list[int] = []
+    listed: list[int] = []
 
     def noted(number: int) -> Iterator[int]:
         begun.append(number)
         yield number
 
-    items = in_order((partial(noted, number) for number in range(100)), parallel=2, ahead=1)
+    def listing() -> Iterator[Callable[[], Iterator[int]]]:
+        for number in range(100):
+            listed.append(number)
+            yield partial(noted, number)
+
+    items = in_order(listing(), parallel=2, ahead=1)
     assert next(items) == 0
     threading.Event().wait(0.05)
     assert max(begun) < 4
+    assert listed == [0, 1, 2, 3]
     assert list(items) == list(range(1, 100))
 
 
