@@ -92,6 +92,24 @@ def test_empty_pages_without_end_are_an_error_and_a_thousand_are_not() -> None:
         [border.fresh(page()) for _ in range(1_001)]
 
 
+def test_a_record_that_stands_twice_on_one_page_comes_once() -> None:
+    border = BorderFilter()
+    assert fresh(border, (1, "a"), (1, "a"), (2, "a"), (1, "b")) == ["1:a", "2:a", "1:b"]
+
+
+def test_a_page_may_come_eleven_times_and_no_more_unless_said_otherwise() -> None:
+    border = BorderFilter()
+    assert [fresh(border, (1, "a")) for _ in range(11)] == [["1:a"], *[[]] * 10]
+    with pytest.raises(VendorUnavailable, match="the same page 12 times"):
+        fresh(border, (1, "a"))
+
+
+def test_a_page_that_brings_something_new_begins_the_count_again() -> None:
+    border = BorderFilter(most_repeats=1)
+    pages = [((1, "a"),), ((1, "a"), (2, "a")), ((1, "a"), (2, "a")), ((2, "a"), (3, "a")), ((2, "a"), (3, "a"))]
+    assert [fresh(border, *records) for records in pages] == [["1:a"], ["2:a"], [], ["3:a"], []]
+
+
 def test_the_same_page_without_end_is_an_error_and_not_a_hang() -> None:
     border = BorderFilter(most_repeats=3)
     border.fresh(page((1, "a")))

@@ -274,6 +274,12 @@ def test_a_page_without_tricks_is_done_in_one_pass(
     assert privacy(personal=paths).apply(records) == walked
 
 
+def test_a_value_that_is_nested_too_deep_for_one_pass_is_hidden_beside_plain_ones() -> None:
+    plain = [b'{"email":"ann"}', b'{"email":[[[[[[[["ann"]]]]]]]]}']
+    hidden = [text.replace(b'"ann"', json.dumps(reference("ann")).encode()) for text in plain]
+    assert privacy(personal=("email",)).apply(plain)[0] == hidden
+
+
 def test_a_name_that_json_may_spell_with_an_escape_is_looked_for_record_by_record() -> None:
     """A slash may stand as it is or behind a backslash (RFC 8259, section 7)."""
     plain = b'{"a\\/b":"ann","x":{"a/b":"bob"},"email":"bob"}'
