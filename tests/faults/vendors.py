@@ -104,7 +104,9 @@ def _zendesk(path: str, request: Request) -> Reply:
     if path == "incremental/organizations.json":
         return _time_export(int(request.query["start_time"]))
     name = path.removesuffix(".json")
-    assert name in ("groups", "satisfaction_ratings")
+    assert name in ("groups", "satisfaction_ratings", "organizations")
+    if name == "organizations":  # the list that a flood of the export is read from
+        return Reply.json({name: [_organization(n) for n in range(1, 6)], "meta": {"has_more": False}})
     if name == "satisfaction_ratings":
         records = [{**record, "created_at": "2021-01-01T00:00:00Z", "comment": "Thanks"} for record in records]
     at = int((request.query.get("page[after]") or "p0")[1:])
@@ -120,12 +122,14 @@ def _cursor_export(records: list[Any], request: Request) -> Reply:
 
 def _time_export(start: int) -> Reply:
     assert start <= time.time() - 60
-    times = [BEGAN + 10 * n for n in range(1, 6)]
-    rest = [at for at in times if at >= start]
-    spelled = {at: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in times}
-    records = [{"id": times.index(at), "updated_at": spelled[at], **NOTE} for at in rest[:PAGE]]
-    end = rest[:PAGE][-1] if rest else start
+    rest = [n for n in range(1, 6) if BEGAN + 10 * n >= start]
+    records = [_organization(n) for n in rest[:PAGE]]
+    end = BEGAN + 10 * rest[:PAGE][-1] if rest else start
     return Reply.json({"organizations": records, "end_time": end, "end_of_stream": len(rest) <= PAGE})
+
+
+def _organization(n: int) -> dict[str, Any]:
+    return {"id": n, "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(BEGAN + 10 * n)), **NOTE}
 
 
 def _google(path: str, request: Request) -> Reply:
