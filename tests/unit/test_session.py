@@ -259,8 +259,8 @@ def test_a_transaction_that_a_killed_attempt_left_open_is_ended_first() -> None:
 
 @pytest.mark.parametrize("still_open", [True, False])
 def test_a_transaction_that_ends_by_itself_before_it_is_ended_is_no_trouble(still_open: bool) -> None:
-    """An independent simulator: two workers loaded one batch at once. The later one ended the transaction of the earlier
-    one, which had just rolled back and left: both failed, the later one with a hint at the rights of its role."""
+    """An independent simulator: two workers loaded one batch at once. The later one ended the transaction of the other,
+    which had just rolled back and left: both failed, the later one with a hint at the rights of its role."""
     name = "CATCHMENT_" + hashlib.sha256(b"work").hexdigest()[:24].upper()
     session = Recorder(fails_at="SELECT SYSTEM$ABORT", open_transactions=[(8, name)])
     execute = session.execute
