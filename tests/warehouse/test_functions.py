@@ -275,6 +275,16 @@ def test_try_cast_takes_text_alone(value, argument, kind):
 
 @pytest.mark.parametrize(
     "expression",
+    ["STRFTIME(ts, '%Y')", "REGEXP_MATCHES(s, 'o')", "LIST_SORT(v:a)", "EPOCH(ts)", "(SELECT 1 FROM READ_TEXT('x'))"],
+)
+def test_a_function_that_is_duckdbs_and_not_snowflakes_is_refused(value, expression):
+    """A model with it would pass here and not compile on an account."""
+    with pytest.raises(snowflake.connector.ProgrammingError, match="is DuckDB's and not Snowflake's"):
+        value(expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
     ["1 / 0", "5 % 0", "1 / (v:n - 5)", "'a'::NUMBER", "NO_SUCH_FUNCTION(1)", "TO_CHAR(1.5, '9.0')", "TO_CHAR(d, 'Q')"],
 )
 def test_what_has_no_value_is_an_sql_error(value, expression):

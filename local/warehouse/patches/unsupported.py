@@ -1,13 +1,14 @@
 """What this warehouse can't do is refused with a sentence.
 
-Upstream (fakesnow 0.12.1) hands statements that sqlglot does not parse to DuckDB as they stand, and drops clauses such
-as AT(…) silently: either may do something else than Snowflake does.
+Upstream (fakesnow 0.12.1) hands statements that sqlglot does not parse, and functions that it does not know, to DuckDB
+as they stand, and drops clauses such as AT(…) silently: either may do something else than Snowflake does.
 """
 
 from __future__ import annotations
 
 import re
 
+import duckdb
 from sqlglot import exp
 
 from local.warehouse import errors, hooks
@@ -35,6 +36,10 @@ STATEMENTS = {
 }
 
 
+SNOWFLAKES_TOO = {"HASH", "GETVARIABLE", "TO_TIMESTAMP"}
+DUCKDBS_OWN: set[str] = set()
+
+
 def _refuse(what: str) -> hooks.Handler:
     def handler(call: hooks.Call) -> hooks.Answer:
         raise errors.unsupported(what)
@@ -51,6 +56,8 @@ def _refuse_clauses(node: exp.Expr) -> exp.Expr:
         r"(infer_schema|validate|copy_history|result_scan_async)\Z", node.name, re.I
     ):
         raise errors.unsupported(node.name.upper())
+    if isinstance(node, exp.Anonymous) and node.name.upper() in DUCKDBS_OWN:
+        raise errors.unsupported(f"{node.name.upper()}(), which is DuckDB's and not Snowflake's")
     if isinstance(node, exp.Table) and node.db.upper() == "ACCOUNT_USAGE":
         raise errors.unsupported("SNOWFLAKE.ACCOUNT_USAGE")
     return node
@@ -63,6 +70,9 @@ def _refuse_commands(tree: exp.Expr, session: Session) -> exp.Expr:
 
 
 def apply() -> None:
+    with duckdb.connect() as duck:
+        names = duck.execute("SELECT upper(function_name) FROM duckdb_functions()").fetchall()
+    DUCKDBS_OWN.update({name for (name,) in names} - SNOWFLAKES_TOO)
     for pattern, what in STATEMENTS.items():
         hooks.handle(pattern, _refuse(what))
     hooks.rewrite_node(hooks.BEFORE, _refuse_clauses)
