@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import re
 import threading
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -282,6 +283,26 @@ def test_no_thread_is_left_when_parts_are_written() -> None:
         parts.add(b"1\n", 1)
     assert parts.rows == 1
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("upload")] == []
+
+
+def test_nothing_is_uploaded_any_more_once_an_error_has_ended_the_batch() -> None:
+    class Slow(MemoryStore):
+        def put(self, key: str, data: bytes) -> None:
+            time.sleep(0.1)
+            super().put(key, data)
+
+    def interrupted() -> None:
+        with Parts(store, PREFIX, part_bytes=100_000) as parts:
+            while not parts.files:
+                parts.add(lines, 1000)
+            raise RuntimeError("the vendor is gone")
+
+    store, lines = Slow(), b"".join(line + b"\n" for line in noise(1)[0])
+    with pytest.raises(RuntimeError):
+        interrupted()
+    uploaded = len(store.objects)
+    time.sleep(0.2)
+    assert len(store.objects) == uploaded == 1
 
 
 def test_what_the_manifest_of_an_older_version_does_not_say() -> None:
