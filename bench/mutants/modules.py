@@ -31,7 +31,7 @@ MODULES = (
     Module("landing.py", ("landing", "s3_store")),
     Module("warehouse/load.py", ("load", "session")),
     Module("warehouse/ledger.py", ("ledger",)),
-    Module("warehouse/formats.py", ("load",)),
+    Module("warehouse/formats.py", ("load", "session")),
     Module("warehouse/names.py", ("load", "ledger")),
     Module("reads/http_list.py", ("windows", "lists", "asked", "extraction")),
     Module("reads/http_pages.py", ("lists", "asked")),

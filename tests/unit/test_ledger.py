@@ -142,6 +142,26 @@ def test_the_rejects_of_a_reading_are_those_of_all_its_checkpoints() -> None:
     assert ledger.rejected_in_reading(Answers(), manifest()) == 0
 
 
+def test_the_rows_of_the_newest_reading_that_lie_in_a_window() -> None:
+    cursor = Answers(MOMENT=[(7,)], ATTEMPT=[("newest", "full-1")])
+    assert ledger.rows_between(cursor, batch(), "at", moment(1), moment(2)) == 7
+    statement, values = cursor.asked[-1]
+    assert all(words in statement for words in ("FROM RAW.VENDOR.THINGS", 'RECORD_CONTENT:"at"'))
+    assert (values["batch"], values["attempt"]) == ("newest", "full-1")
+    assert (values["start"], values["end"]) == ("2026-03-01 02:00:00.000000", "2026-03-02 02:00:00.000000")
+    assert ledger.rows_between(Answers(), batch(), "at", moment(1), moment(2)) == 0
+
+
+@pytest.mark.parametrize(("found", "later"), [([], False), ([(0,)], False), ([(1,)], True)])
+def test_a_later_attempt_is_one_that_the_ledger_has(found: list[Any], later: bool) -> None:
+    assert ledger.has_later_attempt(Answers(LEDGER=found), manifest()) is later
+
+
+def test_rejects_that_other_batches_have_too_are_counted() -> None:
+    assert ledger.known_rejects(Answers(SELECT=[(4,)]), manifest()) == 4
+    assert ledger.known_rejects(Answers(), manifest()) == 0
+
+
 SAME = manifest().content
 
 
