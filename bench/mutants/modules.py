@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _TRUTH = "tests/unit/test_truth.py::test_never_absent_and_stale_at_most_until_the_next_run"
+_REPORTS = ("tests/unit/http/test_reports.py",)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Module:
 MODULES = (
     Module("landing.py", ("landing", "s3_store")),
     Module("warehouse/load.py", ("load", "session")),
+    Module("warehouse/copies.py", ("load", "session")),
+    Module("warehouse/by_line.py", ("load",)),
     Module("warehouse/ledger.py", ("ledger",)),
     Module("warehouse/formats.py", ("load", "session")),
     Module("warehouse/names.py", ("load", "ledger")),
@@ -38,7 +41,8 @@ MODULES = (
     Module(
         "reads/http_export.py", ("exports", "checkpoints", "asked"), last=(f"{_TRUTH}[times]", f"{_TRUTH}[cursors]")
     ),
-    Module("reads/http_report.py", ("reports",)),
+    Module("reads/http_report.py", ("reports",), last=_REPORTS),
+    Module("reads/report_files.py", (), last=_REPORTS),
     Module("reads/s3_files.py", ("files_of_others",)),
     Module("reads/sheet_tab.py", ("sheets",)),
     Module("reads/protocol.py", ("lists", "exports", "windows", "extraction", "asked")),
