@@ -93,7 +93,8 @@ class Figures:
         read = {uuid for (uuid,) in self._query(ACTIVITIES)}
         since = asked_at.replace(tzinfo=UTC)
         later = [movement for movement in self._vendor_movements(since) if movement.uuid not in read]
-        return side_by_side(ours, as_of(since, self._vendor_mrr(), later, self._vendor_zone()))
+        zone = ZoneInfo(self._vendor("account")["time_zone"])
+        return side_by_side(ours, as_of(since, self._vendor_mrr(zone), later, zone))
 
     def _connection(self, conn_id: str) -> Connection:
         return Connection.from_env(conn_id, self._environment)
@@ -137,8 +138,9 @@ class Figures:
         """Rows in the files that the manifests name."""
         return sum(file.rows for key in manifests for file in read_manifest(self._platform.store, key).files)
 
-    def _vendor_mrr(self) -> dict[str, int]:
-        today = datetime.now(UTC).date()
+    def _vendor_mrr(self, zone: ZoneInfo) -> dict[str, int]:
+        """To the end of today in the account's zone, whose days they are; UTC's may end hours before."""
+        today = datetime.now(zone).date()
         reply = self._vendor(f"metrics/mrr?start-date={HISTORY_START}&end-date={today}&interval=month")
         return {entry["date"][:7]: int(entry["mrr"]) for entry in reply["entries"]}
 
@@ -154,9 +156,6 @@ class Figures:
             if not reply["has_more"]:
                 return
             reply = self._vendor(f"{path}&cursor={reply['cursor']}")
-
-    def _vendor_zone(self) -> ZoneInfo:
-        return ZoneInfo(self._vendor("account")["time_zone"])
 
     def _vendor(self, path: str) -> Any:
         connection = self._connection("chartmogul")
