@@ -21,6 +21,7 @@ from local.settings import ROOT, Settings
 
 BUCKET = "catchment-landing"
 DBT = ROOT / "include" / "dbt"
+READ = {".sql", ".yml", ".csv", ".md", ".py", ".toml"}
 MANIFEST = DBT / "target" / "manifest.json"
 POOLS = {
     "chartmogul": (4, "ChartMogul: at most 40 requests a second over all tasks"),
@@ -46,9 +47,16 @@ def ensure_bucket(settings: Settings, credentials: Credentials) -> None:
     client.create_bucket(Bucket=BUCKET)
 
 
-def ensure_warehouse(environment: Mapping[str, str]) -> None:
-    """Databases, roles, tables and the like, as production makes them."""
+def ensure_warehouse(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Databases, roles, tables and the like, as production makes them; once, and when what makes them has changed."""
+    stamp = settings.var / "warehouse" / "applied"
+    wanted = "".join(
+        map(fingerprint, (ROOT / "plugins", ROOT / "include" / "snowflake", ROOT / "include" / "connectors"))
+    )
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
     catchment("snowflake-apply", environment=environment)
+    stamp.write_text(wanted)
 
 
 def ensure_manifest(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -82,9 +90,12 @@ def unpause_once(api: AirflowApi, settings: Settings) -> None:
 
 
 def fingerprint(project: Path) -> str:
-    """A hash over the names and contents of what dbt reads."""
+    """A hash over the names and contents of the files that say something: of dbt's project, or of a package."""
     digest = hashlib.sha256()
     for path in sorted(project.rglob("*")):
-        if path.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in path.relative_to(project).parts:
+        if (
+            path.suffix in {".sql", ".yml", ".csv", ".md", ".py", ".toml"}
+            and "target" not in path.relative_to(project).parts
+        ):
             digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -136,7 +136,7 @@ class Profile:
         settings, credentials, environment = self.settings, self.credentials, self.airflow_environment()
         steps: list[Callable[[], None]] = []
         if names & {*AIRFLOW_PARTS, "loader"}:
-            steps += [lambda: ensure_bucket(settings, credentials), lambda: ensure_warehouse(environment)]
+            steps += [lambda: ensure_bucket(settings, credentials), lambda: ensure_warehouse(settings, environment)]
         if names & AIRFLOW_PARTS:
             steps += [
                 lambda: ensure_manifest(settings, environment),

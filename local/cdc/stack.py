@@ -154,7 +154,7 @@ class Stack:
         if "s3" in self.parts:
             ensure_bucket(self.settings, self.credentials)
         if "warehouse" in self.parts:
-            ensure_warehouse(environment)
+            ensure_warehouse(self.settings, environment)
         if self.connectors:
             self.apply_connectors()
 
