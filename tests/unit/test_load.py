@@ -122,6 +122,20 @@ def test_rejects_are_called_new_by_the_last_checkpoint_of_a_batch_alone() -> Non
     assert run({}, current=Current.NEWEST_LIST, rejected=3, complete=True)[0].new_rejects == 3
 
 
+def test_a_checkpoint_that_a_later_attempt_has_loaded_is_left_as_it_is() -> None:
+    """The simulator: an attempt was stopped, a later one loaded, and the first went on and put back older records.
+    `tests/integration/test_attempts.py` has it on the real SQL."""
+    loaded, session = run({"COUNT(ATTEMPT)": [(1,)]}, gaps=("a gap",), rejected=3)
+    assert loaded == Loaded(rows=0, rejected=0, same_as=TICKETS.id, gaps=("a gap",))
+    assert session.changes() == []
+
+
+def test_a_reject_of_an_export_that_another_batch_has_already_is_none_to_be_told_of() -> None:
+    """The simulator: a bad record on an export's last second came again each night, and each night was red."""
+    loaded, _ = run({"AND BATCH_ID NOT IN": [(2,)]}, rejected=3)
+    assert loaded.new_rejects == 1
+
+
 @pytest.mark.parametrize(
     ("current", "complete", "drops"),
     [
