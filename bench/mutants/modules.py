@@ -48,7 +48,9 @@ MODULES = (
     Module("reads/protocol.py", ("lists", "exports", "windows", "extraction", "asked")),
     Module("extract/run.py", ("checkpoints", "lists", "extraction", "files_of_others"), last=(f"{_TRUTH}[windows]",)),
     Module("extract/progress.py", ("checkpoints",)),
-    Module("extract/splitter.py", ("splitter",)),
+    Module(
+        "extract/splitter.py", ("splitter",), last=("tests/unit/test_lists.py", "tests/unit/http/test_paginators.py")
+    ),
     Module("extract/privacy.py", ("privacy",)),
     Module("extract/spans.py", ("privacy",)),
     Module("extract/loops.py", ("loops",), last=("tests/unit/test_lists.py",)),
