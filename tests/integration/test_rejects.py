@@ -104,3 +104,11 @@ def test_a_gap_stays_beside_another(stack: SqlStack) -> None:
     readings.load([1], [("a gap: 12:00", "")])
     readings.load([1], [("a gap: 13:00", "")])
     assert [reason for _, reason, _ in readings.rejects()] == ["a gap: 12:00", "a gap: 13:00"]
+
+
+def test_a_reject_that_stayed_does_not_hide_a_new_one(stack: SqlStack) -> None:
+    """Review: what an earlier reading left, and another batch had too, was counted against this reading's own."""
+    readings = Readings(stack)
+    readings.load([1], [("not JSON", CUT)], day=5)
+    readings.load([1], [("not JSON", CUT)])
+    assert readings.load([1], [("no date", NO_DATE)]).new_rejects == 1

@@ -71,7 +71,9 @@ LIMIT 1
 
 _KNOWN_REJECTS = f"""
 SELECT COUNT(*) FROM {REJECTS}
-WHERE BATCH_ID IN (SELECT BATCH_ID FROM {LEDGER} WHERE BATCH = %(batch)s AND ATTEMPT = %(attempt)s)
+WHERE (BATCH_ID, REJECTED_AT) IN (
+        SELECT BATCH_ID, LOADED_AT FROM {LEDGER} WHERE BATCH = %(batch)s AND ATTEMPT = %(attempt)s
+    )  -- not those that an earlier reading left
     AND COALESCE(NULLIF(RECORD, ''), REASON) IN (
         SELECT COALESCE(NULLIF(RECORD, ''), REASON) FROM {REJECTS}
         WHERE SOURCE = %(source)s AND STREAM = %(stream)s
