@@ -50,9 +50,8 @@ def ensure_bucket(settings: Settings, credentials: Credentials) -> None:
 def ensure_warehouse(settings: Settings, environment: Mapping[str, str]) -> None:
     """Databases, roles, tables and the like, as production makes them; once, and when what makes them has changed."""
     stamp = settings.var / "warehouse" / "applied"
-    wanted = "".join(
-        map(fingerprint, (ROOT / "plugins", ROOT / "include" / "snowflake", ROOT / "include" / "connectors"))
-    )
+    made_from = (ROOT / "plugins", ROOT / "include" / "snowflake", ROOT / "include" / "connectors")
+    wanted = "".join(map(fingerprint, made_from))
     if stamp.exists() and stamp.read_text() == wanted:
         return
     catchment("snowflake-apply", environment=environment)
@@ -93,9 +92,6 @@ def fingerprint(project: Path) -> str:
     """A hash over the names and contents of the files that say something: of dbt's project, or of a package."""
     digest = hashlib.sha256()
     for path in sorted(project.rglob("*")):
-        if (
-            path.suffix in {".sql", ".yml", ".csv", ".md", ".py", ".toml"}
-            and "target" not in path.relative_to(project).parts
-        ):
+        if path.suffix in READ and "target" not in path.relative_to(project).parts:
             digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -7,7 +7,7 @@ import json
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -145,8 +145,8 @@ class Figures:
         return {entry["date"][:7]: int(entry["mrr"]) for entry in reply["entries"]}
 
     def _vendor_movements(self, since: datetime) -> Iterator[Movement]:
-        """What the vendor has from `since` on: few, for a demo is short."""
-        path = f"activities?per-page=200&start-date={since.date()}"
+        """What the vendor has from `since` on: few, for a demo is short. Its days are those of its own zone."""
+        path = f"activities?per-page=200&start-date={since.date() - timedelta(days=1)}"
         reply = self._vendor(path)
         while True:
             for entry in reply["entries"]:
