@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from catchment.errors import NeedsPerson, VendorUnavailable
 from catchment.extract.privacy import Privacy, hashed, keyed_digest
-from catchment.extract.splitter import Reject, Splitter
+from catchment.extract.splitter import Reject, Splitter, first_part
 from tests.unit.test_splitter import SCALARS, VALUES, one_line, spelled
 
 KEY = b"a key"
@@ -26,8 +26,16 @@ def privacy(secret: tuple[str, ...] = (), personal: tuple[str, ...] = ()) -> Pri
     return Privacy(secret=secret, personal=personal, key=KEY)
 
 
+def hide(records: list[bytes], rules: Privacy) -> tuple[list[bytes], tuple[Reject, ...]]:
+    """The records and the rejects that are left of a page."""
+    hidden = rules.apply(records)
+    *lines, rest = hidden.lines.split(b"\n")
+    assert (rest, hidden.rows) == (b"", len(lines))
+    return lines, hidden.rejects
+
+
 def applied(record: Any, **rules: Any) -> Any:
-    return json.loads(privacy(**rules).apply([json.dumps(record).encode()])[0][0])
+    return json.loads(hide([json.dumps(record).encode()], privacy(**rules))[0][0])
 
 
 @st.composite
@@ -39,14 +47,14 @@ def records(draw: st.DrawFn) -> bytes:
 @given(record=records())
 def test_only_the_named_fields_change_and_all_others_keep_their_bytes(record: bytes) -> None:
     before = OBJECT.decode(record)
-    after = OBJECT.decode(privacy(secret=("token",), personal=("email",)).apply([record])[0][0])
+    after = OBJECT.decode(hide([record], privacy(secret=("token",), personal=("email",)))[0][0])
     assert list(after) == [name for name in before if name != "token"]
     assert all(bytes(after[name]) == bytes(before[name]) for name in after if name != "email")
 
 
 @given(record=records())
 def test_without_rules_a_record_passes_untouched(record: bytes) -> None:
-    assert privacy().apply([record]) == ([record], ())
+    assert hide([record], privacy()) == ([record], ())
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -71,7 +79,7 @@ def test_a_path_goes_into_every_element_of_nested_lists() -> None:
 def test_an_element_after_a_scalar_is_hidden_once() -> None:
     plain = b'{"lines":[1,{"who":"ann"},"x",[2,{"who":"ann"}]]}'
     hidden = plain.replace(b'"ann"', json.dumps(reference("ann")).encode())
-    assert privacy(personal=("lines.who",), secret=("token",)).apply([plain])[0] == [hidden]
+    assert hide([plain], privacy(personal=("lines.who",), secret=("token",)))[0] == [hidden]
 
 
 def test_a_personal_object_or_list_keeps_its_shape_and_no_leaf_of_it() -> None:
@@ -98,27 +106,27 @@ def test_personal_fields_without_a_key_need_a_person() -> None:
 
 def test_a_reject_is_hidden_as_a_record_is() -> None:
     reject = Reject("no id", '{"email":"ann@example.com","token":"t","n":1}')
-    _, hidden = privacy(secret=("token",), personal=("email",)).apply([], (reject,))
-    assert hidden[0].reason == "no id"
-    assert json.loads(hidden[0].record) == {"email": hashed("ann@example.com", KEY), "n": 1}
+    (hidden,) = privacy(secret=("token",), personal=("email",)).apply([], (reject,)).rejects
+    assert hidden.reason == "no id"
+    assert json.loads(hidden.record) == {"email": hashed("ann@example.com", KEY), "n": 1}
 
 
 @pytest.mark.parametrize(
     "text", [r'{"email":"ann@example.com","x":"\ud800"}', "ann@example.com {", r'{"email":"ann\udc00"}']
 )
 def test_a_reject_that_cannot_be_read_is_withheld(text: str) -> None:
-    _, hidden = privacy(personal=("email",)).apply([], (Reject("no JSON", text),))
-    assert "ann" not in hidden[0].record
-    assert "withheld" in hidden[0].record
-    assert hidden[0].reason == "no JSON"
+    rejects = privacy(personal=("email",)).apply([], (Reject("no JSON", text),)).rejects
+    assert "ann" not in rejects[0].record
+    assert "withheld" in rejects[0].record
+    assert rejects[0].reason == "no JSON"
 
 
 def test_without_rules_a_reject_is_shown_as_it_came() -> None:
-    assert privacy().apply([], (Reject("no JSON", "ann {"),)) == ([], (Reject("no JSON", "ann {"),))
+    assert privacy().apply([], (Reject("no JSON", "ann {"),)) == (b"", 0, (Reject("no JSON", "ann {"),))
 
 
 def test_a_record_whose_personal_field_cannot_be_read_is_rejected_and_its_siblings_stay() -> None:
-    records, rejects = privacy(personal=("email",)).apply([b'{"id":1,"email":"\xff"}', b'{"id":2}'])
+    records, rejects = hide([b'{"id":1,"email":"\xff"}', b'{"id":2}'], privacy(personal=("email",)))
     assert records == [b'{"id":2}']
     assert [reject.record.split(":")[0] for reject in rejects] == ["withheld, since it may hold personal fields"]
 
@@ -217,7 +225,7 @@ def test_every_personal_leaf_is_hashed_and_every_other_byte_is_the_vendors(
     masks a name that stands elsewhere in the message. Right: each leaf at the path, wherever and how often it stands.
     """
     paths, texts = page
-    records, rejects = privacy(personal=paths).apply([plain for plain, _ in texts])
+    records, rejects = hide([plain for plain, _ in texts], privacy(personal=paths))
     assert (records, rejects) == ([hidden for _, hidden in texts], ())
 
 
@@ -246,7 +254,7 @@ def test_a_name_may_stand_anywhere_and_in_any_spelling(plain: str, hidden: str, 
     hidden = hidden.replace("A", json.dumps(reference("ann"))).replace("B", json.dumps(reference("bob")))
     # Beside a record that has one name too few for its fields, and one that has one too many.
     others = [b'{"email":{"of":null}}', b'{"x":{"email":"ann"}}'] if among_others else []
-    records, rejects = privacy(personal=("email",)).apply([*others, plain.encode()])
+    records, rejects = hide([*others, plain.encode()], privacy(personal=("email",)))
     assert (records, rejects) == ([*others, hidden.encode()], ())
 
 
@@ -265,26 +273,26 @@ def test_a_page_without_tricks_is_done_in_one_pass(
 ) -> None:
     """Walking each record costs several times as much; what comes out is the same."""
     records = [text.encode() for text in texts]
-    walked = privacy(personal=paths, secret=("nothing",)).apply(records)
+    walked = hide(records, privacy(personal=paths, secret=("nothing",)))
 
     def edited(data: bytes, rules: Any) -> bytes:
         raise AssertionError("a record was walked field by field")
 
     monkeypatch.setattr("catchment.extract.privacy.edited", edited)
-    assert privacy(personal=paths).apply(records) == walked
+    assert hide(records, privacy(personal=paths)) == walked
 
 
 def test_a_value_that_is_nested_too_deep_for_one_pass_is_hidden_beside_plain_ones() -> None:
     plain = [b'{"email":"ann"}', b'{"email":[[[[[[[["ann"]]]]]]]]}']
     hidden = [text.replace(b'"ann"', json.dumps(reference("ann")).encode()) for text in plain]
-    assert privacy(personal=("email",)).apply(plain)[0] == hidden
+    assert hide(plain, privacy(personal=("email",)))[0] == hidden
 
 
 def test_a_name_that_json_may_spell_with_an_escape_is_looked_for_record_by_record() -> None:
     """A slash may stand as it is or behind a backslash (RFC 8259, section 7)."""
     plain = b'{"a\\/b":"ann","x":{"a/b":"bob"},"email":"bob"}'
     hidden = b'{"a\\/b":"%b","x":{"a/b":"bob"},"email":"%b"}' % (reference("ann").encode(), reference("bob").encode())
-    assert privacy(personal=("a/b", "email")).apply([plain])[0] == [hidden]
+    assert hide([plain], privacy(personal=("a/b", "email")))[0] == [hidden]
 
 
 def test_a_field_may_be_called_as_the_one_above_it() -> None:
@@ -298,8 +306,8 @@ def test_a_name_that_stands_twice_is_hidden_in_a_reject_too() -> None:
     Here the line stays as it is but for the hashes, so the load refuses it and shows it: neither value may be plain.
     """
     text = '{"id":1,"email":"ann@example.com","email":"bob@example.com"}'
-    records, _ = privacy(personal=("email",)).apply([text.encode()])
-    _, rejects = privacy(personal=("email",)).apply([], (Reject("the key is there twice", text),))
+    records, _ = hide([text.encode()], privacy(personal=("email",)))
+    rejects = privacy(personal=("email",)).apply([], (Reject("the key is there twice", text),)).rejects
     ann, bob = reference("ann@example.com"), reference("bob@example.com")
     assert records == [f'{{"id":1,"email":"{ann}","email":"{bob}"}}'.encode()]
     assert rejects[0].record == records[0].decode()
@@ -308,7 +316,7 @@ def test_a_name_that_stands_twice_is_hidden_in_a_reject_too() -> None:
 @given(record=records())
 def test_a_dropped_field_takes_one_comma_with_it(record: bytes) -> None:
     fields = json.loads(record, object_pairs_hook=list)
-    left = privacy(secret=("token", "a", "é")).apply([record])[0][0]
+    left = hide([record], privacy(secret=("token", "a", "é")))[0][0]
     assert json.loads(left, object_pairs_hook=list) == [f for f in fields if f[0] not in ("token", "a", "é")]
 
 
@@ -324,7 +332,7 @@ def test_a_dropped_field_takes_one_comma_with_it(record: bytes) -> None:
     ],
 )
 def test_a_field_is_dropped_wherever_it_stands(plain: str, left: str) -> None:
-    assert privacy(secret=("t",)).apply([plain.encode()])[0] == [left.encode()]
+    assert hide([plain.encode()], privacy(secret=("t",)))[0] == [left.encode()]
 
 
 def test_what_is_above_a_rule_covers_what_is_below() -> None:
@@ -360,3 +368,42 @@ def test_a_reply_that_is_no_json_shows_no_person(body: bytes, shown: str) -> Non
         Splitter("list", ("id",)).split(body)
     assert shown in str(raised.value)
     assert "Jane" not in str(raised.value)
+
+
+# --- the structure of the named fields, read beside the keys ---------------------------------------------------------
+
+
+def with_key(record: bytes) -> bytes:
+    rest = record.strip()[1:]
+    return b'{"key":1' + (b"" if rest.strip() == b"}" else b",") + rest
+
+
+@settings(max_examples=150)
+@given(page=pages())
+def test_a_structure_read_beside_the_keys_hides_what_one_read_apart_hides(
+    page: tuple[tuple[str, ...], list[tuple[bytes, bytes]]],
+) -> None:
+    paths, texts = page
+    rules = privacy(personal=paths)
+    body = b'{"list":[' + b",".join(with_key(plain) for plain, _ in texts) + b"]}"
+    with_structure = Splitter("list", ("key",), beside=rules.structure).split(body)
+    apart = Splitter("list", ("key",)).split(body)
+    assert [bytes(record) for record in with_structure.records] == [bytes(record) for record in apart.records]
+    named = rules.apply(with_structure.records, with_structure.rejects, named=with_structure.named)
+    assert named == rules.apply(apart.records, apart.rejects)
+
+
+def test_a_key_that_is_personal_is_read_apart_from_the_structure() -> None:
+    rules = privacy(personal=("email",))
+    page = Splitter("list", ("email",), beside=rules.structure).split(b'{"list":[{"email":"ann"}]}')
+    assert page.named is None
+    assert hide(page.records, rules)[0] == [b'{"email":"%b"}' % reference("ann").encode()]
+
+
+def test_keys_read_with_the_structure_tell_records_apart_by_the_key_alone() -> None:
+    rules = privacy(personal=("email",))
+    body = b'{"list":[{"id":1,"n":2,"email":"ann"},{"id":1,"n":2,"email":"bob"}]}'
+    page = Splitter("list", ("id", "n"), beside=rules.structure).split(body)
+    assert page.keys == [(1, 2), (1, 2)]
+    assert first_part(page.keys[0]) == 1
+    assert first_part(Splitter("list", ("id", "n")).split(body).keys[0]) == 1

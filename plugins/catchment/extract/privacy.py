@@ -12,10 +12,10 @@ import hashlib
 import re
 import unicodedata
 from binascii import hexlify
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -48,13 +48,31 @@ def hashed(value: str, key: bytes) -> str:
 def keyed_digest(key: bytes) -> Digest:
     """HMAC-SHA256 under `key` (RFC 2104), as hex digits.
 
-    `hmac.digest` takes three times as long for short texts, and lets go of the interpreter's lock for each of them, so
+    `hmac.digest` takes twice as long for short texts, and lets go of the interpreter's lock for each of them, so
     that the threads that read pages wait for each other.
     """
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    inner, outer = bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
-    sha256 = hashlib.sha256
-    return lambda text: hexlify(sha256(outer + sha256(inner + text).digest()).digest())
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)).copy for pad in (0x36, 0x5C))
+
+    def digest(text: bytes) -> bytes:
+        within, around = inner(), outer()
+        within.update(text)
+        around.update(within.digest())
+        return hexlify(around.digest())
+
+    return digest
+
+
+class Hidden(NamedTuple):
+    """What of a page may be landed: its records as JSON Lines, how many they are, and the rejects."""
+
+    lines: bytes
+    rows: int
+    rejects: tuple[Reject, ...]
+
+
+def _lines(records: Iterable[bytes]) -> bytes:
+    return b"\n".join((*records, b""))  # one copy of the page, where `+ b"\n"` makes two
 
 
 class Privacy:
@@ -74,14 +92,21 @@ class Privacy:
         for path in secret:
             _add(self._rules, path, lambda _: None)
         self._page = _Page(self._rules, hide, digest) if _Page.can(self._rules) and not secret else None
+        self.structure: Any = self._page.structure if self._page else None
+        """The struct type of the named fields, for whoever reads the records anyway."""
 
-    def apply(self, records: list[bytes], rejects: tuple[Reject, ...] = ()) -> tuple[list[bytes], tuple[Reject, ...]]:
-        """Records and rejects with the rules applied. A record that can't be read joins the rejects."""
+    def apply(
+        self, records: Sequence[bytes], rejects: tuple[Reject, ...] = (), *, named: list[Any] | None = None
+    ) -> Hidden:
+        """A page's records and rejects with the rules applied. A record that can't be read joins the rejects.
+
+        `named`: the records' `structure`s, where they are known.
+        """
         if not self._rules:
-            return records, rejects
+            return Hidden(_lines(records), len(records), rejects)
         rejects = tuple(self._hide(reject) for reject in rejects)
-        if self._page and (page := self._page.apply(records)) is not None:
-            return page, rejects
+        if self._page and (lines := self._page.apply(records, named)) is not None:
+            return Hidden(lines, len(records), rejects)
         done: list[bytes] = []
         withheld: list[Reject] = []
         for record in map(bytes, records):
@@ -89,7 +114,7 @@ class Privacy:
                 done.append(self._edited(record))
             except UNREADABLE:
                 withheld.append(_withheld("a personal or secret field of it can't be read", record))
-        return done, (*rejects, *withheld)
+        return Hidden(_lines(done), len(done), (*rejects, *withheld))
 
     def _edited(self, record: bytes) -> bytes:
         _JSON.decode(record)
@@ -140,8 +165,9 @@ class _Page:
         return bool(last) and not above & last and all(map(_PLAIN_NAME.fullmatch, last))
 
     def __init__(self, rules: Rules, hide: Callable[[bytes], bytes], digest: Digest) -> None:
-        kind, self._shape = _shape(rules)
-        self._decode = msgspec.json.Decoder(kind).decode_lines
+        self.structure, self._shape = _shape(rules)
+        self._decode = msgspec.json.Decoder(self.structure).decode_lines
+        self._at_paths = [attrgetter(path) for path in _paths(self._shape)]
         names = [re.escape(name) for name in sorted(_names(rules)[1])]
         name = b'"' + (names[0] if len(names) == 1 else b"(?:" + b"|".join(names) + b")") + b'"'
         value = SIMPLE + rb"|" + NESTED
@@ -158,21 +184,28 @@ class _Page:
         digest = self._digest
         return [_PREFIX + digest(text) + b'"' for text in texts.replace(b'"', b"").lower().split(b"\n")]
 
-    def apply(self, records: Sequence[bytes]) -> list[bytes] | None:
-        """The records with their personal fields hashed; None: one by one."""
-        text = b"\n".join(records)
+    def _leaves(self, objects: list[Any]) -> int:
+        """How many fields without fields below them the objects have."""
         try:
-            found = self._decode(text)
+            found = [value for at_path in self._at_paths for value in map(at_path, objects)]
+        except AttributeError:  # one lacks an object on the way, or has a list of them
+            return _leaves(objects, self._shape)
+        return sum([value is not msgspec.UNSET for value in found])
+
+    def apply(self, records: Sequence[bytes], named: list[Any] | None) -> bytes | None:
+        """The records as lines, with their personal fields hashed; None: one by one."""
+        text = _lines(records)
+        try:
+            found = self._decode(text) if named is None else named
             parts: list[Any] = self._split(text)
-            if len(found) != len(records) or _leaves(found, self._shape) != len(parts) // 3:
+            if len(found) != len(records) or self._leaves(found) != len(parts) // 3:
                 return None
             if not all(parts[2::3]) or (b"\\" in text and _ESCAPED_NAME.search(text)):
                 return None
             parts[2::3] = self._hidden(parts[2::3])
         except UNREADABLE:
             return None
-        done = b"".join(parts).split(b"\n")
-        return done if len(done) == len(records) else None
+        return b"".join(parts)
 
 
 def _names(rules: Rules) -> tuple[set[bytes], set[bytes]]:
@@ -189,29 +222,38 @@ def _names(rules: Rules) -> tuple[set[bytes], set[bytes]]:
 
 
 def _shape(rules: Rules) -> tuple[Any, list[Any]]:
-    """A struct type of the named fields, and per field: its getter, the type of its objects and their own shape."""
+    """A struct type of the named fields, and per field: its attribute, the type of its objects and their own shape."""
     fields, shape, names = [], [], {}
     for number, (name, rule) in enumerate(rules.items()):
-        alias = f"f{number}"
+        alias = f"p{number}"
         names[alias] = name.decode()
         kind, under = _shape(rule) if isinstance(rule, dict) else (None, [])
         value = kind | list[kind | _SCALARS] | _SCALARS if kind else msgspec.Raw  # type: ignore[valid-type]
         fields.append((alias, value | msgspec.UnsetType, msgspec.UNSET))
-        shape.append((attrgetter(alias), kind, under))
+        shape.append((alias, kind, under))
     return msgspec.defstruct("Fields", fields, rename=names, gc=False), shape
 
 
 _SCALARS = str | int | float | bool | None
 
 
+def _paths(shape: list[Any]) -> Iterator[str]:
+    """The dotted attributes of the fields without fields below them."""
+    for field, kind, under in shape:
+        yield from (field,) if kind is None else (f"{field}.{path}" for path in _paths(under))
+
+
 def _leaves(objects: list[Any], shape: list[Any]) -> int:
     """How many fields without fields below them the objects have."""
     total = 0
     for field, kind, under in shape:
-        values = [value for value in map(field, objects) if value is not msgspec.UNSET]
+        values = list(map(attrgetter(field), objects))
         if kind is None:
-            total += len(values)
-        else:
-            lists = [item for value in values if isinstance(value, list) for item in value]
-            total += _leaves([value for value in (*values, *lists) if isinstance(value, kind)], under)
+            total += sum([value is not msgspec.UNSET for value in values])
+            continue
+        below = [value for value in values if type(value) is kind]
+        if len(below) < len(values):
+            lists = [item for value in values if type(value) is list for item in value]
+            below += [item for item in lists if type(item) is kind]
+        total += _leaves(below, under)
     return total

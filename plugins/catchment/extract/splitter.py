@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -39,34 +40,44 @@ class Reject:
 class Page:
     """Records as the vendor's bytes, their keys in the same order, and the page's own fields.
 
-    `fields` holds, by dotted path, whatever of the reply paging asked for; absent ones are None.
+    `fields` holds, by dotted path, whatever of the reply paging asked for; absent ones are None. `named` are the fields
+    that the splitter was to read beside each record's key; None where it did not.
     """
 
     records: list[bytes]
     keys: list[Any]
     fields: dict[str, Any]
     rejects: tuple[Reject, ...] = ()
+    named: list[Any] | None = None
 
 
 class Splitter:
     """Cuts replies of one stream. `records` is the dotted path of the list; null there is an empty list.
 
     "" where the reply is the one record, "[]" where it is the list itself. `fields` are dotted paths too, or names with
-    a dot in them, such as OData's "@odata.nextLink".
+    a dot in them, such as OData's "@odata.nextLink". `beside` is a struct type of what else to read of each record: one
+    scan less for whoever needs it.
 
     Whether a record is UTF-8 is left to the warehouse, which refuses the one line that isn't: a scan of every page
     would cost as much as splitting it.
     """
 
     def __init__(
-        self, records: str, key: tuple[str, ...], fields: Iterable[str] = (), *, absent_is_empty: bool = False
+        self,
+        records: str,
+        key: tuple[str, ...],
+        fields: Iterable[str] = (),
+        *,
+        absent_is_empty: bool = False,
+        beside: Any = None,
     ) -> None:
         self._is_record = records == ""
         self._absent_is_empty = absent_is_empty
         self._path = tuple(records.split(".")) if records not in ("", "[]") else ()
         self._key_names = key
-        struct: Any = _key_struct(key)
-        self._key = msgspec.json.Decoder(struct)
+        self._key = msgspec.json.Decoder(_key_struct(key))
+        self._beside = beside is not None and bool(key) and _none_named(key, beside)
+        struct = _key_struct(key, beside if self._beside else None)
         self._fields: dict[str, Callable[[Any], Any]] = {}
         self._records_in: Callable[[Any], Any] = _itself
         self._keys_in: Callable[[Any], Any] = _itself
@@ -101,10 +112,14 @@ class Splitter:
         if raws is None:
             return self._null(json.loads(body), fields, body)
         try:
-            keys = self._keys_in(self._keys.decode(body))
+            read = self._keys_in(self._keys.decode(body))
         except UNREADABLE:
             return self._sort_out(raws, fields)
-        return Page(records=raws if b"\n" not in body else _one_line_each(raws), keys=keys, fields=fields)
+        records = raws if b"\n" not in body else _one_line_each(raws)
+        if not self._beside:
+            return Page(records=records, keys=read, fields=fields)
+        keys = zip(*(map(attrgetter(f"f{i}"), read) for i in range(len(self._key_names))), strict=True)
+        return Page(records=records, keys=list(keys), fields=fields, named=read)
 
     def _single(self, body: bytes) -> Page:
         try:
@@ -162,10 +177,21 @@ def _itself(value: Any) -> Any:
 
 @lru_cache(256)
 def splitter_for(
-    records: str, key: tuple[str, ...], fields: tuple[str, ...] = (), *, absent_is_empty: bool = False
+    records: str,
+    key: tuple[str, ...],
+    fields: tuple[str, ...] = (),
+    *,
+    absent_is_empty: bool = False,
+    beside: Any = None,
 ) -> Splitter:
     """The splitter for such replies. It has no state; making one costs more than splitting a small page."""
-    return Splitter(records, key, fields, absent_is_empty=absent_is_empty)
+    return Splitter(records, key, fields, absent_is_empty=absent_is_empty, beside=beside)
+
+
+def first_part(key: Any) -> KeyValue:
+    """The first of the values that a page's key is made of."""
+    parts = key if isinstance(key, tuple) else msgspec.structs.astuple(key)
+    return parts[0]  # type: ignore[no-any-return]
 
 
 def _at(*path: str) -> Callable[[Any], Any]:
@@ -225,9 +251,15 @@ def _getter(struct: Any, path: tuple[str, ...]) -> Callable[[Any], Any]:
     return get
 
 
-def _key_struct(key: tuple[str, ...]) -> Any:
+def _key_struct(key: tuple[str, ...], beside: Any = None) -> Any:
     names = {f"f{i}": name for i, name in enumerate(key)}
-    return msgspec.defstruct("Key", [(f, KeyValue) for f in names], rename=names, frozen=True, gc=False)
+    fields: list[Any] = [(alias, KeyValue) for alias in names]
+    bases = (beside,) if beside else None
+    return msgspec.defstruct("Key", fields, bases=bases, rename=names, frozen=True, kw_only=True, gc=False)
+
+
+def _none_named(key: tuple[str, ...], beside: Any) -> bool:
+    return not any(field.encode_name in key for field in msgspec.structs.fields(beside))
 
 
 def _dig(value: Any, path: tuple[str, ...]) -> Any:

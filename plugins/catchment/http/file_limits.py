@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from catchment.http.pacing import Lane, Pace, Spent, book, counted, hold, slice_seconds
 
@@ -28,13 +28,13 @@ class FileStore:
     def book(self, name: str, pace: Pace, timeout: float) -> float:
         def change(state: dict[str, Any], now: float) -> tuple[float, dict[str, Any]]:
             wait, lane = book(_lane(state), pace, now=now, timeout=timeout)
-            return wait, asdict(lane)
+            return wait, vars(lane)
 
         return self._change(name, change)
 
     def hold(self, name: str, pace: Pace, seconds: float, *, refused: bool, left: int | None = None) -> None:
         def change(state: dict[str, Any], now: float) -> tuple[None, dict[str, Any]]:
-            return None, asdict(hold(_lane(state), pace, now=now, seconds=seconds, refused=refused, left=left))
+            return None, vars(hold(_lane(state), pace, now=now, seconds=seconds, refused=refused, left=left))
 
         self._change(name, change)
 
@@ -62,7 +62,7 @@ class FileStore:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             answer, state = change(_read(os.pread(descriptor, 1 << 20, 0)), self._clock())
-            data = json.dumps(state).encode()
+            data = msgspec.json.encode(state)
             os.pwrite(descriptor, data, 0)
             os.ftruncate(descriptor, len(data))
             return answer
@@ -85,8 +85,8 @@ def default_root() -> Path:
 def _read(data: bytes) -> dict[str, Any]:
     """A damaged file is no obstacle: it counts as empty."""
     try:
-        state = json.loads(data or b"{}")
-    except ValueError:
+        state = msgspec.json.decode(data or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return state if isinstance(state, dict) else {}
 

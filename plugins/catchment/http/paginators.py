@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import msgspec
-
 from catchment.errors import ContractBroken, VendorUnavailable
-from catchment.extract.splitter import Page
+from catchment.extract.splitter import Page, first_part
 from catchment.http.link_header import find_link, unread
 from catchment.http.request import Request
 
@@ -124,7 +122,7 @@ class KeysetPages:
             return None
         if not page.keys:
             raise VendorUnavailable("it says that there is more, and has no record to go on from")
-        last = msgspec.structs.astuple(page.keys[-1])[0]
+        last = first_part(page.keys[-1])
         return _leads_on(request, request.with_params({self.param: last}), "last key")
 
 

@@ -22,7 +22,7 @@ from catchment.http.paginators import flag
 from catchment.http.request import Request
 from catchment.landing import RecordFormat
 from catchment.reads.http_list import HttpList
-from catchment.reads.http_pages import lines_of, pieces
+from catchment.reads.http_pages import piece, pieces
 from catchment.reads.protocol import Mark, Piece, ReadPlan, ReadTask
 from catchment.spec import Current, Deleted, Stream
 from catchment.times import moment_of
@@ -54,7 +54,9 @@ class CursorExport:
         return ReadPlan([partial(self._pieces, task)], as_of=task.now(), start=Mark(task.cursor))
 
     def _pieces(self, task: ReadTask) -> Iterator[Piece]:
-        splitter = Splitter(self.records, task.stream.key, (self.cursor_field, self.done))
+        splitter = Splitter(
+            self.records, task.stream.key, (self.cursor_field, self.done), beside=task.privacy.structure
+        )
         guard, borders, cursor = LoopGuard(), BorderFilter(), task.cursor
 
         def accept(reply: Reply) -> Page:
@@ -70,7 +72,7 @@ class CursorExport:
             page = task.client.send(request, accept=accept, limits=self.limits)
             cursor = str(page.fields[self.cursor_field] or cursor or "") or None
             reached = _version(task.stream, page.records[-1]) if page.records else None
-            yield _piece(task, borders, page, Mark(cursor, reached=reached))
+            yield piece(task, borders, page, mark=Mark(cursor, reached=reached))
             if flag(page, self.done) or (reached is not None and reached >= task.batch.end):
                 return
             guard.step(str(cursor))
@@ -103,7 +105,7 @@ class TimeExport:
         return ReadPlan([partial(self._pieces, task)], as_of=task.now(), start=Mark(task.cursor))
 
     def _pieces(self, task: ReadTask) -> Iterator[Piece]:
-        splitter = Splitter(self.records, task.stream.key, (self.next_field, self.done))
+        splitter = Splitter(self.records, task.stream.key, (self.next_field, self.done), beside=task.privacy.structure)
         start = int(task.cursor) if task.cursor else int(task.begins.timestamp())
         until = task.batch.end.timestamp()
         borders, listed = BorderFilter(), float("-inf")
@@ -132,7 +134,7 @@ class TimeExport:
                 listed, start = listed if known else settled, start + 1
             else:
                 start = max(start, end)
-                yield _piece(task, borders, page, _at(start))
+                yield piece(task, borders, page, mark=_at(start))
             if done or start >= until:
                 return
 
@@ -140,7 +142,7 @@ class TimeExport:
         self, task: ReadTask, borders: BorderFilter, page: Page, second: int, *, known: bool
     ) -> Iterator[Piece]:
         """The page that one second fills, and what else that second holds: a list that was read since is `known`."""
-        yield _piece(task, borders, page, None)
+        yield piece(task, borders, page)
         if self.flood is None:
             yield Piece(gap=_gap(page, second), mark=_at(second + 1))
             return
@@ -163,11 +165,6 @@ def is_deleted(record: bytes, rule: Deleted | None) -> bool:
         return False
     value = msgspec.json.decode(record, type=dict[str, Any]).get(rule.field)
     return value is not None if rule.equals is None else str(value).lower() == rule.equals.lower()
-
-
-def _piece(task: ReadTask, borders: BorderFilter, page: Page, mark: Mark | None) -> Piece:
-    records, rejects = task.privacy.apply(borders.fresh(page), page.rejects)
-    return Piece(lines_of(records), len(records), rejects, mark=mark)
 
 
 def require_next(cursor: object, *, asked: object, name: str) -> None:

@@ -120,7 +120,8 @@ class HttpList:
         key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
         params = {**self.params, **(self.dates.of(span) if self.dates and span else {})}
         request = Request(path or self.path, method=self.method, params=params, json=self.json)
-        splitter = splitter_for(self.records, key, self.paginator.fields, absent_is_empty=self.absent_is_empty)
+        empty, beside = self.absent_is_empty, task.privacy.structure
+        splitter = splitter_for(self.records, key, self.paginator.fields, absent_is_empty=empty, beside=beside)
         actions = (*self.actions, *(GONE if self.parent else ()))
         ask = partial(task.client.send, limits=self.limits, actions=actions)
         return partial(list_pages, ask, request, self.paginator, splitter)

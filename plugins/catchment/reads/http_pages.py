@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from catchment.extract.loops import BorderFilter, LoopGuard
@@ -47,18 +47,25 @@ def pieces(pages: Pages, task: ReadTask, *, parent: bytes | None = None, end: Ma
     """Pages made ready to land; `end` is the mark after the last of them."""
     borders = BorderFilter()
     for page in pages():
-        records, rejects = task.privacy.apply(borders.fresh(page), page.rejects)
-        yield Piece(lines_of(records, parent), len(records), rejects)
+        yield piece(task, borders, page, parent=parent)
     if end is not None:
         yield Piece(mark=end)
 
 
-def lines_of(records: Iterable[bytes], parent: bytes | None = None) -> bytes:
-    """JSON Lines: the records themselves or, for a child stream, each in an envelope with its parent's key."""
-    if parent is None:
-        return b"\n".join((*records, b""))  # one copy of the page, where `+ b"\n"` makes two
+def piece(
+    task: ReadTask, borders: BorderFilter, page: Page, *, parent: bytes | None = None, mark: Mark | None = None
+) -> Piece:
+    """What of a page is landed, with the rules for secret and personal fields applied."""
+    records = borders.fresh(page)
+    hidden = task.privacy.apply(records, page.rejects, named=page.named if records is page.records else None)
+    lines = in_envelopes(hidden.lines, parent) if parent else hidden.lines
+    return Piece(lines, hidden.rows, hidden.rejects, mark=mark)
+
+
+def in_envelopes(lines: bytes, parent: bytes) -> bytes:
+    """JSON Lines of records, each put into an envelope with its parent's key."""
     head = b'{"parent":' + parent + b',"record":'
-    return b"".join(head + bytes(record) + b"}\n" for record in records)
+    return head + lines[:-1].replace(b"\n", b"}\n" + head) + b"}\n" if lines else b""
 
 
 def dig(value: Any, path: str) -> Any:

@@ -14,7 +14,7 @@ from functools import partial
 from catchment.batch import Kind, Mode
 from catchment.extract.sheets import TabRead, TabState, read_tab
 from catchment.landing import RecordFormat
-from catchment.reads.http_pages import lines_of
+from catchment.reads.http_pages import in_envelopes
 from catchment.reads.protocol import Mark, Piece, ReadPlan, ReadTask
 from catchment.spec import Current
 
@@ -43,5 +43,5 @@ class SheetTab:
 
 
 def _piece(read: TabRead, task: ReadTask) -> Iterator[Piece]:
-    lines = (lines_of(task.privacy.apply([row.record])[0], row.parent) for row in read.rows)
+    lines = (in_envelopes(task.privacy.apply([row.record]).lines, row.parent) for row in read.rows)
     yield Piece(b"".join(lines), len(read.rows))
