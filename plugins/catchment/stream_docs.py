@@ -268,7 +268,8 @@ def _(read: HttpList) -> Behaviour:
     if read.parent:
         return Behaviour(
             "Lists of each parent",
-            "One list for each record of the parent's batch of the same interval. A parent that answers 404 has none.",
+            "One list for each record of the parent's batch of the same interval. A parent that answers 404 has none; "
+            "when all of them do, the task fails: the path is wrong.",
             f"{NEWEST_LIST} It speaks of the moment of its parents' list, by which it was read: an old run that is "
             "cleared with an old list of parents never hides children of newer ones.",
             HELD_BACK + " All lists of a batch count together.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -251,6 +252,11 @@ FAMILY = source(
 )
 
 
+def in_parallel(spec: SourceSpec, parallel: int) -> SourceSpec:
+    assert spec.api is not None
+    return replace(spec, api=replace(spec.api, parallel=parallel))
+
+
 def family(path: str, params: Mapping[str, Any]) -> Any:
     if path == "parents":
         return {"entries": [{"id": "a/b"}, {"id": "c"}, {"id": "gone"}], "has_more": False}
@@ -267,6 +273,37 @@ def test_children_are_read_once_for_each_parent_and_carry_its_key() -> None:
         {"parent": {"parent_id": "a/b"}, "record": {"id": "parents/a%2Fb/children"}},
         {"parent": {"parent_id": "c"}, "record": {"id": "parents/c/children"}},
     ]
+
+
+@pytest.mark.parametrize(("gone", "parallel"), [(3, 1), (3, 4), (40, 4)])
+def test_parents_that_are_all_gone_are_a_wrong_path_and_no_empty_list(gone: int, parallel: int) -> None:
+    """mvanhorn/cli-printing-press #3816: every fetch of a child failed, and the sync reported success with no rows.
+
+    dust-tt/dust PR 28009: a 404 taken for "deleted" dropped what was below. Ours landed an empty list, green. Right: a
+    parent may be gone, and its siblings are read; all of them at once are an error that says what to compare.
+    """
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if path == "parents":
+            return {"entries": [{"id": number} for number in range(gone)], "has_more": False}
+        raise Skipped("404 from GET", status=404)
+
+    spec, store = in_parallel(FAMILY, parallel), MemoryStore()
+    extract(reply, spec, batch("parents"), store=store)
+    with pytest.raises(ContractBroken, match=f"404 for children of parents for each of the {gone}"):
+        extract(reply, spec, batch("children"), store=store)
+
+
+@pytest.mark.parametrize(("parents", "status"), [(2, 404), (3, 403)])
+def test_a_few_parents_that_are_gone_and_what_a_spec_skips_are_an_empty_list(parents: int, status: int) -> None:
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if path == "parents":
+            return {"entries": [{"id": number} for number in range(parents)], "has_more": False}
+        raise Skipped(f"{status} from GET", status=status)
+
+    store = MemoryStore()
+    extract(reply, FAMILY, batch("parents"), store=store)
+    assert extract(reply, FAMILY, batch("children"), store=store)[0] == []
 
 
 def test_children_wait_for_their_parents() -> None:

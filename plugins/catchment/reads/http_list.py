@@ -8,10 +8,11 @@ the vendor filters, or a row that the vendor was not asked for would be taken fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -20,19 +21,22 @@ import msgspec
 from catchment.batch import Batch, Kind
 from catchment.errors import ContractBroken
 from catchment.extract.splitter import Reject, splitter_for
-from catchment.http.actions import Action, Do
+from catchment.http.actions import Action, Do, Skipped
 from catchment.http.limits import RateLimit
 from catchment.http.paginators import Paginator, SinglePage
 from catchment.http.request import Request
 from catchment.landing import RecordFormat, manifest_key, read_lines, read_manifest
-from catchment.reads.http_pages import Pages, dig, list_pages, pieces
+from catchment.reads.http_pages import Ask, Pages, dig, list_pages, pieces
 from catchment.reads.protocol import Mark, PageStream, Piece, ReadPlan, ReadTask
 from catchment.spec import Current, Parent
 from catchment.times import SECOND, Span, TimeFormat
 
 NONE: Mapping[str, Any] = {}
+Watch = Callable[[Ask], Ask]
 GONE = (Action(404, Do.SKIP),)
 """A parent that was deleted since it was listed has no children."""
+FEWEST_GONE = 3
+"""So many parents, and all that there are, are not deleted between their list and that of their children."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,10 @@ class HttpList:
         streams = iter([partial(pieces, self.pages(task, span=span), task)])
         return ReadPlan(streams, as_of=min(asked_at, span.end) if self.dates else asked_at)
 
-    def pages(self, task: ReadTask, *, path: str | None = None, span: Span | None = None) -> Pages:
-        """All pages, of one parent where `path` says which."""
+    def pages(
+        self, task: ReadTask, *, path: str | None = None, span: Span | None = None, watch: Watch = lambda ask: ask
+    ) -> Pages:
+        """All pages, of one parent where `path` says which. `watch` wraps what asks for them."""
         key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
         params = {**self.params, **(self.dates.of(span) if self.dates and span else {})}
         request = Request(path or self.path, method=self.method, params=params, json=self.json)
@@ -124,7 +130,7 @@ class HttpList:
         splitter = splitter_for(self.records, key, self.paginator.fields, absent_is_empty=empty, beside=beside)
         actions = (*self.actions, *(GONE if self.parent else ()))
         ask = partial(task.client.send, limits=self.limits, actions=actions)
-        return partial(list_pages, ask, request, self.paginator, splitter)
+        return partial(list_pages, watch(ask), request, self.paginator, splitter)
 
     def _slices(self, task: ReadTask, window: Window) -> ReadPlan:
         span = window_span(window, task)
@@ -149,6 +155,7 @@ class HttpList:
         batch = task.batch
         of_parent = Batch(source=batch.source, stream=parent.stream, start=batch.start, end=batch.end, kind=batch.kind)
         manifest = read_manifest(task.store, manifest_key(of_parent))
+        answers = _Answers(f"{task.stream.name} of {parent.stream}")
 
         def streams() -> Iterator[PageStream]:
             record, nulls, asked = msgspec.json.Decoder(dict[str, Any]), 0, 0
@@ -157,21 +164,63 @@ class HttpList:
                     key = dig(record.decode(line), parent.field)
                     nulls, asked = nulls + (key is None), asked + (key is not None)
                     if key is not None:
-                        yield self._of_parent(task, parent.param, key) or partial(_no_key, parent, line)
+                        yield self._of_parent(task, parent.param, key, answers) or partial(_no_key, parent, line)
             if nulls and not asked:
                 raise ContractBroken(
                     f'None of the {nulls} records of {parent.stream} has a value at "{parent.field}", by which '
                     f"{task.stream.name} is read: compare the stream's `Parent` with the vendor's reference."
                 )
+            answers.all_asked()
 
         return ReadPlan(streams(), as_of=manifest.as_of)
 
-    def _of_parent(self, task: ReadTask, param: str, key: Any) -> PageStream | None:
+    def _of_parent(self, task: ReadTask, param: str, key: Any, answers: _Answers) -> PageStream | None:
         """The children of one record; None where its key is no segment of a path, and would ask for something else."""
         if isinstance(key, bool) or not isinstance(key, str | int) or key in ("", ".", ".."):
             return None
         path = self.path.format(**{param: quote(str(key), safe="")})
-        return partial(pieces, self.pages(task, path=path), task, parent=msgspec.json.encode({param: key}))
+        pages = self.pages(task, path=path, watch=answers.watch())
+        return partial(pieces, pages, task, parent=msgspec.json.encode({param: key}))
+
+
+class _Answers:
+    """Tells parents that are gone from a path that is wrong: the vendor then answers 404 for every one of them."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lock = Lock()
+        self._asked = self._gone = 0
+        self._found = self._all_asked = False
+
+    def watch(self) -> Watch:
+        """A wrapper for what asks for the pages of one parent more."""
+        with self._lock:
+            self._asked += 1
+
+        def watched(ask: Ask, request: Request, **more: Any) -> Any:
+            try:
+                reply = ask(request, **more)
+            except Skipped as skipped:
+                with self._lock:
+                    self._gone += skipped.status == 404
+                    self._check()
+                raise
+            self._found = True
+            return reply
+
+        return lambda ask: partial(watched, ask)
+
+    def all_asked(self) -> None:
+        with self._lock:
+            self._all_asked = True
+            self._check()
+
+    def _check(self) -> None:
+        if self._all_asked and not self._found and self._gone == self._asked >= FEWEST_GONE:
+            raise ContractBroken(
+                f"The vendor answered 404 for {self._what} for each of the {self._asked} that it had listed: compare "
+                "the stream's path with the vendor's reference."
+            )
 
 
 def _no_key(parent: Parent, line: bytes) -> Iterator[Piece]:
