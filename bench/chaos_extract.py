@@ -90,7 +90,7 @@ def _of_stream(stack: Stack, campaign: Campaign, opened: Session, name: str) -> 
         secret=stream.secret, personal=stream.personal, key=stack.connections["catchment_pii"].password.encode()
     )
     vendors = stack.truth(of, short)
-    hidden, _ = privacy.apply(list(vendors.values()))
+    hidden = privacy.apply(list(vendors.values())).lines.splitlines()
     truth = {key: json.loads(record) for key, record in zip(vendors, hidden, strict=True)}
     batches = read_batches(opened, of, short)
     rows = read_rows(opened, of, stream, key_length=len(next(iter(truth), ())))
