@@ -34,7 +34,7 @@ LINT = (
 )
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")  # files keep their fixtures, and much is waiting
 TEST = (
-    Check("the local warehouse keeps its word", (WAREHOUSE, "-m", "pytest", "tests/warehouse", "-q")),
+    Check("the local warehouse keeps its word", (WAREHOUSE, "-m", "pytest", "tests/warehouse", "-q", *TWO_AT_A_TIME)),
     Check(
         "the code keeps its word",
         (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "--ignore=tests/integration", "-q", *TWO_AT_A_TIME),

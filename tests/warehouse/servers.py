@@ -20,7 +20,9 @@ USER, PASSWORD = "loader", "right-password"
 
 
 def free_port() -> int:
-    for port in range(18105, 18120):
+    """A port that nobody listens on. Each of the processes that run tests side by side has a range of its own."""
+    first = 18100 + 20 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(first, first + 20):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -28,7 +30,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise RuntimeError("no free port between 18105 and 18119 for the tests' servers: stop what listens there")
+    raise RuntimeError(f"no free port from {first} to {first + 19} for the tests' servers: stop what listens there")
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
