@@ -39,7 +39,11 @@ TEST = (
         "the code keeps its word",
         (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "--ignore=tests/integration", "-q", *TWO_AT_A_TIME),
     ),
-    Check("the parts keep it together", (MAIN, "-m", "pytest", "tests/integration", "-q", *TWO_AT_A_TIME)),
+    # Most of it is waiting. Files with few tests are not put last: they take the longest.
+    Check(
+        "the parts keep it together",
+        (MAIN, "-m", "pytest", "tests/integration", "-q", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"),
+    ),
 )
 
 
