@@ -400,6 +400,16 @@ def test_a_key_that_is_personal_is_read_apart_from_the_structure() -> None:
     assert hide(page.records, rules)[0] == [b'{"email":"%b"}' % reference("ann").encode()]
 
 
+@pytest.mark.parametrize("bad", [b"{}", b'"text"', b'{"id":"\\ud800"}'])
+def test_a_record_has_one_key_whether_its_page_has_rejects_or_not(bad: bytes) -> None:
+    """Records that repeat at a page border are told by their keys: the page before may have had a bad record."""
+    splitter = Splitter("list", ("id",), beside=privacy(personal=("email",)).structure)
+    good = splitter.split(b'{"list":[{"id":1}]}')
+    page = splitter.split(b'{"list":[{"id":1},' + bad + b"]}")
+    assert page.keys == good.keys
+    assert len(page.rejects) == 1
+
+
 def test_keys_read_with_the_structure_tell_records_apart_by_the_key_alone() -> None:
     rules = privacy(personal=("email",))
     body = b'{"list":[{"id":1,"n":2,"email":"ann"},{"id":1,"n":2,"email":"bob"}]}'

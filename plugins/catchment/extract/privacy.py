@@ -12,8 +12,7 @@ import hashlib
 import re
 import unicodedata
 from binascii import hexlify
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -28,10 +27,8 @@ _JSON = msgspec.json.Decoder(msgspec.Raw)
 _TEXT = msgspec.json.Decoder(str)
 _PREFIX = b'"hmac-sha256:'
 _LEAF = re.compile(rb"(" + SIMPLE + rb")(\s*:)?", re.DOTALL)
-_VALUE = re.compile(rb"\s*:\s*(" + SIMPLE + rb"|" + NESTED + rb")", re.DOTALL)
-_COLON = re.compile(rb"\s*:")
-_COLONS = {b":", b": "}
 _ESCAPED_NAME = re.compile(rb'\\u[0-9a-fA-F]{4}[^"\\]*"\s*:')
+_NOT_PLAIN = (b"\\", b"{", b"[", b'""', b'" ', b' "')
 _PLAIN_NAME = re.compile(rb'[^"\\/\x00-\x1f\x7f]+')
 Digest = Callable[[bytes], bytes]
 
@@ -170,57 +167,45 @@ class _Page:
     def __init__(self, rules: Rules, hide: Callable[[bytes], bytes], digest: Digest) -> None:
         self.structure, self._shape = _shape(rules)
         self._decode = msgspec.json.Decoder(self.structure).decode_lines
+        self._at_paths = [attrgetter(path) for path in _paths(self._shape)]
+        names = [re.escape(name) for name in sorted(_names(rules)[1])]
+        name = b'"' + (names[0] if len(names) == 1 else b"(?:" + b"|".join(names) + b")") + b'"'
+        value = SIMPLE + rb"|" + NESTED
+        self._split = re.compile(rb"(" + name + rb"\s*:\s*)(" + value + rb")?", re.DOTALL).split
         self._hide = hide
         self._digest = digest
+
+    def _hidden(self, values: list[bytes]) -> Iterable[bytes]:
+        """The hashes of a page's values. Where all are strings of plain ASCII, they are made ready at once."""
+        texts = b"\n".join(values)
+        quotes = texts.count(b'"')
+        if not quotes or quotes != 2 * len(values) or not texts.isascii() or any(p in texts for p in _NOT_PLAIN):
+            return map(self._hide, values)
+        digest = self._digest
+        return [_PREFIX + digest(text) + b'"' for text in texts.replace(b'"', b"").lower().split(b"\n")]
+
+    def _leaves(self, objects: list[Any]) -> int:
+        """How many fields without fields below them the objects have."""
+        try:
+            found = [value for at_path in self._at_paths for value in map(at_path, objects)]
+        except AttributeError:  # one lacks an object on the way, or has a list of them
+            return _leaves(objects, self._shape)
+        return sum([value is not msgspec.UNSET for value in found])
 
     def apply(self, records: Sequence[bytes], named: list[Any] | None) -> bytes | None:
         """The records as lines, with their personal fields hashed; None: one by one."""
         text = _lines(records)
         try:
             found = self._decode(text) if named is None else named
-            if len(found) != len(records) or (b"\\" in text and _ESCAPED_NAME.search(text)):
+            parts: list[Any] = self._split(text)
+            if len(found) != len(records) or self._leaves(found) != len(parts) // 3:
                 return None
-            for name, fields in _counted(found, self._shape).items():
-                hidden = self._hidden(text, b'"' + name + b'"', fields)
-                if hidden is None:
-                    return None
-                text = hidden
+            if not all(parts[2::3]) or (b"\\" in text and _ESCAPED_NAME.search(text)):
+                return None
+            parts[2::3] = self._hidden(parts[2::3])
         except UNREADABLE:
             return None
-        return text
-
-    def _hidden(self, text: bytes, name: bytes, fields: int) -> bytes | None:
-        """The text with the values of so many fields of one name hashed; None if it has fewer or more.
-
-        Where each is a string of plain ASCII, they are made ready at once.
-        """
-        before, *after = text.split(name)
-        if not after:
-            return None if fields else text
-        cut = [part.split(b'"', 2) for part in after]
-        if len(cut) != fields or not {pieces[0] for pieces in cut} <= _COLONS:
-            return self._hidden_each(before, name, after, fields)
-        texts = [pieces[1].strip() for pieces in cut]
-        joined = b"\n".join(texts)
-        if not all(texts) or not joined.isascii() or b"\\" in joined:
-            return self._hidden_each(before, name, after, fields)
-        parts, digest = [before], self._digest
-        for plain, (colon, _, rest) in zip(joined.lower().split(b"\n"), cut, strict=True):
-            parts += (name, colon, _PREFIX, digest(plain), b'"', rest)
         return b"".join(parts)
-
-    def _hidden_each(self, before: bytes, name: bytes, after: list[bytes], fields: int) -> bytes | None:
-        parts = [before]
-        for part in after:
-            value = _VALUE.match(part)
-            if value:
-                fields -= 1
-                parts += (name, part[: value.start(1)], self._hide(value[1]), part[value.end() :])
-            elif _COLON.match(part):  # nested too deep
-                return None
-            else:  # a text that reads like the name
-                parts += (name, part)
-        return None if fields else b"".join(parts)
 
 
 def _names(rules: Rules) -> tuple[set[bytes], set[bytes]]:
@@ -237,7 +222,7 @@ def _names(rules: Rules) -> tuple[set[bytes], set[bytes]]:
 
 
 def _shape(rules: Rules) -> tuple[Any, list[Any]]:
-    """A struct type of the named fields, and per field: name, attribute, the type of its objects, their own shape."""
+    """A struct type of the named fields, and per field: its attribute, the type of its objects and their own shape."""
     fields, shape, names = [], [], {}
     for number, (name, rule) in enumerate(rules.items()):
         alias = f"p{number}"
@@ -245,24 +230,30 @@ def _shape(rules: Rules) -> tuple[Any, list[Any]]:
         kind, under = _shape(rule) if isinstance(rule, dict) else (None, [])
         value = kind | list[kind | _SCALARS] | _SCALARS if kind else msgspec.Raw  # type: ignore[valid-type]
         fields.append((alias, value | msgspec.UnsetType, msgspec.UNSET))
-        shape.append((name, attrgetter(alias), kind, under))
+        shape.append((alias, kind, under))
     return msgspec.defstruct("Fields", fields, rename=names, gc=False), shape
 
 
 _SCALARS = str | int | float | bool | None
 
 
-def _counted(objects: list[Any], shape: list[Any]) -> Counter[bytes]:
-    """How many fields without fields below them the objects have, by name."""
-    total: Counter[bytes] = Counter()
-    for name, field, kind, under in shape:
-        values = list(map(field, objects))
+def _paths(shape: list[Any]) -> Iterator[str]:
+    """The dotted attributes of the fields without fields below them."""
+    for field, kind, under in shape:
+        yield from (field,) if kind is None else (f"{field}.{path}" for path in _paths(under))
+
+
+def _leaves(objects: list[Any], shape: list[Any]) -> int:
+    """How many fields without fields below them the objects have."""
+    total = 0
+    for field, kind, under in shape:
+        values = list(map(attrgetter(field), objects))
         if kind is None:
-            total[name] += sum([value is not msgspec.UNSET for value in values])
+            total += sum([value is not msgspec.UNSET for value in values])
             continue
         below = [value for value in values if type(value) is kind]
         if len(below) < len(values):
             lists = [item for value in values if type(value) is list for item in value]
             below += [item for item in lists if type(item) is kind]
-        total.update(_counted(below, under))
+        total += _leaves(below, under)
     return total

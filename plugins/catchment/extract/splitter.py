@@ -143,7 +143,7 @@ class Splitter:
                     reason = "is not valid JSON: it holds half a surrogate pair, or a number such as NaN"
             if reason is None:
                 records.append(data)
-                keys.append(key)
+                keys.append(msgspec.structs.astuple(key) if self._beside else key)
             else:
                 rejects.append(Reject(reason=reason, record=data.decode("utf-8", "backslashreplace")))
         return Page(records=_one_line_each(records), keys=keys, fields=fields, rejects=tuple(rejects))
