@@ -306,6 +306,18 @@ def test_a_few_parents_that_are_gone_and_what_a_spec_skips_are_an_empty_list(par
     assert extract(reply, FAMILY, batch("children"), store=store)[0] == []
 
 
+def test_a_404_past_the_last_page_of_every_parent_is_the_end_of_each_list() -> None:
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if path != "parents" and "cursor" in params:
+            raise Skipped("404 from GET", status=404)
+        entries = [{"id": f"{path}/{number}"} for number in range(3)]
+        return {"entries": entries, "has_more": path != "parents", "cursor": "next"}
+
+    store = MemoryStore()
+    extract(reply, FAMILY, batch("parents"), store=store)
+    assert len(extract(reply, FAMILY, batch("children"), store=store)[0]) == 9
+
+
 def test_children_wait_for_their_parents() -> None:
     with pytest.raises(ContractBroken, match="extract it first"):
         extract(family, FAMILY, batch("children"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from catchment.errors import NeedsPerson, VendorUnavailable
 from catchment.extract.privacy import Privacy, hashed, keyed_digest
-from catchment.extract.splitter import Reject, Splitter, first_part
+from catchment.extract.splitter import Reject, Splitter
 from tests.unit.test_splitter import SCALARS, VALUES, one_line, spelled
 
 KEY = b"a key"
@@ -391,29 +391,3 @@ def test_a_structure_read_beside_the_keys_hides_what_one_read_apart_hides(
     assert [bytes(record) for record in with_structure.records] == [bytes(record) for record in apart.records]
     named = rules.apply(with_structure.records, with_structure.rejects, named=with_structure.named)
     assert named == rules.apply(apart.records, apart.rejects)
-
-
-def test_a_key_that_is_personal_is_read_apart_from_the_structure() -> None:
-    rules = privacy(personal=("email",))
-    page = Splitter("list", ("email",), beside=rules.structure).split(b'{"list":[{"email":"ann"}]}')
-    assert page.named is None
-    assert hide(page.records, rules)[0] == [b'{"email":"%b"}' % reference("ann").encode()]
-
-
-@pytest.mark.parametrize("bad", [b"{}", b'"text"', b'{"id":"\\ud800"}'])
-def test_a_record_has_one_key_whether_its_page_has_rejects_or_not(bad: bytes) -> None:
-    """Records that repeat at a page border are told by their keys: the page before may have had a bad record."""
-    splitter = Splitter("list", ("id",), beside=privacy(personal=("email",)).structure)
-    good = splitter.split(b'{"list":[{"id":1}]}')
-    page = splitter.split(b'{"list":[{"id":1},' + bad + b"]}")
-    assert page.keys == good.keys
-    assert len(page.rejects) == 1
-
-
-def test_keys_read_with_the_structure_tell_records_apart_by_the_key_alone() -> None:
-    rules = privacy(personal=("email",))
-    body = b'{"list":[{"id":1,"n":2,"email":"ann"},{"id":1,"n":2,"email":"bob"}]}'
-    page = Splitter("list", ("id", "n"), beside=rules.structure).split(body)
-    assert page.keys == [(1, 2), (1, 2)]
-    assert first_part(page.keys[0]) == 1
-    assert first_part(Splitter("list", ("id", "n")).split(body).keys[0]) == 1

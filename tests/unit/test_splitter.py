@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catchment.errors import VendorUnavailable
-from catchment.extract.splitter import Splitter
+from catchment.extract.splitter import Splitter, first_part, splitter_for
 
 SPACES = st.text(" \t\r\n", max_size=3)
 SCALARS = st.one_of(
@@ -204,3 +205,45 @@ def test_a_reply_that_is_not_the_list_itself_is_the_vendors_trouble(body: bytes)
 def test_a_list_itself_has_no_fields_for_a_paginator() -> None:
     with pytest.raises(ValueError, match="has_more"):
         Splitter("[]", ("id",), ("has_more",))
+
+
+# --- other fields, read beside the key --------------------------------------------------------------------------------
+
+NAMED = msgspec.defstruct("Named", [("email", str, ""), ("phone", str, "")])
+
+
+def test_fields_read_beside_the_key_are_no_part_of_it() -> None:
+    body = b'{"more":true,"list":[{"id":1,"n":2,"email":"ann"},{"n":2,"id":1,"email":"bob"}]}'
+    page = splitter_for("list", ("id", "n"), ("more",), beside=NAMED).split(body)
+    assert page.keys == [(1, 2), (1, 2)]
+    assert page.fields == {"more": True}
+    assert [bytes(record) for record in page.records] == [
+        b'{"id":1,"n":2,"email":"ann"}',
+        b'{"n":2,"id":1,"email":"bob"}',
+    ]
+    assert page.named is not None
+    assert [named.email for named in page.named] == ["ann", "bob"]
+
+
+def test_the_first_part_of_a_key_is_told_however_it_was_read() -> None:
+    body = b'{"list":[{"id":1,"n":2}]}'
+    for splitter in (Splitter("list", ("id", "n")), Splitter("list", ("id", "n"), beside=NAMED)):
+        assert first_part(splitter.split(body).keys[0]) == 1
+
+
+@pytest.mark.parametrize("key", [("email",), ("phone", "id"), ()])
+def test_a_key_that_is_among_the_other_fields_is_read_without_them(key: tuple[str, ...]) -> None:
+    body = b'{"list":[{"id":1,"email":"ann","phone":"1"}]}'
+    page = Splitter("list", key, beside=NAMED).split(body)
+    assert page.named is None
+    assert len(page.keys) == 1
+
+
+@pytest.mark.parametrize("bad", [b"{}", b'"text"', b'{"id":"\\ud800"}'])
+def test_a_record_has_one_key_whether_its_page_has_rejects_or_not(bad: bytes) -> None:
+    """Records that repeat at a page border are told by their keys: the page before may have had a bad record."""
+    splitter = Splitter("list", ("id",), beside=NAMED)
+    good = splitter.split(b'{"list":[{"id":1}]}')
+    page = splitter.split(b'{"list":[{"id":1},' + bad + b"]}")
+    assert page.keys == good.keys
+    assert len(page.rejects) == 1
