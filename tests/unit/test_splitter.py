@@ -207,6 +207,13 @@ def test_a_list_itself_has_no_fields_for_a_paginator() -> None:
         Splitter("[]", ("id",), ("has_more",))
 
 
+def test_a_reply_without_its_list_may_hold_bytes_that_are_no_utf8() -> None:
+    """Found by the fuzzer: the splitter fell over such a byte in a field that it does not read."""
+    assert Splitter("list", ("id",)).split(b'{"list":null,"note":"\xff"}').records == []
+    with pytest.raises(VendorUnavailable, match='has no list "list"'):
+        Splitter("list", ("id",)).split(b'{"note":"\xff"}')
+
+
 # --- other fields, read beside the key --------------------------------------------------------------------------------
 
 NAMED = msgspec.defstruct("Named", [("email", str, ""), ("phone", str, "")])

@@ -110,7 +110,7 @@ class Splitter:
         raws = self._records_in(page)
         fields = {path: field_in(page) for path, field_in in self._fields.items()}
         if raws is None:
-            return self._null(json.loads(body), fields, body)
+            return self._null(json.loads(body.decode("utf-8", "surrogateescape")), fields, body)
         try:
             read = self._keys_in(self._keys.decode(body))
         except UNREADABLE:
