@@ -269,7 +269,7 @@ def _(read: HttpList) -> Behaviour:
         return Behaviour(
             "Lists of each parent",
             "One list for each record of the parent's batch of the same interval. A parent that answers 404 has none; "
-            "when all of them do, the task fails: the path is wrong.",
+            "when all of them do, the task fails: the path is wrong, unless the spec says otherwise.",
             f"{NEWEST_LIST} It speaks of the moment of its parents' list, by which it was read: an old run that is "
             "cleared with an old list of parents never hides children of newer ones.",
             HELD_BACK + " All lists of a batch count together.",

@@ -17,7 +17,7 @@ from catchment.batch import Batch, Kind
 from catchment.cursor import CursorState
 from catchment.errors import ContractBroken, LandingUnavailable, Refused, VendorUnavailable
 from catchment.extract.run import Extraction
-from catchment.http.actions import Skipped
+from catchment.http.actions import Action, Do, Skipped
 from catchment.http.client import HttpClient
 from catchment.http.paginators import CursorPages, PageNumber, SinglePage
 from catchment.landing import Manifest, manifest_key, read_manifest
@@ -304,6 +304,21 @@ def test_a_few_parents_that_are_gone_and_what_a_spec_skips_are_an_empty_list(par
     store = MemoryStore()
     extract(reply, FAMILY, batch("parents"), store=store)
     assert extract(reply, FAMILY, batch("children"), store=store)[0] == []
+
+
+def test_parents_that_have_none_may_all_say_so_by_a_404_where_the_spec_says_it() -> None:
+    """PostHog/posthog PR 102868: Netlify answers 404 for a site that does not serve the sub-resource at all."""
+
+    def reply(path: str, params: Mapping[str, Any]) -> Any:
+        if path == "parents":
+            return {"entries": [{"id": number} for number in range(3)], "has_more": False}
+        raise Skipped("404 from GET", status=404)
+
+    of = Parent("parents", "id", "parent_id")
+    read = http_list("parents/{parent_id}/children", parent=of, actions=(Action(404, Do.SKIP),))
+    spec, store = source(stream("parents"), stream("children", read)), MemoryStore()
+    extract(reply, spec, batch("parents"), store=store)
+    assert extract(reply, spec, batch("children"), store=store)[0] == []
 
 
 def test_a_404_past_the_last_page_of_every_parent_is_the_end_of_each_list() -> None:

@@ -190,8 +190,8 @@ def splitter_for(
 
 def first_part(key: Any) -> KeyValue:
     """The first of the values that a page's key is made of."""
-    parts = key if isinstance(key, tuple) else msgspec.structs.astuple(key)
-    return parts[0]  # type: ignore[no-any-return]
+    parts: tuple[KeyValue, ...] = key if isinstance(key, tuple) else msgspec.structs.astuple(key)
+    return parts[0]
 
 
 def _at(*path: str) -> Callable[[Any], Any]:

@@ -21,7 +21,7 @@ import msgspec
 from catchment.batch import Batch, Kind
 from catchment.errors import ContractBroken
 from catchment.extract.splitter import Reject, splitter_for
-from catchment.http.actions import Action, Do, Skipped
+from catchment.http.actions import Action, Do, Skipped, decide
 from catchment.http.limits import RateLimit
 from catchment.http.paginators import Paginator, SinglePage
 from catchment.http.request import Request
@@ -37,6 +37,10 @@ GONE = (Action(404, Do.SKIP),)
 """A parent that was deleted since it was listed has no children."""
 FEWEST_GONE = 3
 """So many parents, and all that there are, are not deleted between their list and that of their children."""
+
+
+def _unwatched(ask: Ask) -> Ask:
+    return ask
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class HttpList:
         return ReadPlan(streams, as_of=min(asked_at, span.end) if self.dates else asked_at)
 
     def pages(
-        self, task: ReadTask, *, path: str | None = None, span: Span | None = None, watch: Watch = lambda ask: ask
+        self, task: ReadTask, *, path: str | None = None, span: Span | None = None, watch: Watch = _unwatched
     ) -> Pages:
         """All pages, of one parent where `path` says which. `watch` wraps what asks for them."""
         key = (*task.stream.key, self.window.cursor_field) if self.window else task.stream.key
@@ -179,7 +183,9 @@ class HttpList:
         if isinstance(key, bool) or not isinstance(key, str | int) or key in ("", ".", ".."):
             return None
         path = self.path.format(**{param: quote(str(key), safe="")})
-        pages = self.pages(task, path=path, watch=answers.watch())
+        # Where the spec itself skips a 404, it may well be every parent's.
+        watch = answers.watch if decide(self.actions, 404, b"") is None else _unwatched
+        pages = self.pages(task, path=path, watch=watch)
         return partial(pieces, pages, task, parent=msgspec.json.encode({param: key}))
 
 
@@ -192,12 +198,12 @@ class _Answers:
         self._asked = self._gone = 0
         self._found = self._all_asked = False
 
-    def watch(self) -> Watch:
-        """A wrapper for what asks for the pages of one parent more."""
+    def watch(self, ask: Ask) -> Ask:
+        """Asks for the pages of one parent more."""
         with self._lock:
             self._asked += 1
 
-        def watched(ask: Ask, request: Request, **more: Any) -> Any:
+        def watched(request: Request, **more: Any) -> Any:
             try:
                 reply = ask(request, **more)
             except Skipped as skipped:
@@ -208,7 +214,7 @@ class _Answers:
             self._found = True
             return reply
 
-        return lambda ask: partial(watched, ask)
+        return watched
 
     def all_asked(self) -> None:
         with self._lock:
@@ -219,7 +225,8 @@ class _Answers:
         if self._all_asked and not self._found and self._gone == self._asked >= FEWEST_GONE:
             raise ContractBroken(
                 f"The vendor answered 404 for {self._what} for each of the {self._asked} that it had listed: compare "
-                "the stream's path with the vendor's reference."
+                "the stream's path with the vendor's reference. If a 404 says there that one has none, add "
+                "`Action(404, Do.SKIP)` to the stream's `actions`."
             )
 
 
