@@ -1,7 +1,8 @@
 """`make bench-extract`: API → S3 (→ warehouse), ours beside dlt and beside the fastest loop one can write by hand.
 
 One server, one S3, the same rows; every contender runs in a fresh process, in turn, `--runs` times, our own at least
-three times; medians count. `make bench-extract RUNS=5` is for the record, one run shows where one stands.
+three times; medians count. `make bench-extract RUNS=5` is for the record, one run shows where one stands. Where the
+server answers at once, ours asks for one page at a time, as the loop does: threads that don't wait only contend.
 What arrived is read back and compared, rows and checksum. dlt runs with its defaults and tuned, and its best counts.
 Last line: one JSON object. Rates are by the clock; `limit_ratio_cpu` is by processor time, which other work on the
 machine disturbs less.

@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--s3", required=True)
     parser.add_argument("--bucket", required=True)
-    parser.add_argument("--parallel", type=int, default=4)
+    parser.add_argument("--parallel", type=int, default=1, help="slices read at a time; more than one helps who waits")
     parser.add_argument("--personal", nargs="*", default=(), help="paths of fields to hash in each record")
     parser.add_argument("--warehouse", type=int, help="port of the local warehouse: load, too")
     parser.add_argument("--pages", type=int, default=Sealing.pieces, help="seal a checkpoint after so many")

@@ -69,7 +69,7 @@ def test_records_keep_their_exact_bytes_and_their_keys(
     )
     page = Splitter("list", ("id",), ("meta.cursor", "more")).split(body.encode())
     assert [bytes(record) for record in page.records] == [one_line(text) for _, text in records]
-    assert [key.f0 for key in page.keys] == [key for key, _ in records]
+    assert page.keys == [key for key, _ in records]
     assert page.fields == {"meta.cursor": cursor, "more": more}
     assert page.rejects == ()
 
@@ -83,7 +83,7 @@ def test_a_record_that_is_wrong_is_rejected_and_its_siblings_stay(
     texts.insert(min(where, len(texts)), wrong)
     page = Splitter("list", ("id",)).split(f'{{"list":[{",".join(texts)}]}}'.encode())
     assert [bytes(record) for record in page.records] == [one_line(text) for _, text in records]
-    assert [key.f0 for key in page.keys] == [key for key, _ in records]
+    assert page.keys == [key for key, _ in records]
     assert [reject.record for reject in page.rejects] == [wrong]
 
 
@@ -98,7 +98,7 @@ def test_numbers_beyond_53_bits_emoji_and_escaped_nuls_stay_as_they_are() -> Non
     record = r'{"id":9007199254740993,"n":1e400,"e":"😀 \ud83d\ude00","z":"a\u0000b","f":1.10}'
     page = Splitter("list", ("id",)).split(f'{{"list":[{record}]}}'.encode())
     assert bytes(page.records[0]) == record.encode()
-    assert page.keys[0].f0 == 9007199254740993
+    assert page.keys[0] == 9007199254740993
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_an_error_says_what_was_missing_and_what_came(records: str, body: bytes,
 def test_a_reply_may_be_the_one_record() -> None:
     page = Splitter("", ("id",)).split(b' {"id":"acct_1",\n"n":1} ')
     assert [bytes(record) for record in page.records] == [b'{"id":"acct_1", "n":1}']
-    assert page.keys[0].f0 == "acct_1"
+    assert page.keys[0] == "acct_1"
 
 
 @pytest.mark.parametrize("body", [b'{"name":"no id"}', b"[]", b"<html>", b""])
@@ -189,11 +189,11 @@ def test_a_reply_may_be_the_list_itself() -> None:
     splitter = Splitter("[]", ("id",))
     page = splitter.split(b'[{"id":1,"big":9007199254740993},\n{"name":"no id"},{"id":2}]')
     assert [bytes(record) for record in page.records] == [b'{"id":1,"big":9007199254740993}', b'{"id":2}']
-    assert [key.f0 for key in page.keys] == [1, 2]
+    assert page.keys == [1, 2]
     assert len(page.rejects) == 1
     assert splitter.split(b"[]").records == []
     lone = splitter.split(rb' [{"id":1}, {"id":2,"name":"\ud800"}] ')
-    assert ([key.f0 for key in lone.keys], len(lone.rejects)) == ([1], 1)
+    assert (lone.keys, len(lone.rejects)) == ([1], 1)
 
 
 @pytest.mark.parametrize("body", [b'{"message":"no list"}', b"null", b"<html>", b"", b'[{"id":1}', b'[{"id":1}] x'])
@@ -238,7 +238,7 @@ def test_the_first_part_of_a_key_is_told_however_it_was_read() -> None:
         assert first_part(splitter.split(body).keys[0]) == 1
 
 
-@pytest.mark.parametrize("key", [("email",), ("phone", "id"), ()])
+@pytest.mark.parametrize("key", [("email",), ("phone", "id")])
 def test_a_key_that_is_among_the_other_fields_is_read_without_them(key: tuple[str, ...]) -> None:
     body = b'{"list":[{"id":1,"email":"ann","phone":"1"}]}'
     page = Splitter("list", key, beside=NAMED).split(body)

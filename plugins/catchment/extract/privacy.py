@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from binascii import hexlify
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
@@ -25,12 +24,11 @@ from catchment.extract.splitter import UNREADABLE, Reject
 
 _JSON = msgspec.json.Decoder(msgspec.Raw)
 _TEXT = msgspec.json.Decoder(str)
-_PREFIX = b'"hmac-sha256:'
+_PREFIX = '"hmac-sha256:'
 _LEAF = re.compile(rb"(" + SIMPLE + rb")(\s*:)?", re.DOTALL)
 _ESCAPED_NAME = re.compile(rb'\\u[0-9a-fA-F]{4}[^"\\]*"\s*:')
-_NOT_PLAIN = (b"\\", b"{", b"[", b'""', b'" ', b' "')
 _PLAIN_NAME = re.compile(rb'[^"\\/\x00-\x1f\x7f]+')
-Digest = Callable[[bytes], bytes]
+Digests = Callable[[Iterable[bytes]], list[str]]
 
 
 def _withheld(reason: str, record: bytes) -> Reject:
@@ -42,11 +40,11 @@ def hashed(value: str, key: bytes) -> str:
     """`hmac-sha256:` and 64 hex digits. Case, outer spaces and Unicode composition don't count, so that one e-mail
     address has one hash at every vendor."""
     plain = unicodedata.normalize("NFC", value).strip().casefold()
-    return "hmac-sha256:" + keyed_digest(key)(plain.encode("utf-8")).decode()
+    return "hmac-sha256:" + keyed_digests(key)((plain.encode("utf-8"),))[0]
 
 
-def keyed_digest(key: bytes) -> Digest:
-    """HMAC-SHA256 under `key` (RFC 2104), as hex digits.
+def keyed_digests(key: bytes) -> Digests:
+    """HMAC-SHA256 of texts under `key` (RFC 2104), as hex digits.
 
     `hmac.digest` takes twice as long for short texts, and lets go of the interpreter's lock for each of them, so
     that the threads that read pages wait for each other.
@@ -54,13 +52,16 @@ def keyed_digest(key: bytes) -> Digest:
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
     inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)).copy for pad in (0x36, 0x5C))
 
-    def digest(text: bytes) -> bytes:
-        within, around = inner(), outer()
-        within.update(text)
-        around.update(within.digest())
-        return hexlify(around.digest())
+    def digests(texts: Iterable[bytes]) -> list[str]:
+        found = []
+        for text in texts:
+            within, around = inner(), outer()
+            within.update(text)
+            around.update(within.digest())
+            found.append(around.hexdigest())
+        return found
 
-    return digest
+    return digests
 
 
 class Hidden(NamedTuple):
@@ -85,13 +86,13 @@ class Privacy:
                 'Personal fields need a key to hash with: set the password of the connection "catchment_pii".'
             )
         self._rules: Rules = {}
-        digest = keyed_digest(key)
-        hide = partial(_hash_leaves, digest)
+        digests = keyed_digests(key)
+        hide = partial(_hash_leaves, digests)
         for path in personal:
             _add(self._rules, path, hide)
         for path in secret:
             _add(self._rules, path, lambda _: None)
-        self._page = _Page(self._rules, hide, digest) if _Page.can(self._rules) and not secret else None
+        self._page = _Page(self._rules, hide, digests) if _Page.can(self._rules) and not secret else None
         self.structure: Any = self._page.structure if self._page else None
         """The struct type of the named fields, for whoever reads the records anyway."""
 
@@ -137,17 +138,17 @@ def _add(rules: Rules, path: str, rule: Callable[[bytes], bytes | None]) -> None
     rules[last] = rule
 
 
-def _hash_leaves(digest: Digest, value: bytes) -> bytes:
+def _hash_leaves(digests: Digests, value: bytes) -> bytes:
     """A string's hash; each leaf's in a list or object. Names of fields stay, and null and "", which name nobody."""
     if value[0] in b"{[":
-        return _LEAF.sub(lambda leaf: leaf[0] if leaf[2] else _hash_leaves(digest, leaf[1]), value)
+        return _LEAF.sub(lambda leaf: leaf[0] if leaf[2] else _hash_leaves(digests, leaf[1]), value)
     if value in (b"null", b'""'):
         return value
     if value.isascii() and b"\\" not in value:
         plain = value.strip(b'"').strip().lower()
     else:
         plain = unicodedata.normalize("NFC", _TEXT.decode(value)).strip().casefold().encode()
-    return _PREFIX + digest(plain) + b'"'
+    return f'{_PREFIX}{digests((plain,))[0]}"'.encode()
 
 
 class _Page:
@@ -164,41 +165,62 @@ class _Page:
         above, last = _names(rules)
         return bool(last) and not above & last and all(map(_PLAIN_NAME.fullmatch, last))
 
-    def __init__(self, rules: Rules, hide: Callable[[bytes], bytes], digest: Digest) -> None:
+    def __init__(self, rules: Rules, hide: Callable[[bytes], bytes], digests: Digests) -> None:
         self.structure, self._shape = _shape(rules)
         self._decode = msgspec.json.Decoder(self.structure).decode_lines
         self._at_paths = [attrgetter(path) for path in _paths(self._shape)]
         names = [re.escape(name) for name in sorted(_names(rules)[1])]
         name = b'"' + (names[0] if len(names) == 1 else b"(?:" + b"|".join(names) + b")") + b'"'
         value = SIMPLE + rb"|" + NESTED
+        self._name = name + b":" if len(self._at_paths) == 1 else None
         self._split = re.compile(rb"(" + name + rb"\s*:\s*)(" + value + rb")?", re.DOTALL).split
         self._hide = hide
-        self._digest = digest
+        self._digests = digests
 
     def _hidden(self, values: list[bytes]) -> Iterable[bytes]:
         """The hashes of a page's values. Where all are strings of plain ASCII, they are made ready at once."""
-        texts = b"\n".join(values)
-        quotes = texts.count(b'"')
-        if not quotes or quotes != 2 * len(values) or not texts.isascii() or any(p in texts for p in _NOT_PLAIN):
+        joined = b"\n".join(values)
+        texts = joined.lower()[1:-1].split(b'"\n"')
+        strings = joined[:1] == b'"' and len(texts) == len(values) and joined.count(b'"') == 2 * len(values)
+        if not strings or b"\\" in joined or not joined.isascii() or b"" in texts:
             return map(self._hide, values)
-        digest = self._digest
-        return [_PREFIX + digest(text) + b'"' for text in texts.replace(b'"', b"").lower().split(b"\n")]
+        digests = self._digests(map(bytes.strip, texts))
+        return (_PREFIX + f'"\n{_PREFIX}'.join(digests) + '"').encode().split(b"\n")
 
-    def _leaves(self, objects: list[Any]) -> int:
-        """How many fields without fields below them the objects have."""
+    def _values(self, objects: list[Any]) -> list[Any] | None:
+        """The values of the fields without fields below them; None if an object lacks one on the way, or has a list."""
         try:
             found = [value for at_path in self._at_paths for value in map(at_path, objects)]
-        except AttributeError:  # one lacks an object on the way, or has a list of them
-            return _leaves(objects, self._shape)
-        return sum([value is not msgspec.UNSET for value in found])
+        except AttributeError:
+            return None
+        return [value for value in found if value is not msgspec.UNSET] if msgspec.UNSET in found else found
+
+    def _parts(self, text: bytes, values: list[Any] | None) -> list[Any]:
+        """The text cut into what stands before the first field, and for each its name, its value, what follows.
+
+        One field's values, which the structure has told, are cut off from what follows its name. That fails where the
+        vendor writes blanks, or some values have line breaks; and for several fields, a search of all is faster.
+        """
+        if values and self._name:
+            raws = b"\n".join(values).split(b"\n")
+            before, *rest = text.split(self._name)
+            if len(rest) == len(raws) == len(values):
+                after = list(map(bytes.removeprefix, rest, raws))
+                if sum(map(len, rest)) - sum(map(len, after)) == sum(map(len, raws)):
+                    parts = [self._name] * (3 * len(raws) + 1)
+                    parts[0], parts[2::3], parts[3::3] = before, raws, after
+                    return parts
+        return self._split(text)
 
     def apply(self, records: Sequence[bytes], named: list[Any] | None) -> bytes | None:
         """The records as lines, with their personal fields hashed; None: one by one."""
         text = _lines(records)
         try:
             found = self._decode(text) if named is None else named
-            parts: list[Any] = self._split(text)
-            if len(found) != len(records) or self._leaves(found) != len(parts) // 3:
+            values = self._values(found)
+            parts = self._parts(text, values)
+            fields = _leaves(found, self._shape) if values is None else len(values)
+            if len(found) != len(records) or fields != len(parts) // 3:
                 return None
             if not all(parts[2::3]) or (b"\\" in text and _ESCAPED_NAME.search(text)):
                 return None

@@ -21,6 +21,9 @@ from catchment.errors import VendorUnavailable
 from catchment.http.words import in_known_words, masked
 
 KeyValue = str | int
+Key = KeyValue | tuple[KeyValue, ...]
+"""A record's key: the value of its field, or those of several."""
+
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _MARKUP = re.compile(r"<[^>]*>?")
@@ -45,7 +48,7 @@ class Page:
     """
 
     records: list[bytes]
-    keys: list[Any]
+    keys: list[Key]
     fields: dict[str, Any]
     rejects: tuple[Reject, ...] = ()
     named: list[Any] | None = None
@@ -76,7 +79,8 @@ class Splitter:
         self._path = tuple(records.split(".")) if records not in ("", "[]") else ()
         self._key_names = key
         self._key = msgspec.json.Decoder(_key_struct(key))
-        self._beside = beside is not None and bool(key) and _none_named(key, beside)
+        self._key_of: Callable[[Any], Key] = attrgetter(*_aliases(key)) if key else lambda _: ()
+        self._beside = beside is not None and _none_named(key, beside)
         struct = _key_struct(key, beside if self._beside else None)
         self._fields: dict[str, Callable[[Any], Any]] = {}
         self._records_in: Callable[[Any], Any] = _itself
@@ -116,17 +120,15 @@ class Splitter:
         except UNREADABLE:
             return self._sort_out(raws, fields)
         records = raws if b"\n" not in body else _one_line_each(raws)
-        if not self._beside:
-            return Page(records=records, keys=read, fields=fields)
-        keys = zip(*(map(attrgetter(f"f{i}"), read) for i in range(len(self._key_names))), strict=True)
-        return Page(records=records, keys=list(keys), fields=fields, named=read)
+        keys = list(map(self._key_of, read))
+        return Page(records=records, keys=keys, fields=fields, named=read if self._beside else None)
 
     def _single(self, body: bytes) -> Page:
         try:
             key = self._key.decode(body)
         except UNREADABLE as error:
             raise VendorUnavailable(f"the reply is not the record it should be ({error}): {_glimpse(body)}") from error
-        return Page(records=_one_line_each([body.strip()]), keys=[key], fields={})
+        return Page(records=_one_line_each([body.strip()]), keys=[self._key_of(key)], fields={})
 
     def _sort_out(self, raws: Iterable[bytes | msgspec.Raw], fields: dict[str, Any]) -> Page:
         """The slow way, for a page with a bad record: keep the good ones, reject the others with their reason."""
@@ -143,7 +145,7 @@ class Splitter:
                     reason = "is not valid JSON: it holds half a surrogate pair, or a number such as NaN"
             if reason is None:
                 records.append(data)
-                keys.append(msgspec.structs.astuple(key) if self._beside else key)
+                keys.append(self._key_of(key))
             else:
                 rejects.append(Reject(reason=reason, record=data.decode("utf-8", "backslashreplace")))
         return Page(records=_one_line_each(records), keys=keys, fields=fields, rejects=tuple(rejects))
@@ -188,10 +190,9 @@ def splitter_for(
     return Splitter(records, key, fields, absent_is_empty=absent_is_empty, beside=beside)
 
 
-def first_part(key: Any) -> KeyValue:
-    """The first of the values that a page's key is made of."""
-    parts: tuple[KeyValue, ...] = key if isinstance(key, tuple) else msgspec.structs.astuple(key)
-    return parts[0]
+def first_part(key: Key) -> KeyValue:
+    """The first of the values that a key is made of."""
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _at(*path: str) -> Callable[[Any], Any]:
@@ -251,8 +252,12 @@ def _getter(struct: Any, path: tuple[str, ...]) -> Callable[[Any], Any]:
     return get
 
 
+def _aliases(key: tuple[str, ...]) -> dict[str, str]:
+    return {f"f{i}": name for i, name in enumerate(key)}
+
+
 def _key_struct(key: tuple[str, ...], beside: Any = None) -> Any:
-    names = {f"f{i}": name for i, name in enumerate(key)}
+    names = _aliases(key)
     fields: list[Any] = [(alias, KeyValue) for alias in names]
     bases = (beside,) if beside else None
     return msgspec.defstruct("Key", fields, bases=bases, rename=names, frozen=True, kw_only=True, gc=False)

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +25,8 @@ class FileStore:
         self._root = root or default_root()
         self._account = account
         self._clock = clock
+        self._lock = Lock()  # a lock on a file is its opener's, and all threads are that
+        self._opened: dict[str, int] = {}
 
     def book(self, name: str, pace: Pace, timeout: float) -> float:
         def change(state: dict[str, Any], now: float) -> tuple[float, dict[str, Any]]:
@@ -55,19 +58,30 @@ class FileStore:
         return self._change(name, lambda state, now: ((_lane(state), now), state))
 
     def close(self) -> None:
-        """Nothing is held open."""
+        with self._lock:
+            while self._opened:
+                os.close(self._opened.popitem()[1])
 
     def _change(self, name: str, change: Callable[[dict[str, Any], float], tuple[T, dict[str, Any]]]) -> T:
-        descriptor = self._open(f"{self._root}/{self._account}.{name}.json")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            answer, state = change(_read(os.pread(descriptor, 1 << 20, 0)), self._clock())
-            data = msgspec.json.encode(state)
-            os.pwrite(descriptor, data, 0)
-            os.ftruncate(descriptor, len(data))
-            return answer
-        finally:
-            os.close(descriptor)
+        with self._lock:
+            descriptor = self._locked(f"{self._root}/{self._account}.{name}.json")
+            try:
+                before = os.pread(descriptor, 1 << 20, 0)
+                answer, state = change(_read(before), self._clock())
+                os.pwrite(descriptor, msgspec.json.encode(state).ljust(len(before)), 0)
+                return answer
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def _locked(self, file: str) -> int:
+        """The open file, locked; a new one where somebody removed it."""
+        while True:
+            if file not in self._opened:
+                self._opened[file] = self._open(file)
+            fcntl.flock(self._opened[file], fcntl.LOCK_EX)
+            if os.fstat(self._opened[file]).st_nlink:
+                return self._opened[file]
+            os.close(self._opened.pop(file))
 
     def _open(self, file: str) -> int:
         try:

@@ -26,31 +26,33 @@ def proxy_of(url: str) -> str | None:
 
 
 class Pools:
-    """urllib3's pool managers, one for each proxy. `options` are those of `PoolManager`. Close them when done."""
+    """A pool of urllib3's for each host, or its proxy. `options` are those of a pool. Close them when done."""
 
     def __init__(self, **options: Any) -> None:
         self._options = options
-        self._by_proxy: dict[str | None, urllib3.PoolManager] = {}
-        self._by_origin: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._proxies: dict[str, urllib3.ProxyManager] = {}
+        self._hosts: dict[tuple[str, str], urllib3.HTTPConnectionPool | urllib3.ProxyManager] = {}
 
     def request(self, method: str, url: str, **more: Any) -> urllib3.BaseHTTPResponse:
-        """`PoolManager.request`, by way of the URL's proxy."""
+        """`request` of the URL's pool."""
         parts = urlsplit(url)
         origin = parts.scheme, parts.netloc
-        pool = self._by_origin.get(origin)
-        if pool is None:
-            pool = self._by_origin[origin] = self._pool(proxy_of(url))
-        return pool.request(method, url, **more)
+        pool = self._hosts.get(origin) or self._hosts.setdefault(origin, self._pool(url))
+        if isinstance(pool, urllib3.ProxyManager):
+            return pool.request(method, url, **more)
+        target = parts._replace(scheme="", netloc="", fragment="", path=parts.path or "/").geturl()
+        return pool.request(method, target, **more)
 
     def close(self) -> None:
-        for pool in list(self._by_proxy.values()):
-            pool.clear()
+        for pool in list(self._hosts.values()):
+            pool.clear() if isinstance(pool, urllib3.ProxyManager) else pool.close()
 
-    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
+    def _pool(self, url: str) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
+        proxy = proxy_of(url)
         if proxy is None:
-            return self._by_proxy.setdefault(None, urllib3.PoolManager(**self._options))
+            return urllib3.connection_from_url(url, **self._options)
         made = urllib3.ProxyManager(proxy, proxy_headers=_signature(proxy), **self._options)
-        return self._by_proxy.setdefault(proxy, made)
+        return self._proxies.setdefault(proxy, made)
 
 
 def _signature(proxy: str) -> dict[str, str]:

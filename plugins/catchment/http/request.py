@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
@@ -58,10 +59,15 @@ class Request:
         """The request for an address that the vendor gave; its parameters are in that address."""
         return replace(self, link=link)
 
+    @cached_property
+    def query(self) -> str:
+        """The parameters as they are sent."""
+        return _encoded(self.params)
+
     @property
     def identity(self) -> str:
         """What is sent, as text: equal for requests that ask for the same."""
-        query = self.link or f"{self.path}?{_encoded(self.params)}"
+        query = self.link or f"{self.path}?{self.query}"
         return f"{self.method} {query} {msgspec.json.encode(self.json).decode()}" if self.json else query
 
     @property
@@ -134,8 +140,7 @@ def with_query(url: str, params: Mapping[str, str]) -> str:
 
 
 def _query(request: Request) -> str:
-    query = _encoded(request.params)
-    return f"{'&' if '?' in request.path else '?'}{query}" if query else ""
+    return f"{'&' if '?' in request.path else '?'}{request.query}" if request.query else ""
 
 
 def _encoded(params: Mapping[str, Any]) -> str:
