@@ -282,10 +282,12 @@ def test_a_page_without_tricks_is_done_in_one_pass(
     assert hide(records, privacy(personal=paths)) == walked
 
 
-def test_a_value_that_is_nested_too_deep_for_one_pass_is_hidden_beside_plain_ones() -> None:
-    plain = [b'{"email":"ann"}', b'{"email":[[[[[[[["ann"]]]]]]]]}']
-    hidden = [text.replace(b'"ann"', json.dumps(reference("ann")).encode()) for text in plain]
-    assert hide(plain, privacy(personal=("email",)))[0] == hidden
+@pytest.mark.parametrize("paths", [("email",), ("email", "name")])
+def test_a_value_that_is_nested_too_deep_for_one_pass_is_hidden_beside_plain_ones(paths: tuple[str, ...]) -> None:
+    plain = [b'{"email":"ann"}', b'{"email":[[[[[[[["ann"]]]]]]]]}', b'{"email": "ann"}', b'{"email":{"q":"ann"}}']
+    for texts in (plain, plain[1:2], plain[2:], plain[3:]):
+        hidden = [text.replace(b'"ann"', json.dumps(reference("ann")).encode()) for text in texts]
+        assert hide(texts, privacy(personal=paths))[0] == hidden
 
 
 def test_a_name_that_json_may_spell_with_an_escape_is_looked_for_record_by_record() -> None:

@@ -246,6 +246,12 @@ def test_a_key_that_is_among_the_other_fields_is_read_without_them(key: tuple[st
     assert len(page.keys) == 1
 
 
+def test_records_of_a_stream_without_a_key_are_all_alike() -> None:
+    page = Splitter("list", (), beside=NAMED).split(b'{"list":[{"email":"ann"},{"email":"bob"}]}')
+    assert page.keys == [(), ()]
+    assert [named.email for named in page.named or ()] == ["ann", "bob"]
+
+
 @pytest.mark.parametrize("bad", [b"{}", b'"text"', b'{"id":"\\ud800"}'])
 def test_a_record_has_one_key_whether_its_page_has_rejects_or_not(bad: bytes) -> None:
     """Records that repeat at a page border are told by their keys: the page before may have had a bad record."""

@@ -169,10 +169,10 @@ class _Page:
         self.structure, self._shape = _shape(rules)
         self._decode = msgspec.json.Decoder(self.structure).decode_lines
         self._at_paths = [attrgetter(path) for path in _paths(self._shape)]
-        names = [re.escape(name) for name in sorted(_names(rules)[1])]
-        name = b'"' + (names[0] if len(names) == 1 else b"(?:" + b"|".join(names) + b")") + b'"'
+        names = sorted(_names(rules)[1])
+        self._name = b'"%b":' % names[0] if len(self._at_paths) == 1 else None
+        name = b'"' + b"(?:%b)" % b"|".join(map(re.escape, names)) + b'"'
         value = SIMPLE + rb"|" + NESTED
-        self._name = name + b":" if len(self._at_paths) == 1 else None
         self._split = re.compile(rb"(" + name + rb"\s*:\s*)(" + value + rb")?", re.DOTALL).split
         self._hide = hide
         self._digests = digests
@@ -181,7 +181,7 @@ class _Page:
         """The hashes of a page's values. Where all are strings of plain ASCII, they are made ready at once."""
         joined = b"\n".join(values)
         texts = joined.lower()[1:-1].split(b'"\n"')
-        strings = joined[:1] == b'"' and len(texts) == len(values) and joined.count(b'"') == 2 * len(values)
+        strings = joined[:1] == b'"' and len(texts) == len(values)  # nothing else begins and ends with a quote
         if not strings or b"\\" in joined or not joined.isascii() or b"" in texts:
             return map(self._hide, values)
         digests = self._digests(map(bytes.strip, texts))
@@ -204,7 +204,7 @@ class _Page:
         if values and self._name:
             raws = b"\n".join(values).split(b"\n")
             before, *rest = text.split(self._name)
-            if len(rest) == len(raws) == len(values):
+            if len(rest) == len(raws):
                 after = list(map(bytes.removeprefix, rest, raws))
                 if sum(map(len, rest)) - sum(map(len, after)) == sum(map(len, raws)):
                     parts = [self._name] * (3 * len(raws) + 1)
