@@ -7,6 +7,7 @@ vendor and the session that the platform is given; the platform itself is as in 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 import signal
@@ -112,12 +113,12 @@ class TrappedStore:
         self.head = store.head
         self.entries = store.entries
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         site = Site.PART
         if key.endswith(MANIFEST):
             site = Site.MANIFEST if msgspec.json.decode(data)["complete"] else Site.SEAL
         with self._trap.at(site):
-            self._store.put(key, data)
+            return self._store.put(key, data)
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -133,8 +134,9 @@ class RehearsalStore:
         self._store = store
         self._own: dict[str, bytes] = {}
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         self._own[key] = data
+        return hashlib.sha256(data).hexdigest()
 
     def get(self, key: str) -> bytes | None:
         return self._own.get(key) or self._store.get(key)

@@ -52,7 +52,9 @@ class Store(Protocol):
 
     @property
     def uri(self) -> str: ...
-    def put(self, key: str, data: bytes) -> None: ...
+    def put(self, key: str, data: bytes) -> str:
+        """Write an object; returns its SHA-256, in hex."""
+
     def get(self, key: str) -> bytes | None: ...
     def head(self, key: str) -> Listed | None: ...
     def entries(self, prefix: str) -> Iterator[Listed]: ...
@@ -70,12 +72,14 @@ class S3Store:
     def uri(self) -> str:
         return f"s3://{self._bucket}/"
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         """Write an object. S3 compares the digest with what arrived, and keeps it for `head`."""
-        digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+        digest = hashlib.sha256(data).digest()
+        checksum = base64.b64encode(digest).decode()
         self._call(
-            "write", key, self._client.put_object, Bucket=self._bucket, Key=key, Body=data, ChecksumSHA256=digest
+            "write", key, self._client.put_object, Bucket=self._bucket, Key=key, Body=data, ChecksumSHA256=checksum
         )
+        return digest.hex()
 
     def get(self, key: str) -> bytes | None:
         try:
@@ -289,7 +293,7 @@ class Parts:
         self._prefix = f"{prefix}{secrets.token_hex(4)}-{name}"
         self._part_bytes = part_bytes
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix=f"upload-{name}")
-        self._upload: Future[None] | None = None
+        self._upload: Future[LandedFile] | None = None
         self._start_part()
 
     def __enter__(self) -> Parts:
@@ -330,16 +334,14 @@ class Parts:
         if not self._rows:
             return
         self._write(self._compressor.flush())
-        data = b"".join(self._chunks)
-        key = f"{self._prefix}-{len(self.files)}.jsonl.zst"
-        self.files.append(
-            LandedFile(key=key, rows=self._rows, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-        )
-        self._rows = 0
         self._wait()
-        self._upload = self._uploader.submit(self._store.put, key, data)
+        key = f"{self._prefix}-{len(self.files)}.jsonl.zst"
+        self._upload = self._uploader.submit(self._put, key, b"".join(self._chunks), self._rows)
+
+    def _put(self, key: str, data: bytes, rows: int) -> LandedFile:
+        return LandedFile(key=key, rows=rows, bytes=len(data), sha256=self._store.put(key, data))
 
     def _wait(self) -> None:
         if self._upload is not None:
-            self._upload.result()
+            self.files.append(self._upload.result())
             self._upload = None

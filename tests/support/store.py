@@ -24,9 +24,10 @@ class MemoryStore:
         self.log: list[tuple[str, str]] = []
         self.fails = fails
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         self._call("put", key)
         self.objects[key] = data
+        return hashlib.sha256(data).hexdigest()
 
     def get(self, key: str) -> bytes | None:
         self._call("get", key)

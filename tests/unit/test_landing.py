@@ -287,9 +287,9 @@ def test_no_thread_is_left_when_parts_are_written() -> None:
 
 def test_nothing_is_uploaded_any_more_once_an_error_has_ended_the_batch() -> None:
     class Slow(MemoryStore):
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: bytes) -> str:
             time.sleep(0.1)
-            super().put(key, data)
+            return super().put(key, data)
 
     def interrupted() -> None:
         with Parts(store, PREFIX, part_bytes=100_000) as parts:
@@ -302,7 +302,7 @@ def test_nothing_is_uploaded_any_more_once_an_error_has_ended_the_batch() -> Non
         interrupted()
     uploaded = len(store.objects)
     time.sleep(0.2)
-    assert len(store.objects) == uploaded == 1
+    assert 1 <= len(store.objects) == uploaded <= 2
 
 
 def test_what_the_manifest_of_an_older_version_does_not_say() -> None:

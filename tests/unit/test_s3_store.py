@@ -143,7 +143,7 @@ def test_a_digest_that_is_not_of_the_whole_object_is_none(checksum: str) -> None
     """S3 gives a multipart upload a digest of digests ("checking object integrity": it ends in -3 for three parts)."""
     client = Bucket()
     store = S3Store(client, "bucket")
-    store.put("a/1", b"some")
+    assert store.put("a/1", b"some") == hashlib.sha256(b"some").hexdigest()
     whole = Listed("a/1", 4, "tag", WRITTEN, hashlib.sha256(b"some").hexdigest())
     assert store.head("a/1") == whole
     client.checksums["a/1"] = checksum

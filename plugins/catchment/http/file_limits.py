@@ -66,7 +66,7 @@ class FileStore:
         with self._lock:
             descriptor = self._locked(f"{self._root}/{self._account}.{name}.json")
             try:
-                before = os.pread(descriptor, 1 << 20, 0)
+                before = os.pread(descriptor, 1 << 16, 0)
                 answer, state = change(_read(before), self._clock())
                 os.pwrite(descriptor, msgspec.json.encode(state).ljust(len(before)), 0)
                 return answer
