@@ -361,7 +361,7 @@ def test_threads_of_one_worker_share_its_limits(tmp_path: Path) -> None:
     assert usage.wait >= 100 * 60
 
 
-def test_a_file_that_somebody_removes_begins_anew_for_all_who_had_it_open(tmp_path: Path) -> None:
+def test_a_file_that_somebody_removed_is_made_again_once_for_all_who_had_it_open(tmp_path: Path) -> None:
     """Two who hold the removed file and a third who makes it again must book in one file, or each has a budget."""
     limit = RateLimit(1, MINUTE)
     early, late = Limits(FileStore("a", root=tmp_path)), Limits(FileStore("a", root=tmp_path))
