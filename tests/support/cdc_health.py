@@ -84,7 +84,8 @@ def with_shard(**changes: Any) -> Facts:
 class Watch:
     """Runs of the health check, each a minute after the other and with the memory of those before."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, application: Application = APPLICATION) -> None:
+        self.application = application
         self.now = START
         self.history = History()
         self.policy = policy or Policy()
@@ -92,7 +93,7 @@ class Watch:
     def see(self, facts: Facts, *, after: timedelta = MINUTE) -> Decision:
         """One run; what it decided is remembered, as rows in the warehouse would be."""
         self.now += after
-        decision = decide(APPLICATION, facts, self.history, self.now, self.policy)
+        decision = decide(self.application, facts, self.history, self.now, self.policy)
         kept = self.history
         self.history = History(
             seen=dict(kept.seen)

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catchment.cdc.declared import Shard
 from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.facts import Facts, SnapshotCount, SnapshotSignal, Unknown
 from catchment.cdc.health.history import Done
 from catchment.cdc.health.policy import ALERT_AFTER, Policy, State
 from tests.support.cdc_health import (
+    APPLICATION,
     AWAY,
     MINUTE,
     NAME,
@@ -237,6 +239,27 @@ def test_a_lost_slot_is_proposed_to_be_rebuilt_once_with_the_consequence(scene: 
     made = [proposal for _ in range(30) for proposal in watch.see(SCENES[scene]).proposals]
     assert [(p.dag_id, p.conf["shard"], p.conf["dry_run"]) for p in made] == [("cdc_rebuild_shard", "s0", False)]
     assert "never seen as a change" in made[0].consequence
+
+
+def test_of_shards_whose_names_begin_alike_the_one_in_trouble_is_proposed() -> None:
+    """Found by reading, no public report: a subject's shard was guessed from the beginning of its name.
+
+    Right: what is lost on s10 is rebuilt on s10. Approving it for s1 would drop the slot of a shard that is well.
+    """
+    shards = tuple(Shard(f"s{number}") for number in range(12))
+    signal = SnapshotSignal("one", (r"public\.events",))
+    for troubled in ("s1", "s10", "s11"):
+        lost = shard(slot=slot(active=False, wal_status="lost"))
+        short = shard(signals=(signal,))
+        for found, dag_id in ((lost, "cdc_rebuild_shard"), (short, "cdc_resnapshot")):
+            watch = Watch(application=replace(APPLICATION, shards=shards))
+            watch.see(well(shards={each.name: shard() for each in shards}))
+            facts = well(
+                shards={each.name: found if each.name == troubled else shard() for each in shards},
+                counts=(SnapshotCount(troubled, "events", "one", 9, 1),),
+            )
+            made = [proposal for _ in range(5) for proposal in watch.see(facts).proposals]
+            assert [(p.dag_id, p.conf["shard"]) for p in made] == [(dag_id, troubled)]
 
 
 def test_a_zombie_is_proposed_to_be_rebuilt_only_when_it_stays_one() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from catchment.cdc.declared import Shard
 from catchment.cdc.health.policy import State
 
 CONNECT, KAFKA, LOADER = "connect", "kafka", "loader"
@@ -30,13 +31,14 @@ _RUNBOOKS = {
 
 @dataclass(frozen=True)
 class Assessment:
-    """`explained`: another subject's state is the cause, so this one raises no alert."""
+    """`explained`: another subject's state is the cause, so this one raises no alert. `shard`: the one it speaks of."""
 
     subject: str
     state: State
     sentence: str
     detail: Mapping[str, Any] = field(default_factory=dict)
     explained: bool = False
+    shard: Shard | None = None
 
 
 def runbook(state: State) -> str:

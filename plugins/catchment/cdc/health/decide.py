@@ -132,9 +132,7 @@ def decide(
     )
     actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
     alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
-    proposals = tuple(
-        proposal for s in subjects for proposal in _proposals(s, application, facts, history, now, policy)
-    )
+    proposals = tuple(proposal for s in subjects for proposal in _proposals(s, facts, history, now, policy))
     return Decision(subjects, actions, alerts, proposals)
 
 
@@ -223,11 +221,9 @@ def _is_news(s: SubjectState, key: str, history: History, now: datetime, policy:
 # --- proposals ------------------------------------------------------------------------------------------------------
 
 
-def _proposals(
-    s: SubjectState, application: Application, facts: Facts, history: History, now: datetime, policy: Policy
-) -> Iterator[Proposal]:
+def _proposals(s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Proposal]:
     """What a person may approve, proposed once for a trouble."""
-    shard = next((shard for shard in application.shards if s.subject.startswith(shard.connector)), None)
+    shard = s.found.shard
     if shard is None or facts.pause(shard.connector, now):
         return
     conf = {"shard": shard.name, "reason": s.found.sentence, "dry_run": False}

@@ -63,7 +63,7 @@ class Observation:
         return seen.detail.get(key) if seen else None
 
     def describe(self, state: State, sentence: str, *, explained: bool = False) -> Assessment:
-        return Assessment(self.name, state, f"{self.name}: {sentence}", explained=explained)
+        return Assessment(self.name, state, f"{self.name}: {sentence}", explained=explained, shard=self.shard)
 
 
 def measured(observed: Observation) -> dict[str, Any]:

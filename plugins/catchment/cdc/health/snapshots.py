@@ -118,6 +118,7 @@ def assess_snapshots(
         f"{name}: a snapshot skipped rows without a word: {'; '.join(texts)}. Snapshot it again with a surrogate key "
         "(DAG cdc_resnapshot).",
         {**detail, "short": sorted({table for known in short.values() for table in known["tables"]})},
+        shard=shard,
     )
 
 
