@@ -40,7 +40,7 @@ class Pools:
         pool = self._hosts.get(origin) or self._hosts.setdefault(origin, self._pool(url))
         if isinstance(pool, urllib3.ProxyManager):
             return pool.request(method, url, **more)
-        target = parts._replace(scheme="", netloc="", fragment="", path=parts.path or "/").geturl()
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         return pool.request(method, target, **more)
 
     def close(self) -> None:

@@ -6,12 +6,14 @@ login, and NO_PROXY with hosts and networks, and every tool is expected to keep 
 
 from __future__ import annotations
 
+import socket
 from base64 import b64encode
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 
-from catchment.http.proxies import proxy_of
+from catchment.http.proxies import Pools, proxy_of
 from catchment.http.request import Request
 from tests.support.vendor import Reply, Scripted
 from tests.unit.http.fakes import client
@@ -61,3 +63,32 @@ def test_a_request_goes_by_way_of_the_proxy_with_its_login(monkeypatch: pytest.M
     (asked,) = proxy.requests
     assert asked.headers["host"] == "vendor.example"
     assert asked.headers["proxy-authorization"] == f"Basic {b64encode(b'me:p@ss').decode()}"
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("", "/"),
+        ("/v1//a?b=%2F&c=d%20e", "/v1//a?b=%2F&c=d%20e"),
+        ("//key.txt?sig=1", "//key.txt?sig=1"),
+        ("?a", "/?a"),
+    ],
+)
+def test_without_a_proxy_the_address_is_asked_for_as_it_is_written(path: str, target: str) -> None:
+    """psf/requests #6711: of two slashes one was stripped, so that a signed address of S3 was refused with 403."""
+    asked: list[bytes] = []
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(4096).split(b"\r\n")[0])
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    pools = Pools(retries=False, timeout=10)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=answer)
+        thread.start()
+        pools.request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}{path}")
+        thread.join()
+    pools.close()
+    assert asked == [f"GET {target} HTTP/1.1".encode()]
