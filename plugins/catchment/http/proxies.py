@@ -44,11 +44,16 @@ class Pools:
         return pool.request(method, target, **more)
 
     def close(self) -> None:
+        for manager in list(self._proxies.values()):
+            manager.clear()
         for pool in list(self._hosts.values()):
-            pool.clear() if isinstance(pool, urllib3.ProxyManager) else pool.close()
+            if isinstance(pool, urllib3.HTTPConnectionPool):
+                pool.close()
 
     def _pool(self, url: str) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
-        proxy = proxy_of(url)
+        scheme, proxy = urlsplit(url).scheme, proxy_of(url)
+        if scheme not in ("http", "https"):  # a pool by itself would take any other for plain HTTP
+            raise urllib3.exceptions.URLSchemeUnknown(scheme)
         if proxy is None:
             return urllib3.connection_from_url(url, **self._options)
         made = urllib3.ProxyManager(proxy, proxy_headers=_signature(proxy), **self._options)

@@ -362,7 +362,7 @@ def test_threads_of_one_worker_share_its_limits(tmp_path: Path) -> None:
 
 
 def test_a_file_that_somebody_removed_is_made_again_once_for_all_who_had_it_open(tmp_path: Path) -> None:
-    """Two who hold the removed file and a third who makes it again must book in one file, or each has a budget."""
+    """Who holds the removed file and who makes it again must book in one file, or each has a budget of its own."""
     limit = RateLimit(1, MINUTE)
     early, late = Limits(FileStore("a", root=tmp_path)), Limits(FileStore("a", root=tmp_path))
     early.wait(limit, timeout=1)
@@ -399,7 +399,7 @@ def opened_files() -> list[str]:
     return [str(link.readlink()) for link in links.iterdir() if link.is_symlink()]
 
 
-@pytest.mark.parametrize("damage", [b"{cut", b"[]", b'{"free": "x"}', b"\x00" * 50])
+@pytest.mark.parametrize("damage", [b"{cut", b"[]", b'{"free": "x"}', b"\x00" * 50, b"\x00" * 70_000])
 def test_a_damaged_file_is_no_obstacle(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.account.60s.json").write_bytes(damage)
     limits = Limits(FileStore("a", root=tmp_path))

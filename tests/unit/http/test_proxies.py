@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+from urllib3.exceptions import URLSchemeUnknown
 
 from catchment.http.proxies import Pools, proxy_of
 from catchment.http.request import Request
@@ -92,3 +93,13 @@ def test_without_a_proxy_the_address_is_asked_for_as_it_is_written(path: str, ta
         thread.join()
     pools.close()
     assert asked == [f"GET {target} HTTP/1.1".encode()]
+
+
+@pytest.mark.parametrize("url", ["htps://vendor.example/v1", "ftp://vendor.example/v1"])
+def test_an_address_that_is_neither_http_nor_https_gets_no_request(url: str) -> None:
+    """urllib3's own oracle: its manager refuses such a scheme, while a pool made without it takes it for plain HTTP.
+
+    Right: a slip in the connection's host sends no credentials unencrypted.
+    """
+    with pytest.raises(URLSchemeUnknown):
+        Pools(retries=False, timeout=0.1).request("GET", url)

@@ -93,7 +93,9 @@ def assess_snapshots(
     name = subject(shard)
     if memory is None:
         seen = history.last(name)
-        yield Assessment(name, State.UNKNOWN, f"{name}: can't be seen.", seen.detail if seen else {}, explained=True)
+        yield Assessment(
+            name, State.UNKNOWN, f"{name}: can't be seen.", seen.detail if seen else {}, explained=True, shard=shard
+        )
         return
     for signal in memory:
         _judge(memory[signal], [count for count in facts.counts if (count.shard, count.signal) == (shard.name, signal)])
@@ -103,7 +105,11 @@ def assess_snapshots(
     detail = {"signals": memory}
     if not short:
         yield Assessment(
-            name, State.HEALTHY, f"{name}: every snapshot that was asked for is complete or going on.", detail
+            name,
+            State.HEALTHY,
+            f"{name}: every snapshot that was asked for is complete or going on.",
+            detail,
+            shard=shard,
         )
         return
     texts = [
