@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class FileStore:
-    """The bookings of one account, one small file per limit. Safe to use from several threads; each process makes its own.
+    """The bookings of one account, one small file per limit. Safe to use from several threads.
 
-    Files stay open until `close`, for opening one costs more than the booking.
+    Each process makes its own. Files stay open until `close`, for opening one costs more than the booking.
     """
 
     def __init__(self, account: str, *, root: Path | None = None, clock: Callable[[], float] = time.time) -> None:

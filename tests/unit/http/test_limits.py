@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from catchment.errors import NeedsPerson, RateLimited
 from catchment.http.file_limits import FileStore
 from catchment.http.limit_headers import Allowance, read_allowance
-from catchment.http.limits import Limits, Quota, QuotaSpent, RateLimit, open_limits
+from catchment.http.limits import Limits, Quota, QuotaSpent, RateLimit
 from catchment.http.pacing import MARGIN, Lane, Pace, book, hold
 from tests.support.counting_vendors import FixedWindows, SlidingWindow, TokenBucket
 from tests.support.virtual_time import VirtualTime
@@ -333,79 +332,6 @@ def test_a_plans_own_numbers_override_the_documents(tmp_path: Path) -> None:
         limits.wait(RateLimit(700, MINUTE), timeout=1)
     with pytest.raises(NeedsPerson, match="'bad' to 0"):
         limits.wait(RateLimit(700, MINUTE, name="bad"), timeout=1)
-
-
-def test_without_a_connection_the_machines_files_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CATCHMENT_BUDGET_DIR", str(tmp_path))
-    limit = RateLimit(1, MINUTE)
-    open_limits("zendesk", "abc", None).wait(limit, timeout=1)
-    open_limits("zendesk", "other", None).wait(limit, timeout=1)
-    with pytest.raises(RateLimited):
-        open_limits("zendesk", "abc", None).wait(limit, timeout=1)
-
-
-def test_threads_of_one_worker_share_its_limits(tmp_path: Path) -> None:
-    limits, waits = Limits(FileStore("a", root=tmp_path), sleep=lambda seconds: None), []
-    threads = [
-        threading.Thread(
-            target=lambda: [waits.append(limits.wait(RateLimit(1, MINUTE), timeout=1e6)) for _ in range(25)]
-        )
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(waits) == 100
-    (usage,) = limits.usage()
-    assert usage.wait >= 100 * 60
-
-
-def test_a_file_that_somebody_removed_is_made_again_once_for_all_who_had_it_open(tmp_path: Path) -> None:
-    """Who holds the removed file and who makes it again must book in one file, or each has a budget of its own."""
-    limit = RateLimit(1, MINUTE)
-    early, late = Limits(FileStore("a", root=tmp_path)), Limits(FileStore("a", root=tmp_path))
-    early.wait(limit, timeout=1)
-    (tmp_path / "a.account.60s.json").unlink()
-    late.wait(limit, timeout=1)
-    with pytest.raises(RateLimited):
-        early.wait(limit, timeout=1)
-    (usage,) = early.usage()
-    assert usage.wait > 50
-
-
-def test_a_shorter_state_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
-    now = NOW
-    store = FileStore("a", root=tmp_path, clock=lambda: now)
-    for _ in range(10):
-        now += 3 * 86_400
-        store.spend("reports", 1000, 30 * 86_400)
-    now += 365 * 86_400
-    assert store.spend("reports", 1000, 30 * 86_400).used == 1
-    assert FileStore("a", root=tmp_path, clock=lambda: now).spend("reports", 1000, 30 * 86_400, spend=False).used == 1
-
-
-def test_files_are_closed_with_the_limits_and_opened_again_when_asked(tmp_path: Path) -> None:
-    limits, file = Limits(FileStore("a", root=tmp_path)), tmp_path / "a.account.60s.json"
-    limits.wait(RateLimit(100, MINUTE), timeout=1)
-    assert str(file) in opened_files()
-    limits.close()
-    assert str(file) not in opened_files()
-    limits.wait(RateLimit(100, MINUTE), timeout=1)
-
-
-def opened_files() -> list[str]:
-    links = Path("/proc/self/fd")
-    return [str(link.readlink()) for link in links.iterdir() if link.is_symlink()]
-
-
-@pytest.mark.parametrize("damage", [b"{cut", b"[]", b'{"free": "x"}', b"\x00" * 50, b"\x00" * 70_000])
-def test_a_damaged_file_is_no_obstacle(tmp_path: Path, damage: bytes) -> None:
-    (tmp_path / "a.account.60s.json").write_bytes(damage)
-    limits = Limits(FileStore("a", root=tmp_path))
-    limits.wait(RateLimit(1, MINUTE), timeout=1)
-    with pytest.raises(RateLimited):
-        limits.wait(RateLimit(1, MINUTE), timeout=1)
 
 
 # --- headers --------------------------------------------------------------------------------------------------------
