@@ -44,6 +44,8 @@ def main() -> int:
         environment = stack.environment()
         systems = Systems(lambda name: Connection.from_env(name, environment), declared)
         dbt = Dbt(systems.look_up("snowflake_default"), stack.settings.var / "dbt")
+        # What is written before the initial snapshot ends comes as a row of it, and not as a change of its transaction.
+        say("the changes stream" if settle(systems, declared, say) else "the initial snapshots have not ended")
         with Campaign(stack, declared, plan, dbt, say) as campaign:
             campaign.run()
             settled = settle(systems, declared, say)
