@@ -20,8 +20,9 @@ from bench.chaos_cdc.settling import Dbt
 from bench.chaos_cdc.values import Column
 from bench.chaos_cdc.workload import MONTHS, Lane, Table
 from bench.chaos_cdc.writer import Writer
-from catchment.cdc import declared, signals
+from catchment.cdc import declared
 from catchment.cdc.declared import Application
+from catchment.cdc.repair import signals
 from local.cdc import shards as clusters
 from local.cdc.stack import Stack
 from local.credentials import read_google_key

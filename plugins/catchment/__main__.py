@@ -244,7 +244,8 @@ def _cdc_health(_: argparse.Namespace) -> int:
 
 
 def _cdc_migrate(args: argparse.Namespace) -> int:
-    from catchment.cdc import declared, migrate
+    from catchment.cdc import declared
+    from catchment.cdc.setup import migrate
 
     application = declared.application()
     for shard in [application.shard(name) for name in args.shard] if args.shard else application.shards:

@@ -283,7 +283,7 @@ def try_rate_limits(connection: Connection) -> str:
 
 def try_connect(connection: Connection) -> str:
     """List the connectors. Whether they are well is the health DAG's question."""
-    from catchment.cdc.connect import Connect
+    from catchment.cdc.connectors.client import Connect
 
     with Connect(connection) as connect:
         running = connect.connectors()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from catchment.cdc import shard as database
-from catchment.cdc.compare import Comparison, Fault, ShardSnapshot, compare
-from catchment.cdc.compare_postgres import postgres_snapshot
-from catchment.cdc.compare_results import COMPARISONS, Differs, Result, record, refuse_differences
-from catchment.cdc.compare_warehouse import CurrentState, relation
+from catchment.cdc.compare.comparison import Comparison, Fault, ShardSnapshot, compare
+from catchment.cdc.compare.postgres import postgres_snapshot
+from catchment.cdc.compare.results import COMPARISONS, Differs, Result, record, refuse_differences
+from catchment.cdc.compare.warehouse import CurrentState, relation
 from catchment.cdc.declared import application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catchment.cdc import pauses
+from catchment.cdc.connectors import pauses
 from catchment.cdc.declared import application
 from catchment.cdc.health.check import Report
 from catchment.cdc.health.decide import ActionKind
@@ -331,6 +331,6 @@ def test_yesterdays_incident_can_be_read(drill: Drill) -> None:
 
 
 def _migrate(drill: Drill) -> None:
-    from catchment.cdc import migrate
+    from catchment.cdc.setup import migrate
 
     migrate.migrate(application(), drill.look_up(S1.owner_connection), drill.look_up(S1.connection))

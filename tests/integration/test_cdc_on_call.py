@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
-from catchment.cdc import add_table, missing_rows, password, pauses, pausing, pipeline, rebuild, snapshot
+from catchment.cdc import pipeline
 from catchment.cdc import shard as database
-from catchment.cdc.compare_results import Differs, refuse_differences
+from catchment.cdc.compare.reconcile import NotPassed, Reconciliation
+from catchment.cdc.compare.results import Differs, refuse_differences
+from catchment.cdc.connectors import pauses, pausing
 from catchment.cdc.declared import Shard, Table, application
-from catchment.cdc.reconcile import NotPassed, Reconciliation
+from catchment.cdc.repair import missing_rows, password, rebuild, snapshot
 from catchment.cdc.secret import Reference
+from catchment.cdc.setup import add_table
 from catchment.cdc.shard import ShardRefused
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection

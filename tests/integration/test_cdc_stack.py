@@ -17,7 +17,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from catchment.cdc.declared import application
-from catchment.cdc.migrate import migrate
+from catchment.cdc.setup.migrate import migrate
 from catchment.connection import Connection
 from catchment.errors import ContractBroken
 from local.application.changes import CHANGES, move_account

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.connect import ConnectorStatus, Running, TaskStatus
+from catchment.cdc.connectors.client import ConnectorStatus, Running, TaskStatus
+from catchment.cdc.connectors.plan import plan
 from catchment.cdc.declared import Application, application, parse
 from catchment.cdc.health.decide import Decision, decide
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.cdc.health.policy import Policy
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.plan import plan
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from catchment.cdc.compare_warehouse import relation
+from catchment.cdc.compare.warehouse import relation
 from catchment.cdc.declared import Application, Shard, Table
 
 _TYPES = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg2
 
-from catchment.cdc.connect import Connect, NotThere
+from catchment.cdc.connectors.client import Connect, NotThere
 from catchment.cdc.declared import Shard, application
 from catchment.cdc.health.check import Report, check
 from catchment.cdc.health.policy import MEBI, Policy, State

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from catchment.cdc.connect import Connect
-from catchment.cdc.connectors import CONVERTERS, declared_connectors, unknown_keys, written_out
+from catchment.cdc.connectors.client import Connect
+from catchment.cdc.connectors.configs import CONVERTERS, declared_connectors, unknown_keys, written_out
+from catchment.cdc.connectors.plan import plan
+from catchment.cdc.connectors.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
 from catchment.cdc.declared import Application, application
 from catchment.cdc.health.check import check as check_health
-from catchment.cdc.plan import plan
-from catchment.cdc.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
 from catchment.connection import Connection
 from catchment.errors import TryAgain
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from catchment.cdc import declared, shard
-from catchment.cdc.connect import Connect
+from catchment.cdc.connectors.client import Connect
 from catchment.cdc.declared import Application, Shard
 from catchment.connection import Connection
 from catchment.warehouse import session

@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 from catchment.hooks.connections import look_up, tested
 
 if TYPE_CHECKING:
-    from catchment.cdc.connect import Connect
+    from catchment.cdc.connectors.client import Connect
 
 
 class ConnectHook(BaseHook):
@@ -25,7 +25,7 @@ class ConnectHook(BaseHook):
         self.conn_id = conn_id
 
     def get_conn(self) -> Connect:
-        from catchment.cdc.connect import Connect
+        from catchment.cdc.connectors.client import Connect
 
         return Connect(look_up(self.conn_id))
 

@@ -41,8 +41,8 @@ class CdcCompareOperator(BaseOperator):
         self.catch_up_timeout = catch_up_timeout
 
     def execute(self, context: Context) -> dict[str, str]:
-        from catchment.cdc.compare_results import refuse_differences
-        from catchment.cdc.reconcile import Reconciliation
+        from catchment.cdc.compare.reconcile import Reconciliation
+        from catchment.cdc.compare.results import refuse_differences
         from catchment.cdc.systems import Systems
 
         if self.shards and self.shard not in self.shards:

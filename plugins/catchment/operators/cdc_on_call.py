@@ -83,17 +83,17 @@ class CdcPauseOperator(OnCallOperator):
         self.hours = hours
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc import pausing
+        from catchment.cdc.connectors import pausing
 
         return pausing.plan_pause(self._pause())
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc import pausing
+        from catchment.cdc.connectors import pausing
 
         return _said(self, pausing.pause(systems, self._pause()))
 
     def _pause(self) -> Any:
-        from catchment.cdc.pauses import Pause
+        from catchment.cdc.connectors.pauses import Pause
 
         now = datetime.now(UTC)
         return Pause(
@@ -115,12 +115,12 @@ class CdcResumeOperator(OnCallOperator):
         self.connector = connector
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc import pausing
+        from catchment.cdc.connectors import pausing
 
         return pausing.plan_resume(self.connector, pausing.active_pause(systems, self.connector, datetime.now(UTC)))
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc import pausing
+        from catchment.cdc.connectors import pausing
 
         return _said(self, pausing.resume(systems, self.connector))
 
@@ -135,12 +135,12 @@ class CdcRotatePasswordOperator(OnCallOperator):
         self.shard = shard
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc import password
+        from catchment.cdc.repair import password
 
         return password.plan(password.place(systems, systems.application.shard(self.shard)))
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc import password
+        from catchment.cdc.repair import password
 
         shard = systems.application.shard(self.shard)
         password.rotate(systems, password.place(systems, shard), self._given(systems, shard), self.log.info)
@@ -163,12 +163,12 @@ class CdcAddTableOperator(OnCallOperator):
         self.table = table
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc import add_table
+        from catchment.cdc.setup import add_table
 
         return add_table.plan(systems, systems.application.table(self.table))
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc import add_table
+        from catchment.cdc.setup import add_table
 
         add_table.prepare(systems, systems.application.table(self.table))
         return _said(self, f"{self.table} is published on every shard, has its raw tables and is in every connector.")
@@ -188,7 +188,7 @@ class CdcSnapshotOperator(OnCallOperator):
         self.table = table
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc import snapshot
+        from catchment.cdc.repair import snapshot
 
         shard, table = self._declared(systems)
         with systems.shard(shard) as session:
@@ -200,8 +200,8 @@ class CdcSnapshotOperator(OnCallOperator):
 
     def poll(self, context: Context, event: Any = None, polls: int = 0, sure: bool = False) -> Any:
         """See how far it is; called again and again until it is done, and once more before rows are called skipped."""
-        from catchment.cdc import snapshot
-        from catchment.cdc.signals import signal_id
+        from catchment.cdc.repair import snapshot
+        from catchment.cdc.repair.signals import signal_id
 
         systems = self.systems(context)
         shard, table = self._declared(systems)

@@ -30,14 +30,14 @@ class CdcConsequenceOperator(_OfShard):
     """Describe what a rebuild would do and cost, in Markdown: for a dry run, and for the approver."""
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc import rebuild
+        from catchment.cdc.repair import rebuild
 
         shard = self.declared(systems)
         self.log.info("%s", rebuild.consequence(systems, shard))
         return rebuild.plan(systems.application, shard)
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc import rebuild
+        from catchment.cdc.repair import rebuild
 
         text = rebuild.consequence(systems, self.declared(systems))
         self.log.info("%s", text)
@@ -56,7 +56,7 @@ class CdcRebuildOperator(_OfShard):
         self.approval = approval
 
     def act(self, systems: Systems, context: Context) -> int:
-        from catchment.cdc import rebuild
+        from catchment.cdc.repair import rebuild
 
         approver = self._approver(context)
         shard, run = self.declared(systems), context["ti"].run_id
@@ -98,7 +98,7 @@ class CdcGapOperator(_OfShard):
 
     def poll(self, context: Context, event: Any = None, polls: int = 0) -> Any:
         """See whether all of it is in raw; called again and again until it is."""
-        from catchment.cdc import rebuild
+        from catchment.cdc.repair import rebuild
 
         systems = self.systems(context)
         shard = self.declared(systems)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from catchment.cdc.connect import ConnectorStatus, Running, TaskStatus
+from catchment.cdc.connectors.client import ConnectorStatus, Running, TaskStatus
+from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.health.facts import (
     Facts,
     SnapshotCount,
@@ -21,7 +22,6 @@ from catchment.cdc.health.facts import (
 from catchment.cdc.health.policy import MEBI, State
 from catchment.cdc.health.snapshots import questions
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.pauses import Pause
 from tests.support.cdc_health import (
     APPLICATION,
     AWAY,
@@ -356,7 +356,7 @@ def test_a_pause_does_not_silence_what_loses_data(held: object) -> None:
 
 
 def test_connectors_that_nobody_declared_are_named_and_left_alone() -> None:
-    from catchment.cdc.plan import plan
+    from catchment.cdc.connectors.plan import plan
 
     strangers = {"stranger": Running("stranger", {}, failed())}
     connectors = {**{name: Running(name, config, running()) for name, config in CONFIGS.items()}, **strangers}

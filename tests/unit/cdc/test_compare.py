@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment.cdc import compare as module
-from catchment.cdc.compare import Comparison, Fault, compare, search, settle
+from catchment.cdc.compare import comparison as module
+from catchment.cdc.compare.comparison import Comparison, Fault, compare, search, settle
+from catchment.cdc.compare.table_view import Digest, Key, KeyRange
 from catchment.cdc.declared import Table
-from catchment.cdc.table_view import Digest, Key, KeyRange
 
 TABLE = Table(name="accounts", key=("id",), columns={"id": "bigint", "settings": "jsonb"})
 Rows = dict[int, str]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from catchment.cdc.connect import (
+from catchment.cdc.connectors.client import (
     ConfigRefused,
     Connect,
     ConnectUnavailable,

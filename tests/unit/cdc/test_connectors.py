@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catchment.cdc.connectors import (
+from catchment.cdc.connectors.configs import (
     CONVERTERS,
     declared_connectors,
     shown,
@@ -15,8 +15,8 @@ from catchment.cdc.connectors import (
     unknown_keys,
     written_out,
 )
+from catchment.cdc.connectors.sink import CLASSES, KEYS, Sink, sink_config
 from catchment.cdc.declared import Application, application
-from catchment.cdc.sink import CLASSES, KEYS, Sink, sink_config
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
 from tests.support.cdc_health import two_shards

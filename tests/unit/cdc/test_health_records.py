@@ -11,8 +11,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from catchment.cdc import pauses
-from catchment.cdc.connect import Rebalancing
+from catchment.cdc.connectors import pauses
+from catchment.cdc.connectors.client import Rebalancing
 from catchment.cdc.health import gather, records
 from catchment.cdc.health.decide import ActionKind, ConnectorAction
 from catchment.cdc.health.policy import State

@@ -8,8 +8,8 @@ import pytest
 
 from catchment.cdc.declared import application
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.missing_rows import DeletedKey, record, since
-from catchment.cdc.rebuild import is_snapshot_over
+from catchment.cdc.repair.missing_rows import DeletedKey, record, since
+from catchment.cdc.repair.rebuild import is_snapshot_over
 
 APPLICATION = application()
 S0 = APPLICATION.shard("s0")

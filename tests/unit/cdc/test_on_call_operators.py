@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catchment.cdc import rebuild
+from catchment.cdc.repair import rebuild
 from catchment.errors import NeedsPerson
 from catchment.operators.cdc_on_call import CdcPauseOperator, OnCallOperator
 from catchment.operators.cdc_rebuild import CdcRebuildOperator

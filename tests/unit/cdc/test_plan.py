@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment.cdc.connect import Running
-from catchment.cdc.plan import Create, Update, differences, plan
+from catchment.cdc.connectors.client import Running
+from catchment.cdc.connectors.plan import Create, Update, differences, plan
 
 DECLARED = {"max.batch.size": "4096", "database.password": "${file:/s:p}"}
 names = st.sampled_from(["a", "b", "c", "d"])

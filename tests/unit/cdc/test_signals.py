@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from catchment.cdc.declared import application
-from catchment.cdc.signals import OURS, execute_snapshot, signal_id, stop_snapshot
-from catchment.cdc.snapshot import RowsSkipped, SnapshotProgress, SnapshotRequest, is_read, plan, verify
+from catchment.cdc.repair.signals import OURS, execute_snapshot, signal_id, stop_snapshot
+from catchment.cdc.repair.snapshot import RowsSkipped, SnapshotProgress, SnapshotRequest, is_read, plan, verify
 
 APPLICATION = application()
 S0 = APPLICATION.shard("s0")

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from catchment.cdc.compare_text import ColumnKind, Dialect, alike, kind_of
-from catchment.cdc.compare_warehouse import CurrentState
+from catchment.cdc.compare.table_view import Digest, KeyRange, TableView, differing, joined_key
+from catchment.cdc.compare.texts import ColumnKind, Dialect, alike, kind_of
+from catchment.cdc.compare.warehouse import CurrentState
 from catchment.cdc.declared import Table, application
-from catchment.cdc.table_view import Digest, KeyRange, TableView, differing, joined_key
 
 APPLICATION = application()
 SMALL = Table(name="small", key=("id",), columns={"id": "bigint", "name": "text"})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from catchment.cdc.connect import Connect
+from catchment.cdc.connectors.client import Connect
 from catchment.cdc.declared import Application
 from catchment.cdc.health import records
 from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, decide

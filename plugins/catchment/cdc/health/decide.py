@@ -12,14 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from catchment.cdc.connect import Config
+from catchment.cdc.connectors.client import Config
+from catchment.cdc.connectors.plan import Create, Update
 from catchment.cdc.declared import Application
 from catchment.cdc.health.assess import assess
 from catchment.cdc.health.assessment import Assessment, runbook
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import ALERT_AFTER, HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
-from catchment.cdc.plan import Create, Update
 
 REBUILD, RESNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_approval"
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from catchment.cdc.connect import Running
+from catchment.cdc.connectors.client import Running
+from catchment.cdc.connectors.pauses import Pause
+from catchment.cdc.connectors.plan import Plan
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.pauses import Pause
-from catchment.cdc.plan import Plan
 
 T = TypeVar("T")
 _INCREMENTAL = "incremental_snapshot_"

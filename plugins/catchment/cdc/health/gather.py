@@ -13,17 +13,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from catchment.cdc import pauses
 from catchment.cdc import shard as database
-from catchment.cdc.connect import Connect, Rebalancing, Running
-from catchment.cdc.connectors import declared_connectors
+from catchment.cdc.connectors import pauses
+from catchment.cdc.connectors.client import Connect, Rebalancing, Running
+from catchment.cdc.connectors.configs import declared_connectors
+from catchment.cdc.connectors.plan import Plan, plan
+from catchment.cdc.connectors.sink import Sink
 from catchment.cdc.declared import HEARTBEAT, SIGNALS, Application, Shard
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, SnapshotCount, SnapshotSignal, Unknown
 from catchment.cdc.health.snapshots import Question
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
-from catchment.cdc.plan import Plan, plan
-from catchment.cdc.sink import Sink
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse import session

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catchment.cdc.connect import ConnectorStatus, Running
+from catchment.cdc.connectors.client import ConnectorStatus, Running
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from catchment.cdc.connectors.plan import Update
 from catchment.cdc.health.assessment import CONNECT, KAFKA, LOADER, Assessment, first_cause
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import SEEN_TWICE, State
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.plan import Update
 
 
 def assess_connect(facts: Facts) -> Assessment:

@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from catchment.cdc.connectors.plan import Update
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment, amount, first_cause
 from catchment.cdc.health.facts import Facts, Slot, Unknown, snapshotting
 from catchment.cdc.health.history import History
 from catchment.cdc.health.observation import Observation, measured
 from catchment.cdc.health.policy import SEEN_TWICE, Policy, State
-from catchment.cdc.plan import Update
 
 _REFUSED = ("password authentication failed", "no password was provided")
 

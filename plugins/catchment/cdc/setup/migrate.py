@@ -17,7 +17,7 @@ from catchment.cdc.shard import opened, rows
 from catchment.connection import Connection
 from catchment.errors import ContractBroken
 
-FOLDER = Path(__file__).parents[3] / "include" / "connectors" / "postgres"
+FOLDER = Path(__file__).parents[4] / "include" / "connectors" / "postgres"
 LOCK = 7_305_461_912  # an advisory lock of our own: two migrations of one shard wait for each other
 
 

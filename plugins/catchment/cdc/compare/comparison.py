@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from catchment.cdc.compare_text import alike, kind_of
+from catchment.cdc.compare.table_view import Digest, Key, KeyRange, TableView, differing
+from catchment.cdc.compare.texts import alike, kind_of
 from catchment.cdc.declared import Table
-from catchment.cdc.table_view import Digest, Key, KeyRange, TableView, differing
 
 ROWS_A_RANGE = 50_000  # at first
 MOST_RANGES = 256

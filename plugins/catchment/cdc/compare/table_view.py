@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from catchment.cdc.compare_text import Dialect, kind_of, row_digest, text_of, value_of
+from catchment.cdc.compare.texts import Dialect, kind_of, row_digest, text_of, value_of
 from catchment.cdc.declared import Table
 
 Key = tuple[str, ...]

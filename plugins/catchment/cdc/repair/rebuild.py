@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc import missing_rows, pauses, pipeline, snapshot
+from catchment.cdc import pipeline
 from catchment.cdc import shard as database
+from catchment.cdc.connectors import pauses
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.cdc.declared import Application, Shard
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.repair import missing_rows, snapshot
 from catchment.cdc.systems import Systems
-from catchment.cdc.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.session import transaction

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catchment.cdc.compare import Comparison, Fault, RowDifference
-from catchment.cdc.compare_text import kind_of
+from catchment.cdc.compare.comparison import Comparison, Fault, RowDifference
+from catchment.cdc.compare.texts import kind_of
 from catchment.cdc.declared import Shard, Table
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time

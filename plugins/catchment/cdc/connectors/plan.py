@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from catchment.cdc.connect import Config, Running
-from catchment.cdc.connectors import shown
+from catchment.cdc.connectors.client import Config, Running
+from catchment.cdc.connectors.configs import shown
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catchment.cdc import pipeline, signals
+from catchment.cdc import pipeline
 from catchment.cdc import shard as database
-from catchment.cdc.connect import ConnectorStatus
+from catchment.cdc.connectors.client import ConnectorStatus
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.repair import signals
 from catchment.cdc.systems import Systems
 from catchment.errors import CatchmentError, NeedsPerson
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from catchment.cdc.connect import Connect, NotThere, Rebalancing
+from catchment.cdc.connectors.client import Connect, NotThere, Rebalancing
 from catchment.errors import NeedsPerson
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from catchment.cdc.connectors.sink import Sink, sink_config
 from catchment.cdc.declared import HEARTBEAT, PARTITIONS, SIGNALS, Application, Shard
-from catchment.cdc.sink import Sink, sink_config
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from catchment.cdc import pipeline
-from catchment.cdc.compare import Comparison, ShardSnapshot, compare
-from catchment.cdc.compare_postgres import postgres_snapshot
-from catchment.cdc.compare_results import Result, record
-from catchment.cdc.compare_warehouse import CurrentState, not_merged
+from catchment.cdc.compare.comparison import Comparison, ShardSnapshot, compare
+from catchment.cdc.compare.postgres import postgres_snapshot
+from catchment.cdc.compare.results import Result, record
+from catchment.cdc.compare.warehouse import CurrentState, not_merged
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.systems import Systems

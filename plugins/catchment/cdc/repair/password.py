@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.connect import Rebalancing
+from catchment.cdc.connectors.client import Rebalancing
 from catchment.cdc.declared import HEARTBEAT, Shard
 from catchment.cdc.secret import Reference
 from catchment.cdc.systems import Systems

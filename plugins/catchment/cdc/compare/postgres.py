@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.compare_text import Dialect
+from catchment.cdc.compare.table_view import TableView, literal
+from catchment.cdc.compare.texts import Dialect
 from catchment.cdc.declared import Table
-from catchment.cdc.table_view import TableView, literal
 from catchment.connection import Connection
 
 SECONDS = 3600  # for one statement

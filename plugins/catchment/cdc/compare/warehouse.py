@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catchment.cdc.compare import LSN
-from catchment.cdc.compare_text import Dialect
+from catchment.cdc.compare.comparison import LSN
+from catchment.cdc.compare.table_view import TableView, literal
+from catchment.cdc.compare.texts import Dialect
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.table_view import TableView, literal
 
 STAGING = "ANALYTICS.STAGING"
 WATERMARKS = "RAW.CATCHMENT.WATERMARKS"

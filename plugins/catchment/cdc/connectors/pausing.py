@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from catchment.cdc import pauses
+from catchment.cdc.connectors import pauses
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.cdc.systems import Systems
-from catchment.cdc.waiting import is_running, retry_on_rebalance, wait_until
 
 RUNNING_SECONDS = 120.0
 

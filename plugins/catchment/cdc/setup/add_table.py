@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.connect import Config, Connect
-from catchment.cdc.connectors import declared_connectors
+from catchment.cdc.connectors.client import Config, Connect
+from catchment.cdc.connectors.configs import declared_connectors
+from catchment.cdc.connectors.plan import differences
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader import tables
-from catchment.cdc.migrate import migrate
-from catchment.cdc.plan import differences
+from catchment.cdc.setup.migrate import migrate
 from catchment.cdc.systems import Systems
-from catchment.cdc.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.errors import ContractBroken
 
 _SHORT = {

@@ -1,0 +1,1 @@
+"""Compare every table of a shard with the warehouse."""

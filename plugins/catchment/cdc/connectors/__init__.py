@@ -1,0 +1,1 @@
+"""Kafka Connect: what its connectors should be, what they are, and how they are paused."""
