@@ -208,7 +208,8 @@ class _Writer:
             self._began_at = self._began_at or piece.mark.reached
 
     def seal(self, *, complete: bool) -> str:
-        """Make what was written a checkpoint; returns its manifest's key."""
+        """Make what was written a checkpoint; returns its manifest's key. One that fails is not sealed again."""
+        self._at_mark = False
         self._checkpoint.close()
         manifest = self._manifest(complete=complete)
         refuse_rejects(manifest)
