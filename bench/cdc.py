@@ -177,7 +177,7 @@ def main() -> None:
 def settle(bench: Bench) -> float:
     """Until a row of every table that we write to has come all the way; returns the loader's memory then."""
     declared = application()
-    topics = {declared.topic(shard, declared.table(name)) for shard in declared.shards for name in set(TABLES)}
+    topics = {shard.topic(shard.table(name)) for shard in declared.shards for name in set(TABLES)}
     for shard in declared.shards:
         with closing(bench.shard(shard.name)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT ensure_activity_partitions(current_date, current_date + 1)")
@@ -227,14 +227,14 @@ def commit_at(bench: Bench, rate: float, seconds: float) -> list[Commit]:
             cursor.execute(INSERTS[kind])
             ((id,),) = cursor.fetchall()
             connection.commit()
-            commits.append(Commit(declared.topic(shard, declared.table(TABLES[kind])), int(id), time.time()))
+            commits.append(Commit(shard.topic(shard.table(TABLES[kind])), int(id), time.time()))
     return commits
 
 
 def bulk(bench: Bench, rows: int) -> tuple[float, float]:
     """Seconds from the COMMIT of so many rows until all are on Kafka, and until all are visible in raw."""
     declared = application()
-    topic = declared.topic(declared.shard("s0"), declared.table("events"))
+    topic = declared.shard("s0").topic(declared.database("application").table("events"))
     with closing(bench.kafka()) as kafka, closing(bench.warehouse()) as warehouse, closing(bench.shard("s0")) as shard:
         partitions = [Partition(topic, number) for number in kafka.topics([topic])[topic].partitions]
         before = _rows(warehouse, topic)

@@ -63,13 +63,13 @@ def main() -> int:
 def judge(systems: Systems, declared: Application, committed: dict[str, set[int]], kafka_port: int) -> Verdict:
     """Everything that was written beside everything that arrived."""
     total = Verdict()
-    topics = [declared.topic(*entry) for entry in declared.replicated()]
+    topics = [shard.topic(table) for shard, table in declared.replicated()]
     records = contents.committed_places(f"127.0.0.1:{kafka_port}", topics)
     with systems.warehouse(role="TRANSFORMER", warehouse="TRANSFORMING") as warehouse:
         cursor = warehouse.cursor()
         came: dict[str, set[int]] = {shard.name: set() for shard in declared.shards}
         for shard, table in declared.replicated():
-            topic, raw = declared.topic(shard, table), declared.raw_table(shard, table)
+            topic, raw = shard.topic(table), shard.raw_table(table)
             verdict = audit(records[topic], contents.raw_places(cursor, raw))
             twice = contents.emitted_twice(cursor, raw)
             examples = tuple(f"came to Kafka {times + 1} times: {change}" for change, times in twice[:3])
@@ -84,14 +84,12 @@ def judge(systems: Systems, declared: Application, committed: dict[str, set[int]
 def _rows(systems: Systems, declared: Application, cursor: object) -> Verdict:
     """Each model that says what is alive, beside each shard."""
     total = Verdict()
-    truth = {
-        shard: {table.name: _truth(systems, shard, table) for table in declared.tables} for shard in declared.shards
-    }
-    for table, model, alive in contents.living(declared.tables):
+    truth = {shard: {table.name: _truth(systems, shard, table) for table in shard.tables} for shard in declared.shards}
+    for table, model, alive in contents.living(declared.database("application")):
         found = contents.current_rows(cursor, table, model, alive)
         for shard in declared.shards:
             rows = truth[shard][table.name]
-            raw = declared.raw_table(shard, table)
+            raw = shard.raw_table(table)
             verdict = compare(
                 tuple(table.columns),
                 rows,

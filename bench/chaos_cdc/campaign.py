@@ -110,7 +110,8 @@ class Campaign:
     def _read_again(self) -> None:
         """Ask Debezium to read tables once more, as the on-call DAG does."""
         for table, shard in zip(READ_AGAIN, (min(self._dsns), max(self._dsns)), strict=True):
-            asked = signals.execute_snapshot(f"chaos-{table}", self.application, self.application.table(table), {})
+            of = self.application.shard(shard)
+            asked = signals.execute_snapshot(f"chaos-{table}", of, of.table(table), {})
             while True:
                 try:
                     with closing(psycopg2.connect(self._dsns[shard])) as session, session:
@@ -179,7 +180,7 @@ def tables(application: Application, dsns: Mapping[str, str]) -> tuple[Table, ..
                 tuple(_column(first, table, name, kind) for name, kind in table.columns.items()),
                 {shard: _some_keys(cursor, table) for shard, cursor in cursors.items()},
             )
-            for table in application.tables
+            for table in application.database("application").tables
         )
     finally:
         for connection in opened.values():

@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from bench.chaos_cdc.judge import Key, Row, Values
 from bench.chaos_cdc.texts import text
-from catchment.cdc.declared import Table
+from catchment.cdc.declared import Database, Table
 
 STAGING = "ANALYTICS.STAGING"
 _MOMENT = "YYYY-MM-DD HH24:MI:SS.FF6"
@@ -124,9 +124,9 @@ def _key(table: Table, values: Values) -> Key:
     return tuple(by_name[name] for name in table.key)
 
 
-def living(tables: Iterable[Table]) -> Iterator[tuple[Table, str, str]]:
+def living(database: Database) -> Iterator[tuple[Table, str, str]]:
     """Each model that says what is alive: the current state of every table, and the histories' open versions."""
-    for table in tables:
-        yield table, f"stg_application__{table.name}", "not _is_deleted"
+    for table in database.tables:
+        yield table, database.staging(table), "not _is_deleted"
         if table.history:
-            yield table, f"hist_application__{table.name}", "is_current"
+            yield table, database.versions(table), "is_current"

@@ -40,7 +40,7 @@ def settle(systems: Systems, application: Application, report: Report) -> bool:
         return ", ".join(f"{name} by {count} bytes of WAL" for name, count in behind.items() if count > 0)
 
     def not_loaded() -> str:
-        topics = [application.topic(*entry) for entry in application.replicated()]
+        topics = [shard.topic(table) for shard, table in application.replicated()]
         ends = pipeline.ends(systems.look_up("kafka"), topics)
         with systems.warehouse() as warehouse:
             behind = pipeline.not_loaded(warehouse.cursor(), ends)

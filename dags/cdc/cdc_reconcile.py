@@ -29,7 +29,7 @@ with DAG(
     tags=["cdc", "owner:data"],
     params={
         "shards": form.some("Shards", [shard.name for shard in DECLARED.shards]),
-        "tables": form.some("Tables", [table.name for table in DECLARED.tables]),
+        "tables": form.some("Tables", form.tables()),
     },
     default_args={
         "owner": "data",

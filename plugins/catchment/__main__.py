@@ -250,7 +250,7 @@ def _cdc_migrate(args: argparse.Namespace) -> int:
     application = declared.application()
     for shard in [application.shard(name) for name in args.shard] if args.shard else application.shards:
         owner, replicator = map(Connection.from_env, (shard.owner_connection, shard.connection))
-        migrate.migrate(application, owner, replicator)
+        migrate.migrate(shard.of, owner, replicator)
         print(f"{shard.name}: ready to be replicated")
     return 0
 

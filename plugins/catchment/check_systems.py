@@ -296,7 +296,7 @@ def try_kafka(connection: Connection, application: Application) -> str:
 
     kafka = Kafka(connection)
     try:
-        wanted = [application.topic(shard, table) for shard, table in application.replicated()]
+        wanted = [shard.topic(table) for shard, table in application.replicated()]
         found = kafka.topics(wanted)
     finally:
         kafka.close()

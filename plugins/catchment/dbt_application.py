@@ -1,4 +1,4 @@
-"""dbt's files for the replicated tables, written from `include/connectors/application.toml`.
+"""dbt's files for the replicated tables, written from the files of `include/connectors`.
 
 For each table a source per shard, the model of its current state, one of its history where that is asked for, and what
 is said of both; and the declaration as a macro, for the macros of `include/dbt/macros/cdc`. Pure: text by path.
@@ -7,19 +7,19 @@ is said of both; and the declaration as a macro, for the macros of `include/dbt/
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Application, Database, Shard, Table
 
 FOLDER = Path("models/staging/application")
 """Where the models lie, below the dbt project's folder."""
 
 DECLARED = Path("macros/cdc/declared.sql")
-ORIGIN = "include/connectors/application.toml by `python -m catchment dbt-sources`; do not edit."
+ORIGIN = "include/connectors by `python -m catchment dbt-sources`; do not edit."
 RAW_DATABASE = "{{ env_var('CATCHMENT_RAW_DATABASE', 'RAW') }}"
 RAW_COLUMNS = (
     ("record_content", "Debezium's record as it came; NULL for a tombstone."),
@@ -57,41 +57,45 @@ CHANGE_COLUMNS = (
 
 def render(application: Application) -> Mapping[Path, str]:
     """The files by their path below the dbt project's folder."""
-    return {
-        DECLARED: _macro(application),
-        FOLDER / "_application__sources.yml": _yaml({"sources": [_source(application)]}),
-        FOLDER / "_application__models.yml": _yaml({"models": [m for t in application.tables for m in _described(t)]}),
-        **{FOLDER / f"{current_model(t)}.sql": _model(t, "current_state", "cdc_current") for t in application.tables},
-        **{
-            FOLDER / f"{history_model(t)}.sql": _model(t, "history", "cdc_history")
-            for t in application.tables
-            if t.history
-        },
+    files = {DECLARED: _macro(application)}
+    for database in application.databases:
+        files |= _files(database, application.shards_of(database))
+    return files
+
+
+def _files(database: Database, shards: Sequence[Shard]) -> dict[Path, str]:
+    described = [model for table in database.tables for model in _described(database, table)]
+    files = {
+        f"_{database.source}__sources.yml": _yaml({"sources": [_source(database, shards)]}),
+        f"_{database.source}__models.yml": _yaml({"models": described}),
     }
-
-
-def current_model(table: Table) -> str:
-    """The model of a table's current state."""
-    return f"stg_application__{table.name}"
-
-
-def history_model(table: Table) -> str:
-    """The model of a table's versions."""
-    return f"hist_application__{table.name}"
+    for table in database.tables:
+        name = f"{database.source}.{table.name}"
+        files[f"{database.staging(table)}.sql"] = _model(name, "current_state", "cdc_current")
+        if table.history:
+            files[f"{database.versions(table)}.sql"] = _model(name, "history", "cdc_history")
+    return {FOLDER / name: text for name, text in files.items()}
 
 
 def _macro(application: Application) -> str:
     declared = {
-        "schema": application.schema,
-        "shards": [shard.name for shard in application.shards],
-        "tables": {t.name: {"key": list(t.key), "columns": dict(t.columns)} for t in application.tables},
+        f"{database.source}.{table.name}": {
+            "source": database.source,
+            "schema": database.schema,
+            "name": table.name,
+            "shards": [shard.name for shard in application.shards_of(database)],
+            "key": list(table.key),
+            "columns": dict(table.columns),
+        }
+        for database in application.databases
+        for table in database.tables
     }
     literal = json.dumps(declared, indent=4)
     head = f"{{#- Written from {ORIGIN} -#}}\n"
-    return f"{head}{{% macro declared_application() -%}}\n{{{{ return({literal}) }}}}\n{{%- endmacro %}}\n"
+    return f"{head}{{% macro declared_tables() -%}}\n{{{{ return({literal}) }}}}\n{{%- endmacro %}}\n"
 
 
-def _model(table: Table, macro: str, strategy: str) -> str:
+def _model(table: str, macro: str, strategy: str) -> str:
     return (
         f"{{#- Written from {ORIGIN} -#}}\n"
         "{{ config(\n"
@@ -99,40 +103,40 @@ def _model(table: Table, macro: str, strategy: str) -> str:
         f"    incremental_strategy='{strategy}',\n"
         "    tmp_relation_type='table',\n"
         "    on_schema_change='append_new_columns',\n"
-        f"    meta={{'table': '{table.name}'}},\n"
-        f"    post_hook=\"{{{{ cdc_advance('{table.name}') }}}}\",\n"
+        f"    meta={{'table': '{table}'}},\n"
+        f"    post_hook=\"{{{{ cdc_advance('{table}') }}}}\",\n"
         ") }}\n"
-        f"{{{{ {macro}('{table.name}') }}}}\n"
+        f"{{{{ {macro}('{table}') }}}}\n"
     )
 
 
-def _source(application: Application) -> dict[str, Any]:
+def _source(database: Database, shards: Sequence[Shard]) -> dict[str, Any]:
     return {
-        "name": application.source,
-        "description": "Changes of the application's tables, one raw table per shard and table, as Debezium sent them.",
+        "name": database.source,
+        "description": "Changes of the database's tables, one raw table per shard and table, as Debezium sent them.",
         "database": RAW_DATABASE,
-        "schema": application.source.upper(),
-        "tables": [_raw(application, shard, table) for shard, table in application.replicated()],
+        "schema": database.source.upper(),
+        "tables": [_raw(shard, table) for shard in shards for table in database.tables],
     }
 
 
-def _raw(application: Application, shard: Shard, table: Table) -> dict[str, Any]:
-    meta: dict[str, Any] = {"topic": application.topic(shard, table), "key": list(table.key)}
+def _raw(shard: Shard, table: Table) -> dict[str, Any]:
+    meta: dict[str, Any] = {"topic": shard.topic(table), "key": list(table.key)}
     if table.personal:
         meta["personal"] = list(table.personal)
     return {
         "name": f"{shard.name}_{table.name}",
-        "identifier": application.raw_table(shard, table).rpartition(".")[2],
+        "identifier": shard.raw_table(table).rpartition(".")[2],
         "description": f"Changes of {table.name} on shard {shard.name}.",
         "config": {"meta": meta, "freshness": None},
         "columns": _columns(RAW_COLUMNS),
     }
 
 
-def _described(table: Table) -> list[dict[str, Any]]:
+def _described(database: Database, table: Table) -> list[dict[str, Any]]:
     models = [
         {
-            "name": current_model(table),
+            "name": database.staging(table),
             "description": f"The {table.name} as they are now, one row per shard and key; deleted ones too.",
             "data_tests": [
                 {"is_key": {"arguments": {"columns": ["_shard", *table.key]}}},
@@ -144,7 +148,7 @@ def _described(table: Table) -> list[dict[str, Any]]:
     if table.history:
         models.append(
             {
-                "name": history_model(table),
+                "name": database.versions(table),
                 "description": f"Every version of the {table.name}: one row per shard, key and transaction.",
                 "data_tests": [
                     {"is_key": {"arguments": {"columns": ["_shard", *table.key, "_order"]}}},

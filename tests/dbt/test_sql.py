@@ -16,7 +16,7 @@ from tests.dbt.project import PROJECT, Dbt
 
 FLOATS = {
     name
-    for table in application().tables
+    for table in application().database("application").tables
     for name, kind in table.columns.items()
     if kind in ("real", "double precision")
 }

@@ -25,7 +25,7 @@ from tests.support import cdc_staging
 pytestmark = pytest.mark.timeout(600)
 APPLICATION = application()
 S0 = APPLICATION.shard("s0")
-TABLES = {table.name: table for table in APPLICATION.tables}
+TABLES = {table.name: table for table in APPLICATION.database("application").tables}
 ODD = """
 INSERT INTO accounts (id, external_id, name, balance, settings, notes, feature_flags, created_at, updated_at) VALUES
     (-5, 'x''\\"1', 'Größe ✨ 中文 💶', 'NaN', '{"bb": 1.50, "a": {"z": [1.0, 2.00, "x, {y}"], "k": "1.50"}, "c": 1e3}',

@@ -207,7 +207,7 @@ def test_a_loader_that_hangs_is_stuck_in_the_second_run(drill: Drill) -> None:
 def test_a_dropped_publication_stops_restarts_and_what_comes_back_as_a_zombie_is_proposed_to_be_rebuilt(
     drill: Drill,
 ) -> None:
-    publication = application().publication
+    publication = application().database("application").publication
     drill.sql(S1, f"DROP PUBLICATION {publication}")
     drill.sql(S1, "UPDATE accounts SET updated_at = updated_at")
     drill.wait_for_task(S1, "FAILED")
@@ -333,4 +333,4 @@ def test_yesterdays_incident_can_be_read(drill: Drill) -> None:
 def _migrate(drill: Drill) -> None:
     from catchment.cdc.setup import migrate
 
-    migrate.migrate(application(), drill.look_up(S1.owner_connection), drill.look_up(S1.connection))
+    migrate.migrate(S1.of, drill.look_up(S1.owner_connection), drill.look_up(S1.connection))

@@ -18,7 +18,7 @@ from catchment.cdc import shard as database
 from catchment.cdc.compare.reconcile import NotPassed, Reconciliation
 from catchment.cdc.compare.results import Differs, refuse_differences
 from catchment.cdc.connectors import pauses, pausing
-from catchment.cdc.declared import Shard, Table, application
+from catchment.cdc.declared import Application, Shard, Table, application
 from catchment.cdc.repair import missing_rows, password, rebuild, snapshot
 from catchment.cdc.secret import Reference
 from catchment.cdc.setup import add_table
@@ -36,7 +36,7 @@ from tests.dbt.project import Dbt
 pytestmark = pytest.mark.timeout(900)
 APPLICATION = application()
 S0, S1 = APPLICATION.shards
-TABLES = {table.name: table for table in APPLICATION.tables}
+TABLES = {table.name: table for table in APPLICATION.database("application").tables}
 PARTS = ("warehouse", "s3", "shard_s0", "shard_s1", "kafka", "connect", "loader")
 
 
@@ -60,7 +60,7 @@ class Bed:
     def ops(self, shard: Shard, table: Table, id_: int) -> list[str]:
         """The operations of a row that raw knows, in Kafka's order."""
         rows = self.sql(
-            f"SELECT RECORD_CONTENT:op::VARCHAR FROM {APPLICATION.raw_table(shard, table)} "
+            f"SELECT RECORD_CONTENT:op::VARCHAR FROM {shard.raw_table(table)} "
             f"WHERE RECORD_METADATA:key:id::NUMBER = {id_} AND RECORD_CONTENT IS NOT NULL ORDER BY KAFKA_OFFSET"
         )
         return [op for (op,) in rows]
@@ -103,7 +103,12 @@ class Bed:
 
     def reconciliation(self, shard: Shard) -> Reconciliation:
         return Reconciliation(
-            systems=self.systems, shard=shard, tables=APPLICATION.tables, run="r", timeout=400, report=print
+            systems=self.systems,
+            shard=shard,
+            tables=shard.tables,
+            run="r",
+            timeout=400,
+            report=print,
         )
 
     def beat(self, shard: Shard) -> int:
@@ -135,7 +140,7 @@ def _loaded(bed: Bed, shard: Shard, table: Table) -> bool:
         bed.stack.start("loader")
     ((here,),) = bed.owner(shard, f"SELECT count(*) FROM {table.name}")
     try:
-        ((there,),) = bed.sql(f"SELECT COUNT(*) FROM {APPLICATION.raw_table(shard, table)}")
+        ((there,),) = bed.sql(f"SELECT COUNT(*) FROM {shard.raw_table(table)}")
     except NeedsPerson:
         return False
     return int(there) >= int(here)
@@ -299,7 +304,9 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
 
     told = rebuild.write_missing_deletes(bed.systems, S1, epoch)
 
-    assert told == {table.name: int(table in (users, activities)) for table in APPLICATION.tables}
+    assert told == {
+        table.name: int(table in (users, activities)) for table in APPLICATION.database("application").tables
+    }
     eventually(lambda: bed.ops(S1, users, deleted)[-1] == "d", "the delete is in raw")
     eventually(lambda: bed.ops(S1, activities, moment)[-1] == "d", "the delete of a composite key is in raw")
     assert bed.ops(S1, users, changed)[-1] == "r"
@@ -312,7 +319,7 @@ def test_a_row_that_the_snapshot_skipped_is_never_called_deleted(bed: Bed) -> No
     users = TABLES["users"]
     ((kept,),) = bed.owner(S1, "SELECT min(id) FROM users")
     with bed.systems.shard(S1) as session:
-        there = missing_rows.still_on_shard(session, APPLICATION, users, [missing_rows.DeletedKey(0, {"id": kept})])
+        there = missing_rows.still_on_shard(session, S1, users, [missing_rows.DeletedKey(0, {"id": kept})])
     with pytest.raises(NeedsPerson, match=r"did not contain 1 rows that the shard has.*No delete was written"):
         missing_rows.refuse_if_skipped(S1, users, there)
 
@@ -331,10 +338,12 @@ DEVICES = Table(
 
 
 def test_a_table_that_is_newly_declared_is_published_read_and_has_its_raw_tables(bed: Bed) -> None:
-    wider = dataclasses.replace(APPLICATION, tables=(*APPLICATION.tables, DEVICES))
-    systems = dataclasses.replace(bed.systems, application=wider)
+    before = APPLICATION.database("application")
+    wider = dataclasses.replace(before, tables=(*before.tables, DEVICES))
+    shards = tuple(dataclasses.replace(shard, of=wider) for shard in APPLICATION.shards)
+    systems = dataclasses.replace(bed.systems, application=Application(shards))
     with pytest.raises(ContractBroken, match=r"s0 has no table public\.devices"):
-        add_table.plan(systems, DEVICES)
+        add_table.plan(systems, wider, DEVICES)
     for shard in (S0, S1):
         bed.owner(
             shard,
@@ -343,19 +352,19 @@ def test_a_table_that_is_newly_declared_is_published_read_and_has_its_raw_tables
         )
     wrong = dataclasses.replace(DEVICES, columns={**DEVICES.columns, "label": "text"})
     with pytest.raises(ContractBroken, match=r"label is varchar\(40\), declared as text"):
-        add_table.plan(systems, wrong)
-    steps = " ".join(add_table.plan(systems, DEVICES))
+        add_table.plan(systems, wider, wrong)
+    steps = " ".join(add_table.plan(systems, wider, DEVICES))
     assert "s0: devices is added to the publication catchment" in steps
     assert "table.include.list" in steps
     try:
-        add_table.prepare(systems, DEVICES)
-        add_table.prepare(systems, DEVICES)
-        again = " ".join(add_table.plan(systems, DEVICES))
+        add_table.prepare(systems, wider, DEVICES)
+        add_table.prepare(systems, wider, DEVICES)
+        again = " ".join(add_table.plan(systems, wider, DEVICES))
         assert "s1: devices is in the publication catchment" in again
         assert "application-s1: is as declared" in again
-        assert bed.sql(f"SELECT COUNT(*) FROM {wider.raw_table(S1, DEVICES)}") == [(0,)]
+        assert bed.sql(f"SELECT COUNT(*) FROM {S1.raw_table(DEVICES)}") == [(0,)]
         asked = snapshot.request(systems, S1, DEVICES, "devices")
-        kafka, topic = systems.look_up("kafka"), wider.topic(S1, DEVICES)
+        kafka, topic = systems.look_up("kafka"), S1.topic(DEVICES)
         eventually(lambda: sum(pipeline.ends(kafka, [topic]).values()) >= asked.rows == 9, "its rows are on its topic")
     finally:
         bed.stack.apply_connectors()

@@ -154,7 +154,7 @@ def test_preparing_again_changes_nothing(stack: Stack) -> None:
 
 def test_the_publication_has_every_declared_table_under_its_root(stack: Stack) -> None:
     published = execute(stack, "s1", PUBLISHED + " WHERE schemaname = 'public'")
-    assert {name for (name,) in published} == {table.name for table in application().tables}
+    assert {name for (name,) in published} == {table.name for table in application().database("application").tables}
 
 
 def test_the_role_reads_and_replicates_and_writes_nothing_of_the_application(stack: Stack) -> None:
@@ -216,7 +216,7 @@ def test_the_generator_rides_out_a_dead_database_and_the_other_shard_is_written_
 
 
 def test_a_migration_never_takes_a_table_out_of_the_publication_nor_sets_a_password_again(stack: Stack) -> None:
-    declared = application()
+    declared = application().database("application")
     fewer = replace(declared, tables=declared.tables[:1])
     owner, replicator = _connections(stack, "s0")
     before = execute(stack, "s0", PUBLISHED + " UNION ALL SELECT rolpassword FROM pg_authid WHERE rolname = 'cdc'")
@@ -227,7 +227,7 @@ def test_a_migration_never_takes_a_table_out_of_the_publication_nor_sets_a_passw
 
 
 def test_a_migration_for_a_table_that_is_not_there_changes_nothing_and_names_it(stack: Stack) -> None:
-    declared = application()
+    declared = application().database("application")
     missing = replace(declared.tables[0], name="not_there")
     execute(stack, "s0", "CREATE TABLE there_now (id bigint PRIMARY KEY)")
     there = replace(declared.tables[0], name="there_now")

@@ -152,7 +152,7 @@ TABLES = tuple(
         tuple(Column(n, k, n not in table.key, ("a", "b") if k == "enum" else ()) for n, k in table.columns.items()),
         {"s0": (("1",) if len(table.key) == 1 else ("1", "2026-01-01 00:00:00+00"),)},
     )
-    for table in application().tables
+    for table in application().database("application").tables
 )
 
 

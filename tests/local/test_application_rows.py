@@ -34,7 +34,7 @@ def vendor() -> Any:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_rows_are_of_declared_columns(table: str) -> None:
-    declared = set(application().table(table).columns)
+    declared = set(application().database("application").table(table).columns)
     assert set(COLUMNS[table].split()) | {"id"} == declared
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from catchment import __main__, check, check_systems
-from catchment.cdc.declared import Application, Shard
+from catchment.cdc.declared import Application, Database, Shard
 from catchment.check import Check, CheckResult, Outcome
 from catchment.connection import Connection, NoConnection
 from catchment.errors import CatchmentError, NeedsPerson, Refused, TryAgain, VendorUnavailable
@@ -29,9 +29,8 @@ from tests.support import make
 from tests.support.store import MemoryStore
 from tests.support.vendor import Handler, Reply, Scripted
 
-APPLICATION = Application(
-    source="application", database="app", schema="public", publication="p", shards=(Shard("s0"),), tables=()
-)
+DATABASE = Database(source="application", database="app", schema="public", publication="p", tables=())
+APPLICATION = Application((Shard("s0", DATABASE),))
 
 
 def look_up(*known: Connection) -> Callable[[str], Connection]:

@@ -63,8 +63,10 @@ def check(declared: Application, look_up: Callable[[str], Connection], connect: 
     given = look_up("kafka_connect").extra.get("sink") or _PLACEHOLDER
     for version in KEYS:
         sink = Sink(**{**given, "version": version})
-        configs[f"{declared.sink} (version {version})"] = ({**sink_config(declared, sink), **CONVERTERS}, version)
-    configs.pop(declared.sink, None)
+        for database in declared.databases:
+            config = {**sink_config(declared, database, sink), **CONVERTERS}
+            configs[f"{database.sink} (version {version})"] = (config, version)
+            configs.pop(database.sink, None)
     for name, (config, version) in configs.items():
         yield from (
             f"{name}: {key} holds a secret: give a reference to a config provider" for key in written_out(config)

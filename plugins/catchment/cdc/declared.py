@@ -1,4 +1,4 @@
-"""What is declared to be replicated: the application's shards and tables, from `include/connectors/application.toml`.
+"""What is declared to be replicated: databases, their shards and tables, one file of `include/connectors` each.
 
 Names follow from declared ones here and nowhere else: connections, connectors, slots, topics, raw tables.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from catchment.errors import ContractBroken
 
-FILE = Path(__file__).parents[3] / "include" / "connectors" / "application.toml"
+FOLDER = Path(__file__).parents[3] / "include" / "connectors"
 CDC_SCHEMA = "cdc"
 HEARTBEAT = f"{CDC_SCHEMA}.heartbeat"
 SIGNALS = f"{CDC_SCHEMA}.signals"
@@ -29,39 +29,9 @@ _TYPE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One of the application's databases. `name` is also its topic prefix and `_shard` in the warehouse."""
-
-    name: str
-    source: str = "application"
-
-    @property
-    def connection(self) -> str:
-        """The id of the connection of the role `cdc`: the one Debezium and the health DAG use."""
-        return f"{self.source}_{self.name}"
-
-    @property
-    def owner_connection(self) -> str:
-        """The id of the owner's connection: migrations and repairs."""
-        return f"{self.connection}_owner"
-
-    @property
-    def connector(self) -> str:
-        return f"{self.source}-{self.name}"
-
-    @property
-    def slot(self) -> str:
-        return f"debezium_{self.name}"
-
-    @property
-    def transaction_topic(self) -> str:
-        return f"{self.name}.transaction"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One replicated table, the same on every shard.
+    """One replicated table, the same on every shard of its database.
 
     `columns` are Postgres types by name, in order. `surrogate_key` is the column that an incremental snapshot reads
     by, where the primary key can't serve. `history`: staging keeps every version, not the newest alone.
@@ -76,14 +46,13 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Application:
-    """The declaration as a whole, and the names that follow from it."""
+class Database:
+    """One database of the application, sharded or not: what one file declares. `source` is its name downstream."""
 
     source: str
     database: str
     schema: str
     publication: str
-    shards: tuple[Shard, ...]
     tables: tuple[Table, ...]
 
     @property
@@ -91,59 +60,146 @@ class Application:
         """The name of the connector that writes to Snowflake."""
         return f"snowflake-{self.source}"
 
-    def shard(self, name: str) -> Shard:
-        for shard in self.shards:
-            if shard.name == name:
-                return shard
-        raise KeyError(f"{self.source} has no shard {name!r}; it has: {', '.join(s.name for s in self.shards)}")
-
     def table(self, name: str) -> Table:
         for table in self.tables:
             if table.name == name:
                 return table
         raise KeyError(f"{self.source} has no table {name!r}; it has: {', '.join(t.name for t in self.tables)}")
 
-    def topic(self, shard: Shard, table: Table) -> str:
-        """`s0.public.customers`: every change of one table on one shard, partitions of the table included."""
-        return f"{shard.name}.{self.schema}.{table.name}"
+    def staging(self, table: Table) -> str:
+        """The dbt model of a table's current state."""
+        return f"stg_{self.source}__{table.name}"
 
-    def raw_table(self, shard: Shard, table: Table) -> str:
+    def versions(self, table: Table) -> str:
+        """The dbt model of a table's history."""
+        return f"hist_{self.source}__{table.name}"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One part of a database; one that is not sharded is its own only shard, and has its name.
+
+    `name` is also the topic prefix and `_shard` in the warehouse, and so unique over all databases.
+    """
+
+    name: str
+    of: Database = field(repr=False)
+
+    @property
+    def _full_name(self) -> tuple[str, ...]:
+        return (self.name,) if self.name == self.of.source else (self.of.source, self.name)
+
+    @property
+    def connection(self) -> str:
+        """The id of the connection of the role `cdc`: the one Debezium and the health DAG use."""
+        return "_".join(self._full_name)
+
+    @property
+    def owner_connection(self) -> str:
+        """The id of the owner's connection: migrations and repairs."""
+        return f"{self.connection}_owner"
+
+    @property
+    def connector(self) -> str:
+        return "-".join(self._full_name)
+
+    @property
+    def slot(self) -> str:
+        return f"debezium_{self.name}"
+
+    @property
+    def transaction_topic(self) -> str:
+        return f"{self.name}.transaction"
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return self.of.tables
+
+    def table(self, name: str) -> Table:
+        return self.of.table(name)
+
+    def topic(self, table: Table) -> str:
+        """`s0.public.customers`: every change of one table on one shard, partitions of the table included."""
+        return f"{self.name}.{self.of.schema}.{table.name}"
+
+    def raw_table(self, table: Table) -> str:
         """`RAW.APPLICATION.S0_CUSTOMERS`: where the records of one topic are."""
-        return f"RAW.{self.source}.{shard.name}_{table.name}".upper()
+        return f"RAW.{self.of.source}.{self.name}_{table.name}".upper()
+
+
+@dataclass(frozen=True)
+class Application:
+    """All that is declared: the shards of every database."""
+
+    shards: tuple[Shard, ...]
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        return tuple(dict.fromkeys(shard.of for shard in self.shards))
+
+    def database(self, source: str) -> Database:
+        for database in self.databases:
+            if database.source == source:
+                return database
+        raise KeyError(f"there is no database {source!r}; there are: {', '.join(d.source for d in self.databases)}")
+
+    def shard(self, name: str) -> Shard:
+        for shard in self.shards:
+            if shard.name == name:
+                return shard
+        raise KeyError(f"there is no shard {name!r}; there are: {', '.join(s.name for s in self.shards)}")
+
+    def shards_of(self, database: Database) -> tuple[Shard, ...]:
+        return tuple(shard for shard in self.shards if shard.of == database)
 
     def replicated(self) -> Iterator[tuple[Shard, Table]]:
         """Every table of every shard: the topics that go into raw."""
-        return ((shard, table) for shard in self.shards for table in self.tables)
+        return ((shard, table) for shard in self.shards for table in shard.tables)
 
     def of_topic(self, topic: str) -> tuple[Shard, Table] | None:
         """The shard and table whose changes a topic carries; None for heartbeats, signals and strangers."""
-        return next(((s, t) for s, t in self.replicated() if self.topic(s, t) == topic), None)
+        return next(((s, t) for s, t in self.replicated() if s.topic(t) == topic), None)
 
 
 @cache
-def application(path: Path = FILE) -> Application:
-    """The declaration in `path`. Raises ContractBroken with what is wrong and where."""
+def application(folder: Path = FOLDER) -> Application:
+    """All that the files of `folder` declared when it was first asked for."""
+    return read(folder)
+
+
+def read(folder: Path) -> Application:
+    """All that the files of `folder` declare now. Raises ContractBroken with what is wrong and where."""
+    found = [shard for path in sorted(folder.glob("*.toml")) for shard in _read(path)]
+    _unique("shard", [shard.name for shard in found])
+    if not found:
+        raise ContractBroken(f"{folder} declares no database: add a file like application.toml.")
+    return Application(tuple(found))
+
+
+def _read(path: Path) -> tuple[Shard, ...]:
     try:
-        return parse(path.read_text())
+        shards = parse(path.read_text()).shards
+        if shards[0].of.source != path.stem:
+            raise ContractBroken(f"source is {shards[0].of.source!r}: the file is named after it.")
     except (OSError, tomllib.TOMLDecodeError, ContractBroken) as error:
         raise ContractBroken(f"{path.name}: {error}") from error
+    return shards
 
 
 def parse(text: str) -> Application:
-    """The declaration that a TOML text holds."""
+    """The database that one TOML text declares; without an entry `shards` it is its own only shard."""
     entries = tomllib.loads(text)
-    source = _name(entries, "source")
-    declared = Application(
-        source=source,
+    database = Database(
+        source=_name(entries, "source"),
         database=_name(entries, "database"),
         schema=_name(entries, "schema"),
         publication=_name(entries, "publication"),
-        shards=tuple(Shard(_name(entry, "name"), source) for entry in entries.get("shards", ())),
         tables=tuple(_table(entry) for entry in entries.get("tables", ())),
     )
-    _unique("shard", [shard.name for shard in declared.shards])
-    _unique("table", [table.name for table in declared.tables])
-    return declared
+    names = [_name(entry, "name") for entry in entries.get("shards", ())] or [database.source]
+    _unique("shard", names)
+    _unique("table", [table.name for table in database.tables])
+    return Application(tuple(Shard(name, database) for name in names))
 
 
 def _table(entry: Mapping[str, Any]) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard
 from catchment.cdc.loader import offsets
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import KafkaUnavailable, arguments
@@ -69,7 +69,3 @@ def not_loaded(cursor: Any, wanted: Positions) -> dict[Partition, int]:
     ledger = offsets.read(cursor)
     loaded = {partition: position.next_offset for partition, position in ledger.items()}
     return {p: end - loaded.get(p, 0) for p, end in wanted.items() if loaded.get(p, 0) < end}
-
-
-def topics(application: Application, shard: Shard, tables: Iterable[Table]) -> list[str]:
-    return [application.topic(shard, table) for table in tables]

@@ -48,11 +48,11 @@ class CdcCompareOperator(BaseOperator):
         if self.shards and self.shard not in self.shards:
             raise AirflowSkipException(f"{self.shard} is not among the shards chosen in the form.")
         systems = Systems(look_up, query_tag=tag_of(context, "application"))
-        application = systems.application
+        shard = systems.application.shard(self.shard)
         results = Reconciliation(
             systems=systems,
-            shard=application.shard(self.shard),
-            tables=[t for t in application.tables if not self.tables or t.name in self.tables],
+            shard=shard,
+            tables=[t for t in shard.tables if not self.tables or t.name in self.tables],
             run=context["ti"].run_id,
             timeout=float(self.catch_up_timeout),
             report=self.log.info,

@@ -17,8 +17,17 @@ def shard() -> Param:
 
 
 def table() -> Param:
-    names = [table.name for table in application().tables]
-    return Param(names[0], type="string", enum=names, title="Table")
+    return Param(tables()[0], type="string", enum=tables(), title="Table")
+
+
+def database() -> Param:
+    names = [database.source for database in application().databases]
+    return Param(names[0], type="string", enum=names, title="Database")
+
+
+def tables() -> list[str]:
+    """The names of all databases' tables, each once."""
+    return list(dict.fromkeys(table.name for _, table in application().replicated()))
 
 
 def connector() -> Param:

@@ -72,7 +72,8 @@ class CdcReplayOperator(BaseOperator):
         from catchment.cdc.loader import replay, tables
 
         declared = application()
-        topic = declared.topic(declared.shard(self.shard), declared.table(self.table))
+        shard = declared.shard(self.shard)
+        topic = shard.topic(shard.table(self.table))
         target = tables.targets(declared)[topic]
         with _sessions("replay", context, topic) as (kafka, warehouse):
             found = replay.plan(self._request(topic), target, kafka, warehouse)
@@ -109,7 +110,7 @@ class CdcAuditOperator(BaseOperator):
     def __init__(self, *, full: bool | str = False, **kwargs: Any) -> None:
         from catchment.cdc.declared import application
 
-        kwargs.setdefault("outlets", [audit_asset(application().source)])
+        kwargs.setdefault("outlets", [audit_asset(database.source) for database in application().databases])
         super().__init__(**kwargs)
         self.full = full
 

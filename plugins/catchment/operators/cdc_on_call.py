@@ -154,24 +154,31 @@ class CdcRotatePasswordOperator(OnCallOperator):
 
 
 class CdcAddTableOperator(OnCallOperator):
-    """Prepare every shard, raw and the connectors for a table that is newly declared."""
+    """Prepare every shard of a database, raw and the connectors for a table that is newly declared.
 
-    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "table")
+    Returns the names of the shards: the table is to be read on each.
+    """
 
-    def __init__(self, *, table: str, **kwargs: Any) -> None:
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "database", "table")
+
+    def __init__(self, *, database: str, table: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.database = database
         self.table = table
 
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc.setup import add_table
 
-        return add_table.plan(systems, systems.application.table(self.table))
+        database = systems.application.database(self.database)
+        return add_table.plan(systems, database, database.table(self.table))
 
-    def act(self, systems: Systems, context: Context) -> str:
+    def act(self, systems: Systems, context: Context) -> list[str]:
         from catchment.cdc.setup import add_table
 
-        add_table.prepare(systems, systems.application.table(self.table))
-        return _said(self, f"{self.table} is published on every shard, has its raw tables and is in every connector.")
+        database = systems.application.database(self.database)
+        add_table.prepare(systems, database, database.table(self.table))
+        _said(self, f"{self.table} is published on every shard, has its raw tables and is in every connector.")
+        return [shard.name for shard in systems.application.shards_of(database)]
 
 
 class CdcSnapshotOperator(OnCallOperator):
@@ -192,8 +199,8 @@ class CdcSnapshotOperator(OnCallOperator):
 
         shard, table = self._declared(systems)
         with systems.shard(shard) as session:
-            rows = snapshot.count(session, systems.application, table)
-        return snapshot.plan(systems.application, shard, table, rows)
+            rows = snapshot.count(session, shard, table)
+        return snapshot.plan(shard, table, rows)
 
     def act(self, systems: Systems, context: Context) -> Any:
         return self.poll(context, polls=0)
@@ -214,7 +221,8 @@ class CdcSnapshotOperator(OnCallOperator):
         return _said(self, snapshot.verify(asked, seen))
 
     def _declared(self, systems: Systems) -> tuple[Shard, Table]:
-        return systems.application.shard(self.shard), systems.application.table(self.table)
+        shard = systems.application.shard(self.shard)
+        return shard, shard.table(self.table)
 
 
 def _said(operator: BaseOperator, sentence: str) -> str:

@@ -34,7 +34,7 @@ class CdcConsequenceOperator(_OfShard):
 
         shard = self.declared(systems)
         self.log.info("%s", rebuild.consequence(systems, shard))
-        return rebuild.plan(systems.application, shard)
+        return rebuild.plan(shard)
 
     def act(self, systems: Systems, context: Context) -> str:
         from catchment.cdc.repair import rebuild

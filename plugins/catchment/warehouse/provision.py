@@ -210,7 +210,8 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec], buckets: Mapping[str,
     """What `for each` goes over."""
     sources = [spec.name.upper() for spec in specs]
     replicated = application()
-    schemas = [("RAW", schema) for schema in ("CATCHMENT", *sources, replicated.source.upper())]
+    databases = [database.source.upper() for database in replicated.databases]
+    schemas = [("RAW", schema) for schema in ("CATCHMENT", *sources, *databases)]
     schemas += [("ANALYTICS", schema) for schema in ANALYTICS_SCHEMAS]
     return {
         "": [{}],
@@ -220,8 +221,8 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec], buckets: Mapping[str,
         "stream": [
             {"source": spec.name.upper(), "stream": stream.name.upper()} for spec in specs for stream in spec.streams
         ],
-        "cdc_source": [{"source": replicated.source.upper()}],
-        "topic": [_topic(replicated.raw_table(shard, table)) for shard, table in replicated.replicated()],
+        "cdc_source": [{"source": source} for source in databases],
+        "topic": [_topic(shard.raw_table(table)) for shard, table in replicated.replicated()],
         "warehouse": [
             _warehouse("LOADING", settings.loading_size, settings.loading_credits, timeout=3600),
             _warehouse("TRANSFORMING", settings.transforming_size, settings.transforming_credits, timeout=7200),

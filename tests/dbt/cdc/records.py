@@ -80,10 +80,10 @@ def fake_before(table: str, key: Row) -> dict[str, Any]:
         "numeric(18,4)": "0.0000",
         "timestamptz": "1970-01-01T00:00:00.000000Z",
     }
-    columns = application().table(table).columns
+    columns = application().database("application").table(table).columns
     return {name: key.get(name, made_up.get(kind)) for name, kind in columns.items()}
 
 
 def unavailable(table: str, column: str) -> Any:
     """The stand-in for a column's value."""
-    return WORDS[application().table(table).columns[column]]
+    return WORDS[application().database("application").table(table).columns[column]]

@@ -23,6 +23,7 @@ from tests.support.cdc_health import two_shards
 
 REPLIES = Path(__file__).parent / "replies"
 SECRET = "${file:/etc/connect/shards.properties:{shard}.password}"
+DATABASE = application().database("application")
 SINK = {"account": "org-acme", "user": "CATCHMENT", "private_key": "${file:/etc/connect/snowflake.properties:key}"}
 
 
@@ -84,7 +85,7 @@ def test_settings_without_which_data_is_lost_or_bent_are_there(key: str, value: 
 def test_a_table_more_is_captured_and_nothing_else_changes() -> None:
     small, large = two_shards(), application()
     there = connections()["application_s0"]
-    before, after = (source_config(a, a.shard("s0"), there, "${env:P}") for a in (small, large))
+    before, after = (source_config(a.shard("s0"), there, "${env:P}") for a in (small, large))
     assert {key for key in after if before[key] != after[key]} == {"table.include.list"}
     assert before["table.include.list"] == r"public\.(activities),cdc\.(signals|heartbeat)"
 
@@ -101,7 +102,7 @@ def test_debezium_knows_every_key() -> None:
 
 @pytest.mark.parametrize("version", sorted(CLASSES))
 def test_the_sink_has_only_keys_of_its_version(version: str) -> None:
-    config = {**sink_config(application(), Sink(**SINK, version=version)), **CONVERTERS}
+    config = {**sink_config(application(), DATABASE, Sink(**SINK, version=version)), **CONVERTERS}
     assert unknown_keys(config, KEYS[version]) == ()
     assert config["connector.class"] == CLASSES[version]
 
@@ -113,16 +114,16 @@ def test_the_list_of_keys_of_2_5_is_what_the_plugin_says() -> None:
 
 
 def test_a_key_of_the_other_version_is_found() -> None:
-    config = sink_config(application(), Sink(**SINK, version="4"))
+    config = sink_config(application(), DATABASE, Sink(**SINK, version="4"))
     assert "snowflake.validation" in unknown_keys(config, KEYS["2.5"])
 
 
 @pytest.mark.parametrize("version", sorted(CLASSES))
 def test_the_sink_reads_committed_records_of_every_topic_into_its_table(version: str) -> None:
     declared: Application = application()
-    config = sink_config(declared, Sink(**SINK, version=version))
+    config = sink_config(declared, DATABASE, Sink(**SINK, version=version))
     pairs = dict(pair.split(":") for pair in config["snowflake.topic2table.map"].split(","))
-    assert pairs == {declared.topic(s, t): f"{s.name}_{t.name}".upper() for s, t in declared.replicated()}
+    assert pairs == {s.topic(t): f"{s.name}_{t.name}".upper() for s, t in declared.replicated()}
     assert config["topics"].split(",") == list(pairs)
     assert config["consumer.override.isolation.level"] == "read_committed"
     assert config["snowflake.enable.schematization"] == "false"

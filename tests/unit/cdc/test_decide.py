@@ -246,7 +246,7 @@ def test_of_shards_whose_names_begin_alike_the_one_in_trouble_is_proposed() -> N
 
     Right: what is lost on s10 is rebuilt on s10. Approving it for s1 would drop the slot of a shard that is well.
     """
-    shards = tuple(Shard(f"s{number}") for number in range(12))
+    shards = tuple(Shard(f"s{number}", APPLICATION.database("application")) for number in range(12))
     signal = SnapshotSignal("one", (r"public\.events",))
     for troubled in ("s1", "s10", "s11"):
         lost = shard(slot=slot(active=False, wal_status="lost"))

@@ -11,13 +11,12 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair.missing_rows import DeletedKey, record, since
 from catchment.cdc.repair.rebuild import is_snapshot_over
 
-APPLICATION = application()
-S0 = APPLICATION.shard("s0")
-USERS = APPLICATION.table("users")
+S0 = application().shard("s0")
+USERS = S0.table("users")
 
 
 def test_a_delete_looks_like_debeziums_and_says_who_wrote_it() -> None:
-    value = record(APPLICATION, S0, USERS, DeletedKey(2, {"id": 7}), 500)
+    value = record(S0, USERS, DeletedKey(2, {"id": 7}), 500)
     assert (value["op"], value["before"], value["after"]) == ("d", {"id": 7}, None)
     source = value["source"]
     assert (source["connector"], source["name"], source["table"], source["lsn"]) == ("catchment", "s0", "users", 500)

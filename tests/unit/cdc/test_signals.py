@@ -11,9 +11,8 @@ from catchment.cdc.declared import application
 from catchment.cdc.repair.signals import OURS, execute_snapshot, signal_id, stop_snapshot
 from catchment.cdc.repair.snapshot import RowsSkipped, SnapshotProgress, SnapshotRequest, is_read, plan, verify
 
-APPLICATION = application()
-S0 = APPLICATION.shard("s0")
-ACTIVITIES, USERS = APPLICATION.table("activities"), APPLICATION.table("users")
+S0 = application().shard("s0")
+ACTIVITIES, USERS = S0.table("activities"), S0.table("users")
 STREAMING: dict[str, Any] = {"lsn": 200, "lsn_proc": 200, "txId": 7}
 
 
@@ -22,17 +21,17 @@ def asked(rows: int = 100) -> SnapshotRequest:
 
 
 def test_a_table_with_timestamptz_in_its_key_is_read_by_its_surrogate_key() -> None:
-    assert execute_snapshot("x", APPLICATION, ACTIVITIES, {}).data["surrogate-key"] == "id"
-    assert "surrogate-key" not in execute_snapshot("x", APPLICATION, USERS, {}).data
+    assert execute_snapshot("x", S0, ACTIVITIES, {}).data["surrogate-key"] == "id"
+    assert "surrogate-key" not in execute_snapshot("x", S0, USERS, {}).data
 
 
 def test_a_signal_names_its_table_as_a_regular_expression_and_carries_what_we_need_at_the_end() -> None:
-    data = execute_snapshot("x", APPLICATION, USERS, {"rows": 5}).data
+    data = execute_snapshot("x", S0, USERS, {"rows": 5}).data
     assert (data["data-collections"], data["type"], data[OURS]) == ([r"public\.users"], "incremental", {"rows": 5})
 
 
 def test_a_snapshot_can_be_given_up() -> None:
-    signal = stop_snapshot("x", APPLICATION, USERS)
+    signal = stop_snapshot("x", S0, USERS)
     assert (signal.type, signal.data["data-collections"]) == ("stop-snapshot", [r"public\.users"])
 
 
@@ -88,7 +87,7 @@ def test_an_empty_table_is_done_at_once() -> None:
 
 
 def test_a_plan_says_how_many_rows_by_which_key_and_where_to() -> None:
-    text = " ".join(plan(APPLICATION, S0, ACTIVITIES, 15_000))
+    text = " ".join(plan(S0, ACTIVITIES, 15_000))
     assert all(word in text for word in ("15,000", "by id", "s0.public.activities", "RAW.APPLICATION.S0_ACTIVITIES"))
     by_key = dataclasses.replace(ACTIVITIES, surrogate_key=None)
-    assert "by id, occurred_at" in " ".join(plan(APPLICATION, S0, by_key, 1))
+    assert "by id, occurred_at" in " ".join(plan(S0, by_key, 1))

@@ -91,10 +91,10 @@ class Recorder:
         return [(0,)] if "COUNT(*) FROM" in self.statements[-1] and "GROUP" not in self.statements[-1] else []
 
 
-@pytest.mark.parametrize("table", APPLICATION.tables, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", APPLICATION.database("application").tables, ids=lambda table: table.name)
 def test_all_that_the_warehouse_is_asked_parses_as_snowflake(table: Table) -> None:
     cursor = Recorder()
-    state = CurrentState(cursor, APPLICATION, APPLICATION.shards[0])
+    state = CurrentState(cursor, APPLICATION.shards[0])
     side = state.view(table, 5)
     side.count()
     side.bounds(KeyRange(), 4)

@@ -49,12 +49,12 @@
 
 
 {% macro cdc_topic(shard, table) -%}
-    {{ return(shard ~ '.' ~ declared_application().schema ~ '.' ~ table) }}
+    {{ return(shard ~ '.' ~ declared_tables()[table].schema ~ '.' ~ declared_tables()[table].name) }}
 {%- endmacro %}
 
 
 {% macro cdc_raw(shard, table) -%}
-    {{ return(source('application', shard ~ '_' ~ table)) }}
+    {{ return(source(declared_tables()[table].source, shard ~ '_' ~ declared_tables()[table].name)) }}
 {%- endmacro %}
 
 
@@ -79,7 +79,7 @@ order by topic, kafka_partition
 select topic, kafka_partition, from_offset, epoch
 from {{ source('catchment', 'epochs') }}
 where topic in (
-    {%- for shard in declared_application().shards %}'{{ cdc_topic(shard, table) }}'{{ ', ' if not loop.last }}{% endfor -%}
+    {%- for shard in declared_tables()[table].shards %}'{{ cdc_topic(shard, table) }}'{{ ', ' if not loop.last }}{% endfor -%}
 )
 order by epoch, from_offset
 {%- endmacro %}
@@ -89,7 +89,7 @@ order by epoch, from_offset
 {% macro cdc_extent_query(table, marks, full) -%}
 select shard, kafka_partition, max(until_offset), sum(truncates)
 from (
-    {%- for shard in declared_application().shards -%}
+    {%- for shard in declared_tables()[table].shards -%}
         {%- set raw = cdc_raw(shard, table) -%}
         {%- set known = {} -%}
         {%- for mark in marks.rows if mark[0] == cdc_topic(shard, table) and not full -%}
@@ -141,7 +141,7 @@ group by {{ partition }}
             ~ ' and ' ~ at ~ ' < ' ~ range.until, range.epochs)) -%}
     {%- endfor -%}
     {%- if not branches -%}
-        {%- for shard in declared_application().shards -%}
+        {%- for shard in declared_tables()[table].shards -%}
             {%- do branches.append(cdc_branch(shard, cdc_raw(shard, table),
                 'coalesce(kafka_partition, record_metadata:"partition"::number(38, 0))',
                 'coalesce(kafka_offset, record_metadata:"offset"::number(38, 0))',

@@ -10,7 +10,7 @@
 
 {#- The first common table expressions of every model: raw_rows, changes, and `filled` (see cdc_filled). -#}
 {% macro cdc_changes(table, batch) -%}
-{%- set declared = declared_application().tables[table] -%}
+{%- set declared = declared_tables()[table] -%}
 raw_rows as (
 {{ cdc_raw_rows(table, batch) }}
 ),

@@ -3,7 +3,7 @@
   keeps the row, with the values it had last. See README.md, "The application's tables".
 -#}
 {% macro current_state(table, batch=none) -%}
-{%- set declared = declared_application().tables[table] -%}
+{%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
 {%- set incremental = cdc_is_incremental() -%}
 {%- set batch = batch or cdc_batch(table) -%}

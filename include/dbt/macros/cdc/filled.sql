@@ -11,7 +11,7 @@
   `known` is SQL for such rows: _shard, the key, _order, and the large columns as text.
 -#}
 {% macro cdc_filled(table, known) -%}
-{%- set declared = declared_application().tables[table] -%}
+{%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
 {%- set in_lifetime = cdc_key_columns(declared) ~ ', _lifetime' -%}
 key_changes as (
@@ -155,7 +155,7 @@ filled as (
 
 {#- The table's columns, typed, out of `changes as c` and `filled as f`; then `_other`, `_special`, `_unresolved`. -#}
 {% macro cdc_columns(table) -%}
-{%- set declared = declared_application().tables[table] -%}
+{%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
 {%- set special = [] -%}
 {%- for column, kind in declared.columns.items() %}

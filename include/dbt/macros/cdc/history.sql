@@ -7,7 +7,7 @@
   and repeated changes find their place, and intervals can't overlap.
 -#}
 {% macro history(table, batch=none) -%}
-{%- set declared = declared_application().tables[table] -%}
+{%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
 {%- set incremental = cdc_is_incremental() -%}
 {%- set batch = batch or cdc_batch(table) -%}

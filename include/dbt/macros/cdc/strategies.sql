@@ -9,7 +9,7 @@
 -#}
 {% macro get_incremental_cdc_current_sql(arg_dict) -%}
     {%- set table = config.get('meta').table -%}
-    {%- set declared = declared_application().tables[table] -%}
+    {%- set declared = declared_tables()[table] -%}
     {%- do cdc_read_again_if_lacking(arg_dict.temp_relation, table, 'current_state') -%}
     {%- set kept = [] -%}
     {%- for column in declared.columns if column not in declared.key %}{% do kept.append(column) %}{% endfor -%}
@@ -36,7 +36,7 @@ values (source.{{ (declared.key + kept + change_columns) | join(', source.') }},
 {#- All versions of the keys of the batch are replaced. -#}
 {% macro get_incremental_cdc_history_sql(arg_dict) -%}
     {%- set table = config.get('meta').table -%}
-    {%- set declared = declared_application().tables[table] -%}
+    {%- set declared = declared_tables()[table] -%}
     {%- do cdc_read_again_if_lacking(arg_dict.temp_relation, table, 'history') -%}
     {%- set columns = arg_dict.dest_columns | map(attribute='name') | join(', ') -%}
     {%- set replace_keys -%}

@@ -47,7 +47,7 @@ class Reconciliation:
         results = []
         with self.systems.warehouse(**READER) as warehouse:
             cursor = warehouse.cursor()
-            state = CurrentState(cursor, self.systems.application, self.shard)
+            state = CurrentState(cursor, self.shard)
             with self.snapshot(self.tables) as now:
                 for table in self.tables:
                     started = time.monotonic()
@@ -70,7 +70,7 @@ class Reconciliation:
     def snapshot(self, tables: Sequence[Table]) -> Iterator[ShardSnapshot]:
         """A snapshot of the shard that the warehouse has passed, for these tables."""
         connection = self.systems.look_up(self.shard.connection)
-        with postgres_snapshot(connection, self.systems.application.schema) as now:
+        with postgres_snapshot(connection, self.shard.of.schema) as now:
             self.wait_until_passed(now.after, tables)
             yield now
 
@@ -101,7 +101,7 @@ class Reconciliation:
             captured = pipeline.captured(session, self.shard)
         if captured is None or captured < lsn:
             return None
-        topics = pipeline.topics(self.systems.application, self.shard, tables)
+        topics = [self.shard.topic(table) for table in tables]
         return pipeline.ends(self.systems.look_up("kafka"), topics)
 
     def _behind(self, ends: dict[Partition, int], tables: Sequence[Table]) -> str:
@@ -111,7 +111,7 @@ class Reconciliation:
             if pipeline.not_loaded(cursor, ends):
                 return "the loader"
             for table in tables:
-                if not_merged(cursor, self.systems.application, self.shard, table, ends):
+                if not_merged(cursor, self.shard, table, ends):
                     return f"dbt (application_state, {table.name})"
         return ""
 

@@ -13,7 +13,7 @@ from typing import Any
 from catchment.cdc.compare.comparison import LSN
 from catchment.cdc.compare.table_view import TableView, literal
 from catchment.cdc.compare.texts import Dialect
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 
 STAGING = "ANALYTICS.STAGING"
@@ -25,7 +25,6 @@ class CurrentState:
     """One shard's rows in staging (`compare.WarehouseState`)."""
 
     cursor: Any
-    application: Application
     shard: Shard
 
     def changed(self, table: Table, lsn: int) -> list[str]:
@@ -46,7 +45,7 @@ class CurrentState:
         return TableView(
             Dialect.WAREHOUSE,
             self._query,
-            relation(self.application, table),
+            relation(self.shard, table),
             table,
             f"_SHARD = {shard} AND {where}",
         )
@@ -57,16 +56,14 @@ class CurrentState:
         return rows
 
 
-def relation(application: Application, table: Table) -> str:
+def relation(shard: Shard, table: Table) -> str:
     """Production's relation with a table's current state."""
-    return f"{STAGING}.stg_{application.source}__{table.name}".upper()
+    return f"{STAGING}.{shard.of.staging(table)}".upper()
 
 
-def not_merged(
-    cursor: Any, application: Application, shard: Shard, table: Table, ends: Mapping[Partition, int]
-) -> dict[Partition, int]:
+def not_merged(cursor: Any, shard: Shard, table: Table, ends: Mapping[Partition, int]) -> dict[Partition, int]:
     """For each partition of a table's topic: how many offsets of raw before `ends` dbt has not merged yet."""
-    topic = application.topic(shard, table)
+    topic = shard.topic(table)
     offset = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
     partition = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
     until = " OR ".join(
@@ -77,9 +74,9 @@ def not_merged(
     cursor.execute(
         "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
         f"SELECT {partition} AS part, MAX({offset}) AS newest "
-        f"FROM {application.raw_table(shard, table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
+        f"FROM {shard.raw_table(table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
         "ON w.MODEL = %(relation)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
         "WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
-        {"topic": topic, "relation": relation(application, table).lower()},
+        {"topic": topic, "relation": relation(shard, table).lower()},
     )
     return {Partition(topic, int(number)): int(behind) for number, behind in cursor.fetchall()}

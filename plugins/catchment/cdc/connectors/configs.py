@@ -41,11 +41,15 @@ def declared_connectors(application: Application, look_up: Callable[[str], Conne
     """Every declared connector's config by name. The sink is declared where `kafka_connect` has `sink` in its extra."""
     connect = look_up("kafka_connect")
     configs = {
-        shard.connector: source_config(application, shard, look_up(shard.connection), secret_of(connect, shard))
+        shard.connector: source_config(shard, look_up(shard.connection), secret_of(connect, shard))
         for shard in application.shards
     }
     sink = Sink.of(connect)
-    return configs if sink is None else configs | {application.sink: {**sink_config(application, sink), **CONVERTERS}}
+    if sink is None:
+        return configs
+    return configs | {
+        database.sink: {**sink_config(application, database, sink), **CONVERTERS} for database in application.databases
+    }
 
 
 def secret_of(connect: Connection, shard: Shard) -> str:
@@ -60,10 +64,10 @@ def secret_of(connect: Connection, shard: Shard) -> str:
     return reference
 
 
-def source_config(application: Application, shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
+def source_config(shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
     """Debezium's config for one shard: the whole of it, nothing is left to a worker's defaults."""
     return (
-        _database(application, shard, connection, secret)
+        _database(shard, connection, secret)
         | _snapshots_and_signals()
         | _values()
         | _topics(shard)
@@ -72,8 +76,8 @@ def source_config(application: Application, shard: Shard, connection: Connection
     )
 
 
-def _database(application: Application, shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
-    tables = "|".join(table.name for table in application.tables)
+def _database(shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
+    tables = "|".join(table.name for table in shard.tables)
     own = "|".join(name.partition(".")[2] for name in (SIGNALS, HEARTBEAT))
     return {
         "connector.class": SOURCE_CLASS,
@@ -82,16 +86,16 @@ def _database(application: Application, shard: Shard, connection: Connection, se
         "database.port": str(connection.port or 5432),
         "database.user": connection.login,
         "database.password": secret,
-        "database.dbname": connection.schema or application.database,
+        "database.dbname": connection.schema or shard.of.database,
         "database.sslmode": str(connection.extra.get("sslmode", "prefer")),
         "topic.prefix": shard.name,
         "plugin.name": "pgoutput",
         "slot.name": shard.slot,
         "slot.drop.on.stop": "false",
-        "publication.name": application.publication,
+        "publication.name": shard.of.publication,
         "publication.autocreate.mode": "disabled",
-        "schema.include.list": f"{application.schema},cdc",
-        "table.include.list": rf"{application.schema}\.({tables}),cdc\.({own})",
+        "schema.include.list": f"{shard.of.schema},cdc",
+        "table.include.list": rf"{shard.of.schema}\.({tables}),cdc\.({own})",
     }
 
 

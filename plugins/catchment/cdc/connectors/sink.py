@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catchment.cdc.declared import Application
+from catchment.cdc.declared import Application, Database
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
 
@@ -110,9 +110,10 @@ class Sink:
             ) from error
 
 
-def sink_config(application: Application, sink: Sink) -> dict[str, str]:
-    """The sink's config for every declared topic, without the converters."""
-    topics = {application.topic(*entry): application.raw_table(*entry) for entry in application.replicated()}
+def sink_config(application: Application, database: Database, sink: Sink) -> dict[str, str]:
+    """The config of a database's sink, for all its topics, without the converters."""
+    shards = application.shards_of(database)
+    topics = {shard.topic(table): shard.raw_table(table) for shard in shards for table in database.tables}
     config = {
         "connector.class": CLASSES[sink.version],
         "tasks.max": str(sink.tasks),
@@ -123,12 +124,12 @@ def sink_config(application: Application, sink: Sink) -> dict[str, str]:
         "snowflake.private.key": sink.private_key,
         "snowflake.role.name": sink.role,
         "snowflake.database.name": "RAW",
-        "snowflake.schema.name": application.source.upper(),
+        "snowflake.schema.name": database.source.upper(),
         "snowflake.enable.schematization": "false",
         "behavior.on.null.values": "default",
         "errors.tolerance": "all",
         "errors.log.enable": "true",
-        "errors.deadletterqueue.topic.name": f"{application.source}.rejects",
+        "errors.deadletterqueue.topic.name": f"{database.source}.rejects",
         "errors.deadletterqueue.topic.replication.factor": "-1",
         "errors.deadletterqueue.context.headers.enable": "true",
         "consumer.override.isolation.level": "read_committed",

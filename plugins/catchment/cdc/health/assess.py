@@ -28,9 +28,9 @@ def assess(
     yield assess_loader(facts, history, now)
     for shard in application.shards:
         yield assess_source(shard, facts, history, now, policy)
-        yield from assess_snapshots(application, shard, facts, history, now)
+        yield from assess_snapshots(shard, facts, history, now)
     if facts.sink_declared:
-        yield assess_sink(facts, application.sink, now)
+        yield from (assess_sink(facts, database.sink, now) for database in application.databases)
     if not isinstance(facts.plan, Unknown):
         for name in facts.plan.undeclared:
             yield Assessment(name, State.UNDECLARED, f"{name}: runs and is not declared; it is left alone.")

@@ -83,7 +83,7 @@ def _with_answers(
     snapshots = tuple(questions(application, facts, history, now))
     if stuck and not isinstance(facts.ends, Unknown):
         facts = replace(facts, waiting=waiting(stuck, facts, look_up("kafka")))
-    return replace(facts, counts=counts(snapshots, application, look_up, cursor)) if snapshots else facts
+    return replace(facts, counts=counts(snapshots, look_up, cursor)) if snapshots else facts
 
 
 def _carried_out(action: ConnectorAction, look_up: LookUp) -> CatchmentError | None:

@@ -6,6 +6,7 @@ When a source refuses, hangs or dies, only its part is `Unknown`, with the reaso
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -75,8 +76,7 @@ def gather(application: Application, look_up: LookUp, cursor: session.Cursor) ->
         connect = together.submit(_connect, application, connections)
         ends = together.submit(lambda: known(lambda: _ends(application, _given(connections["kafka"]))))
         shards = {
-            shard.name: together.submit(_shard, application, shard, connections[shard.connection])
-            for shard in application.shards
+            shard.name: together.submit(_shard, shard, connections[shard.connection]) for shard in application.shards
         }
         loaded, epochs = known(lambda: _loaded(cursor)), known(lambda: _epochs(cursor))
         facts = Facts(
@@ -109,11 +109,9 @@ def waiting(partitions: Iterable[Partition], facts: Facts, connection: Connectio
     return {} if isinstance(answer, Unknown) else answer
 
 
-def counts(
-    questions: Iterable[Question], application: Application, look_up: LookUp, cursor: session.Cursor
-) -> tuple[SnapshotCount, ...]:
+def counts(questions: Iterable[Question], look_up: LookUp, cursor: session.Cursor) -> tuple[SnapshotCount, ...]:
     """Both counts for each question; the shard's first, so that a row inserted in between is no shortage."""
-    found = (known(partial(_count, question, application, look_up, cursor)) for question in questions)
+    found = (known(partial(_count, question, look_up, cursor)) for question in questions)
     return tuple(count for count in found if isinstance(count, SnapshotCount))
 
 
@@ -148,7 +146,8 @@ def _connect(application: Application, connections: Mapping[str, Connection | Un
         else:
             planned = plan(configs, running)
         there: Iterable[str] = () if isinstance(running, Unknown) else running
-        names = {shard.connector for shard in application.shards} | ({application.sink} if with_sink is True else set())
+        sinks = {database.sink for database in application.databases}
+        names = {shard.connector for shard in application.shards} | (sinks if with_sink is True else set())
         offsets = {name: known(partial(_offset, connect, name)) for name in names if name in there}
     return {"plan": planned, "running": running, "offsets": offsets, "sink_declared": with_sink is True}
 
@@ -166,23 +165,27 @@ def _offset(connect: Connect, name: str) -> Mapping[str, Any]:
 
 def _positions_of_sink(facts: Facts, application: Application) -> Facts:
     """Where the sink does the loading, how far it is: what its consumer group has committed."""
-    offset = facts.offsets.get(application.sink)
-    if not facts.sink_declared or offset is None or isinstance(offset, Unknown) or isinstance(facts.ends, Unknown):
+    if not facts.sink_declared or isinstance(facts.ends, Unknown):
         return facts
-    return replace(facts, loaded={p: int(offset[str(p)]) for p in facts.ends if str(p) in offset})
+    found = [facts.offsets.get(database.sink) for database in application.databases]
+    known_ones = [offset for offset in found if offset is not None and not isinstance(offset, Unknown)]
+    if not known_ones:
+        return facts
+    loaded = dict(ChainMap(*map(dict, known_ones)))
+    return replace(facts, loaded={p: int(loaded[str(p)]) for p in facts.ends if str(p) in loaded})
 
 
 # --- shards ---------------------------------------------------------------------------------------------------------
 
 
-def _shard(application: Application, shard: Shard, connection: Connection | Unknown) -> ShardFacts | Unknown:
+def _shard(shard: Shard, connection: Connection | Unknown) -> ShardFacts | Unknown:
     def ask() -> ShardFacts:
         with database.opened(_given(connection)) as opened:
             wal, slot = _slot(opened, shard)
             return ShardFacts(
                 wal=wal,
                 slot=slot,
-                unpublished=_each(connection, lambda: _unpublished(opened, application)),
+                unpublished=_each(connection, lambda: _unpublished(opened, shard)),
                 heartbeat=_each(connection, lambda: _heartbeat(opened)),
                 signals=_each(connection, lambda: _signals(opened)),
             )
@@ -205,10 +208,10 @@ def _slot(opened: Any, shard: Shard) -> tuple[int, Slot | None]:
     return wal, None if name is None else Slot(active, status or "", flush or 0, held or 0, safe, decoded, counted)
 
 
-def _unpublished(opened: Any, application: Application) -> tuple[str, ...] | None:
-    published = database.rows(opened, _PUBLISHED, (application.publication,))
+def _unpublished(opened: Any, shard: Shard) -> tuple[str, ...] | None:
+    published = database.rows(opened, _PUBLISHED, (shard.of.publication,))
     names = {table for _, table in published}
-    wanted = [f"{application.schema}.{table.name}" for table in application.tables] + [HEARTBEAT, SIGNALS]
+    wanted = [f"{shard.of.schema}.{table.name}" for table in shard.tables] + [HEARTBEAT, SIGNALS]
     return tuple(name for name in wanted if name not in names) if published else None
 
 
@@ -230,13 +233,13 @@ def _signal(id_: str, data: str | None) -> SnapshotSignal:
         return SnapshotSignal(id_, ())
 
 
-def _count(question: Question, application: Application, look_up: LookUp, cursor: session.Cursor) -> SnapshotCount:
+def _count(question: Question, look_up: LookUp, cursor: session.Cursor) -> SnapshotCount:
     table = question.table
     with database.opened(look_up(question.shard.connection), statement_seconds=120) as opened:
-        sql = f'SELECT count(*) FROM "{application.schema}"."{table.name}"'
+        sql = f'SELECT count(*) FROM "{question.shard.of.schema}"."{table.name}"'
         rows = int(database.rows(opened, sql)[0][0])
     since = int(question.since.timestamp() * 1000)
-    cursor.execute(_SEEN.format(table=application.raw_table(question.shard, table)), (since,))
+    cursor.execute(_SEEN.format(table=question.shard.raw_table(table)), (since,))
     return SnapshotCount(question.shard.name, table.name, question.signal, rows, int(cursor.fetchone()[0]))
 
 
@@ -247,7 +250,7 @@ def _ends(application: Application, connection: Connection) -> dict[Partition, i
     """The end of each partition of each declared topic that exists."""
     kafka = Kafka(connection)
     try:
-        topics = kafka.topics(application.topic(*entry) for entry in application.replicated())
+        topics = kafka.topics(shard.topic(table) for shard, table in application.replicated())
         partitions = [Partition(topic.name, number) for topic in topics.values() for number in topic.partitions]
         return {partition: end for partition, (_, end) in kafka.bounds(partitions).items()}
     finally:

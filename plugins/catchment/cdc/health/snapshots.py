@@ -80,14 +80,12 @@ def questions(application: Application, facts: Facts, history: History, now: dat
                 continue
             if now - datetime.fromisoformat(known["first"]) < SETTLING:
                 continue
-            for table in _tables(application, facts, shard, signal):
-                if application.topic(shard, table) not in behind:
+            for table in _tables(facts, shard, signal):
+                if shard.topic(table) not in behind:
                     yield Question(shard, table, signal, datetime.fromisoformat(known["since"]))
 
 
-def assess_snapshots(
-    application: Application, shard: Shard, facts: Facts, history: History, now: datetime
-) -> Iterator[Assessment]:
+def assess_snapshots(shard: Shard, facts: Facts, history: History, now: datetime) -> Iterator[Assessment]:
     """One assessment for the shard's snapshots. Short is what lacks rows twice, with no row more the second time."""
     memory = remembered(shard, facts, history, now)
     name = subject(shard)
@@ -100,7 +98,7 @@ def assess_snapshots(
     for signal in memory:
         _judge(memory[signal], [count for count in facts.counts if (count.shard, count.signal) == (shard.name, signal)])
     short = {signal: known for signal, known in memory.items() if known["verdict"] == SHORT}
-    for signal in _superseded(application, facts, shard, memory, short):
+    for signal in _superseded(facts, shard, memory, short):
         del short[signal]
     detail = {"signals": memory}
     if not short:
@@ -142,7 +140,6 @@ def _judge(known: dict[str, Any], counts: list[SnapshotCount]) -> None:
 
 
 def _superseded(
-    application: Application,
     facts: Facts,
     shard: Shard,
     memory: Mapping[str, Mapping[str, Any]],
@@ -153,7 +150,7 @@ def _superseded(
         (table.name, known["since"])
         for signal, known in memory.items()
         if known["verdict"] == COMPLETE and "since" in known
-        for table in _tables(application, facts, shard, signal)
+        for table in _tables(facts, shard, signal)
     }
     return [
         signal
@@ -169,9 +166,9 @@ def _read_up_to(shard: Shard, facts: Facts) -> int:
     return slot.confirmed_flush if isinstance(slot, Slot) else 0
 
 
-def _tables(application: Application, facts: Facts, shard: Shard, signal: str) -> list[Table]:
+def _tables(facts: Facts, shard: Shard, signal: str) -> list[Table]:
     database = facts.shards[shard.name]
     if isinstance(database, Unknown) or isinstance(database.signals, Unknown):
         return []
     asked: dict[str, SnapshotSignal] = {entry.id: entry for entry in database.signals}
-    return [t for t in application.tables if signal in asked and asked[signal].asks_for(application.schema, t.name)]
+    return [t for t in shard.tables if signal in asked and asked[signal].asks_for(shard.of.schema, t.name)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from catchment.cdc.declared import FILE, Application, parse
+from catchment.cdc.declared import FOLDER, Application, read
 from catchment.cdc.loader import tables
 from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
 from catchment.cdc.loader.kafka import Kafka, KafkaUnavailable, OffsetOutOfRange, Topic
@@ -70,7 +70,7 @@ class LoaderSettings:
 
 def declared_now() -> Application:
     """The current declaration: a running loader picks up a table that is added."""
-    return parse(FILE.read_text(encoding="utf-8"))
+    return read(FOLDER)
 
 
 @dataclass

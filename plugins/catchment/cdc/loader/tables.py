@@ -15,9 +15,7 @@ STEP = "cdc_raw_tables"
 def targets(application: Application) -> dict[str, Target]:
     """Where the rows of each declared topic go, by topic."""
     return {
-        application.topic(shard, table): Target(
-            application.topic(shard, table), application.raw_table(shard, table), f"{shard.name}.{table.name}"
-        )
+        shard.topic(table): Target(shard.topic(table), shard.raw_table(table), f"{shard.name}.{table.name}")
         for shard, table in application.replicated()
     }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import KafkaUnavailable, arguments
 from catchment.cdc.systems import Systems
@@ -36,16 +36,14 @@ class DeletedKey:
     key: Mapping[str, Any]
 
 
-def find(
-    cursor: Any, application: Application, shard: Shard, table: Table, starts: Mapping[Partition, int]
-) -> list[DeletedKey]:
+def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int]) -> list[DeletedKey]:
     """The keys whose newest record in raw is older than `starts` and not a delete."""
-    new = since(application.topic(shard, table), starts)
+    new = since(shard.topic(table), starts)
     cursor.execute(
         "SELECT key_text, MAX_BY(part, at) FROM ("
         f"SELECT TO_JSON(RECORD_METADATA:key) AS key_text, {_PARTITION} AS part, {_OFFSET} AS at, "
         f"COALESCE(RECORD_CONTENT:op::VARCHAR, 'd') AS op, IFF({new}, 1, 0) AS is_new "
-        f"FROM {application.raw_table(shard, table)} WHERE RECORD_METADATA:key IS NOT NULL) records "
+        f"FROM {shard.raw_table(table)} WHERE RECORD_METADATA:key IS NOT NULL) records "
         "GROUP BY key_text HAVING MAX(is_new) = 0 AND MAX_BY(op, at) <> 'd'"
     )
     return [DeletedKey(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
@@ -59,9 +57,7 @@ def since(topic: str, starts: Mapping[Partition, int]) -> str:
     return f"NOT ({old})" if old else "TRUE"
 
 
-def still_on_shard(
-    session: Any, application: Application, table: Table, deleted: Sequence[DeletedKey]
-) -> list[Mapping[str, Any]]:
+def still_on_shard(session: Any, shard: Shard, table: Table, deleted: Sequence[DeletedKey]) -> list[Mapping[str, Any]]:
     """The keys that the shard still has: the snapshot skipped them, or they were just inserted."""
     types = {column: table.columns[column] for column in table.key}
     columns = ", ".join(f'"{column}" {"text" if kind == "enum" else kind}' for column, kind in types.items())
@@ -72,7 +68,7 @@ def still_on_shard(
     for chunk in _chunks(deleted):
         sql = (
             f"SELECT deleted.place FROM jsonb_to_recordset(%s::jsonb) AS deleted(place int, {columns}) "
-            f'JOIN "{application.schema}"."{table.name}" AS kept ON {same}'
+            f'JOIN "{shard.of.schema}"."{table.name}" AS kept ON {same}'
         )
         keys = json.dumps([{**each.key, "place": place} for place, each in enumerate(chunk)])
         found += [chunk[place].key for (place,) in database.rows(session, sql, (keys,))]
@@ -84,7 +80,7 @@ def write_deletes(systems: Systems, shard: Shard, table: Table, deleted: Sequenc
     from kafka import KafkaProducer  # type: ignore[import-untyped]
     from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-    topic = systems.application.topic(shard, table)
+    topic = shard.topic(table)
     try:
         producer = KafkaProducer(
             **arguments(systems.look_up("kafka")), acks="all", enable_idempotence=True, compression_type="lz4"
@@ -93,7 +89,7 @@ def write_deletes(systems: Systems, shard: Shard, table: Table, deleted: Sequenc
             sent = []
             for each in deleted:
                 key = _encoded(each.key)
-                for value in (_encoded(record(systems.application, shard, table, each, lsn)), None):
+                for value in (_encoded(record(shard, table, each, lsn)), None):
                     sent.append(producer.send(topic, key=key, value=value, partition=each.partition))
             producer.flush(timeout=FLUSH_SECONDS)
             for future in sent:
@@ -106,7 +102,7 @@ def write_deletes(systems: Systems, shard: Shard, table: Table, deleted: Sequenc
         ) from error
 
 
-def record(application: Application, shard: Shard, table: Table, deleted: DeletedKey, lsn: int) -> dict[str, Any]:
+def record(shard: Shard, table: Table, deleted: DeletedKey, lsn: int) -> dict[str, Any]:
     """A delete as Debezium writes it. Of `before` only the key is known, as with the default replica identity."""
     now = time.time_ns()
     times = {"ts_ms": now // 1_000_000, "ts_us": now // 1_000, "ts_ns": now}
@@ -118,9 +114,9 @@ def record(application: Application, shard: Shard, table: Table, deleted: Delete
             "connector": "catchment",
             "name": shard.name,
             "snapshot": "false",
-            "db": application.database,
+            "db": shard.of.database,
             "sequence": json.dumps([str(lsn), str(lsn)], separators=(",", ":")),
-            "schema": application.schema,
+            "schema": shard.of.schema,
             "table": table.name,
             "txId": None,
             "lsn": lsn,

@@ -15,7 +15,7 @@ from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.connectors import pauses
 from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
-from catchment.cdc.declared import Application, Shard
+from catchment.cdc.declared import Shard
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair import missing_rows, snapshot
 from catchment.cdc.systems import Systems
@@ -37,7 +37,7 @@ def consequence(systems: Systems, shard: Shard) -> str:
             "restart_lsn)) FROM pg_replication_slots WHERE slot_name = %s",
             (shard.slot,),
         )
-        rows = {table: snapshot.count(session, systems.application, table) for table in systems.application.tables}
+        rows = {table: snapshot.count(session, shard, table) for table in shard.tables}
     with systems.connect() as connect:
         state = connect.status(shard.connector).state
     return "\n".join(_consequence(shard, slot, state, {table.name: n for table, n in rows.items()}))
@@ -66,9 +66,9 @@ def _consequence(shard: Shard, slot: list[tuple[Any, ...]], state: str, rows: di
     ]
 
 
-def plan(application: Application, shard: Shard) -> list[str]:
+def plan(shard: Shard) -> list[str]:
     """What a rebuild would do, in sentences."""
-    tables = len(application.tables)
+    tables = len(shard.tables)
     return [
         f"stop {shard.connector}, with a pause recorded, so that the health DAG ignores it",
         f"drop the slot {shard.slot} and delete the connector's offsets",
@@ -132,7 +132,7 @@ def forget(systems: Systems, shard: Shard) -> None:
 
 def begin_epoch(systems: Systems, shard: Shard, *, run: str, reason: str) -> int:
     """Write the shard's next epoch, from Kafka's end; the connector must be stopped."""
-    topics = pipeline.topics(systems.application, shard, systems.application.tables)
+    topics = [shard.topic(table) for table in shard.tables]
     ends = pipeline.ends(systems.look_up("kafka"), topics)
     with systems.warehouse() as warehouse, transaction(warehouse, f"epoch of {shard.name}") as cursor:
         cursor.execute(f"SELECT MAX(EPOCH) FROM {EPOCHS} WHERE SHARD = %(shard)s", {"shard": shard.name})
@@ -196,7 +196,7 @@ def waits_for(systems: Systems, shard: Shard) -> str:
             )
         if not is_snapshot_over(connect.offsets(shard.connector)):
             return "Debezium reads the tables"
-    topics = pipeline.topics(systems.application, shard, systems.application.tables)
+    topics = [shard.topic(table) for table in shard.tables]
     ends = pipeline.ends(systems.look_up("kafka"), topics)
     with systems.warehouse() as warehouse:
         behind = pipeline.not_loaded(warehouse.cursor(), ends)
@@ -205,17 +205,14 @@ def waits_for(systems: Systems, shard: Shard) -> str:
 
 def write_missing_deletes(systems: Systems, shard: Shard, epoch: int) -> dict[str, int]:
     """Write deletes for keys that the epoch's snapshot does not contain. Returns how many for each table."""
-    application, written = systems.application, {}
+    written = {}
     with systems.warehouse() as warehouse, systems.shard(shard) as session:
         cursor = warehouse.cursor()
         starts = epoch_starts(cursor, shard, epoch)
-        lsn = _snapshot_lsn(cursor, systems.application, shard, starts) or pipeline.lsn_now(session)
-        deleted = {
-            table: missing_rows.find(cursor, systems.application, shard, table, starts)
-            for table in systems.application.tables
-        }
+        lsn = _snapshot_lsn(cursor, shard, starts) or pipeline.lsn_now(session)
+        deleted = {table: missing_rows.find(cursor, shard, table, starts) for table in shard.tables}
         for table, keys in deleted.items():
-            missing_rows.refuse_if_skipped(shard, table, missing_rows.still_on_shard(session, application, table, keys))
+            missing_rows.refuse_if_skipped(shard, table, missing_rows.still_on_shard(session, shard, table, keys))
         for table, keys in deleted.items():
             if keys:
                 missing_rows.write_deletes(systems, shard, table, keys, lsn)
@@ -223,13 +220,13 @@ def write_missing_deletes(systems: Systems, shard: Shard, epoch: int) -> dict[st
     return written
 
 
-def _snapshot_lsn(cursor: Any, application: Application, shard: Shard, starts: Mapping[Partition, int]) -> int | None:
+def _snapshot_lsn(cursor: Any, shard: Shard, starts: Mapping[Partition, int]) -> int | None:
     """The LSN that the rows of the epoch's snapshot carry: missing rows are deleted as of this LSN."""
     found = []
-    for table in application.tables:
-        since = missing_rows.since(application.topic(shard, table), starts)
+    for table in shard.tables:
+        since = missing_rows.since(shard.topic(table), starts)
         cursor.execute(
-            f"SELECT MIN(RECORD_CONTENT:source.lsn::NUMBER) FROM {application.raw_table(shard, table)} "
+            f"SELECT MIN(RECORD_CONTENT:source.lsn::NUMBER) FROM {shard.raw_table(table)} "
             f"WHERE ({since}) AND RECORD_CONTENT:op::VARCHAR = 'r'"
         )
         found.append(cursor.fetchone()[0])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.declared import SIGNALS, Application, Table
+from catchment.cdc.declared import SIGNALS, Shard, Table
 
 OURS = "catchment"
 
@@ -39,14 +39,14 @@ def signal_id(job: str, run: str, table: str = "") -> str:
     return f"{job}-{table}"[:47].rstrip("-") + f"-{digest}"
 
 
-def execute_snapshot(id_: str, application: Application, table: Table, remember: Mapping[str, Any]) -> Signal:
+def execute_snapshot(id_: str, shard: Shard, table: Table, remember: Mapping[str, Any]) -> Signal:
     """Read a table again, in chunks, while streaming continues.
 
     With timestamptz in the primary key Debezium (3.7) skips all but the first chunk, silently: then the declared
     surrogate key orders the chunks.
     """
     data: dict[str, Any] = {
-        "data-collections": [_pattern(application, table)],
+        "data-collections": [_pattern(shard, table)],
         "type": "incremental",
         **({"surrogate-key": table.surrogate_key} if table.surrogate_key else {}),
         OURS: dict(remember),
@@ -54,9 +54,9 @@ def execute_snapshot(id_: str, application: Application, table: Table, remember:
     return Signal(id_, "execute-snapshot", data)
 
 
-def stop_snapshot(id_: str, application: Application, table: Table) -> Signal:
+def stop_snapshot(id_: str, shard: Shard, table: Table) -> Signal:
     """Cancel a running snapshot."""
-    return Signal(id_, "stop-snapshot", {"data-collections": [_pattern(application, table)], "type": "incremental"})
+    return Signal(id_, "stop-snapshot", {"data-collections": [_pattern(shard, table)], "type": "incremental"})
 
 
 def send(session: Any, signal: Signal) -> bool:
@@ -71,6 +71,6 @@ def sent(session: Any, id_: str) -> Signal | None:
     return Signal(found[0][0], found[0][1], json.loads(found[0][2] or "{}")) if found else None
 
 
-def _pattern(application: Application, table: Table) -> str:
+def _pattern(shard: Shard, table: Table) -> str:
     """Debezium takes names as regular expressions."""
-    return re.escape(f"{application.schema}.{table.name}")
+    return re.escape(f"{shard.of.schema}.{table.name}")

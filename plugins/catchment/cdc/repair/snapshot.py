@@ -13,7 +13,7 @@ from typing import Any
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.connectors.client import ConnectorStatus
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair import signals
 from catchment.cdc.systems import Systems
@@ -67,20 +67,20 @@ class SnapshotProgress:
         return f"{brought:,} of {self.rows:,} rows{share}, {state}"
 
 
-def plan(application: Application, shard: Shard, table: Table, rows: int) -> list[str]:
+def plan(shard: Shard, table: Table, rows: int) -> list[str]:
     """What a request would do, in sentences."""
     by = table.surrogate_key or ", ".join(table.key)
     return [
-        f"write an execute-snapshot signal for {application.schema}.{table.name} into cdc.signals of {shard.name}",
+        f"write an execute-snapshot signal for {shard.of.schema}.{table.name} into cdc.signals of {shard.name}",
         f"Debezium reads its {rows:,} rows again by {by}, in chunks, while streaming continues; each row "
-        f"arrives once more on {application.topic(shard, table)} and in {application.raw_table(shard, table)}",
+        f"arrives once more on {shard.topic(table)} and in {shard.raw_table(table)}",
         f"wait until all of it is in raw, and count: fewer than {rows:,} rows is a failure",
         "compare the table with the warehouse's current state (cdc_reconcile)",
     ]
 
 
-def count(session: Any, application: Application, table: Table) -> int:
-    ((rows,),) = database.rows(session, f'SELECT COUNT(*) FROM "{application.schema}"."{table.name}"')
+def count(session: Any, shard: Shard, table: Table) -> int:
+    ((rows,),) = database.rows(session, f'SELECT COUNT(*) FROM "{shard.of.schema}"."{table.name}"')
     return int(rows)
 
 
@@ -89,11 +89,10 @@ def request(systems: Systems, shard: Shard, table: Table, id_: str) -> SnapshotR
 
     Rows are counted in the transaction that writes the signal, so that every row counted is one the snapshot must see.
     """
-    application = systems.application
     with systems.shard(shard) as session:
         earlier = signals.sent(session, id_)
         if earlier is None:
-            ends = pipeline.ends(systems.look_up("kafka"), [application.topic(shard, table)])
+            ends = pipeline.ends(systems.look_up("kafka"), [shard.topic(table)])
             _ask(systems, shard, table, id_, {p.number: end for p, end in ends.items()})
             earlier = signals.sent(session, id_)
         if earlier is None:
@@ -112,9 +111,9 @@ def request(systems: Systems, shard: Shard, table: Table, id_: str) -> SnapshotR
 def _ask(systems: Systems, shard: Shard, table: Table, id_: str, offsets: Mapping[int, int]) -> None:
     with systems.shard(shard, autocommit=False) as session:
         session.set_session(isolation_level="REPEATABLE READ")
-        rows = count(session, systems.application, table)
+        rows = count(session, shard, table)
         remember = {"rows": rows, "offsets": offsets}
-        signals.send(session, signals.execute_snapshot(id_, systems.application, table, remember))
+        signals.send(session, signals.execute_snapshot(id_, shard, table, remember))
 
 
 def progress(systems: Systems, asked: SnapshotRequest) -> SnapshotProgress:
@@ -122,11 +121,11 @@ def progress(systems: Systems, asked: SnapshotRequest) -> SnapshotProgress:
     with systems.connect() as connect:
         _must_run(asked, connect.status(asked.shard.connector))
         read = is_read(connect.offsets(asked.shard.connector), asked.lsn)
-    ends = pipeline.ends(systems.look_up("kafka"), [systems.application.topic(asked.shard, asked.table)])
+    ends = pipeline.ends(systems.look_up("kafka"), [asked.shard.topic(asked.table)])
     with systems.warehouse() as warehouse:
         cursor = warehouse.cursor()
         behind = pipeline.not_loaded(cursor, ends)
-        brought, truncated = _brought(cursor, systems.application, asked, ends)
+        brought, truncated = _brought(cursor, asked, ends)
     return SnapshotProgress(asked.rows, brought, read, loaded=read and not behind, truncated=truncated)
 
 
@@ -170,14 +169,12 @@ def _must_run(asked: SnapshotRequest, status: ConnectorStatus) -> None:
     )
 
 
-def _brought(
-    cursor: Any, application: Application, asked: SnapshotRequest, ends: Mapping[Partition, int]
-) -> tuple[int, bool]:
+def _brought(cursor: Any, asked: SnapshotRequest, ends: Mapping[Partition, int]) -> tuple[int, bool]:
     """How many rows of then raw has seen since: read again, changed or deleted; and whether a truncate came between.
 
     A row whose first record is its insert was not there when the snapshot was asked for, unless it was read too.
     """
-    table = application.raw_table(asked.shard, asked.table)
+    table = asked.shard.raw_table(asked.table)
     offset = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
     partition = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
     since = " OR ".join(

@@ -13,7 +13,7 @@ from catchment.cdc.connectors.client import Config, Connect
 from catchment.cdc.connectors.configs import declared_connectors
 from catchment.cdc.connectors.plan import differences
 from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Database, Shard, Table
 from catchment.cdc.loader import tables
 from catchment.cdc.setup.migrate import migrate
 from catchment.cdc.systems import Systems
@@ -28,43 +28,45 @@ _SHORT = {
 }
 
 
-def plan(systems: Systems, table: Table) -> list[str]:
+def plan(systems: Systems, database: Database, table: Table) -> list[str]:
     """The steps still to do, in sentences. Raises ContractBroken when a shard's table is not as declared."""
     application = systems.application
+    shards = application.shards_of(database)
     steps = []
-    for shard in application.shards:
+    for shard in shards:
         with systems.shard(shard) as session:
-            check(session, application, shard, table)
-            published = is_published(session, application, table)
+            check(session, shard, table)
+            published = is_published(session, shard, table)
         done = "is in" if published else "is added to"
-        steps.append(f"{shard.name}: {table.name} {done} the publication {application.publication}; cdc may read it")
-        steps.append(f"{application.raw_table(shard, table)} is made if it is not there")
+        steps.append(f"{shard.name}: {table.name} {done} the publication {shard.of.publication}; cdc may read it")
+        steps.append(f"{shard.raw_table(table)} is made if it is not there")
     configs = declared_connectors(application, systems.look_up)
     with systems.connect() as connect:
         running = connect.connectors()
-    for shard in application.shards:
+    for shard in shards:
         changed = differences(configs[shard.connector], running[shard.connector].config)
         what = "; ".join(difference.text for difference in changed) or "is as declared"
         steps.append(f"{shard.connector}: {what}")
     return steps
 
 
-def prepare(systems: Systems, table: Table) -> None:
+def prepare(systems: Systems, database: Database, table: Table) -> None:
     """Carry out the plan. Idempotent. A snapshot of the table is all that remains."""
     application = systems.application
-    for shard in application.shards:
+    shards = application.shards_of(database)
+    for shard in shards:
         with systems.shard(shard) as session:
-            check(session, application, shard, table)
-        migrate(application, systems.look_up(shard.owner_connection), systems.look_up(shard.connection))
+            check(session, shard, table)
+        migrate(shard.of, systems.look_up(shard.owner_connection), systems.look_up(shard.connection))
     wanted = tables.targets(application)
     with systems.warehouse() as warehouse:
         cursor = warehouse.cursor()
-        topics = [application.topic(shard, table) for shard in application.shards]
+        topics = [shard.topic(table) for shard in shards]
         for statement in tables.statements(wanted[topic] for topic in topics):
             cursor.execute(statement)
     configs = declared_connectors(application, systems.look_up)
     with systems.connect() as connect:
-        for shard in application.shards:
+        for shard in shards:
             _configure(connect, shard.connector, configs[shard.connector])
 
 
@@ -75,9 +77,9 @@ def _configure(connect: Connect, name: str, config: Config) -> None:
     wait_until(lambda: is_running(connect, name), seconds=120, otherwise=f"{name} did not run with its new config")
 
 
-def check(session: Any, application: Application, shard: Shard, table: Table) -> None:
+def check(session: Any, shard: Shard, table: Table) -> None:
     """Raise ContractBroken unless the shard's table has the declared columns, types and primary key."""
-    name = f"{application.schema}.{table.name}"
+    name = f"{shard.of.schema}.{table.name}"
     columns = shape(session, name)
     if not columns:
         raise ContractBroken(f"{shard.name} has no table {name}: make it there first (the application's migration).")
@@ -91,7 +93,7 @@ def check(session: Any, application: Application, shard: Shard, table: Table) ->
         wrong.append(f"the primary key is ({', '.join(key) or 'none'}), declared as ({', '.join(table.key)})")
     if wrong:
         raise ContractBroken(
-            f"{shard.name}.{table.name} is not as application.toml declares it: {'; '.join(wrong)}. Fix the entry."
+            f"{shard.name}.{table.name} is not as declared in {shard.of.source}.toml: {'; '.join(wrong)}. Fix it."
         )
 
 
@@ -105,9 +107,9 @@ def shape(session: Any, name: str) -> dict[str, str]:
     return {str(column): _declared(str(kind)) for column, kind in database.rows(session, sql, (name,))}
 
 
-def is_published(session: Any, application: Application, table: Table) -> bool:
+def is_published(session: Any, shard: Shard, table: Table) -> bool:
     sql = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s"
-    return bool(database.rows(session, sql, (application.publication, application.schema, table.name)))
+    return bool(database.rows(session, sql, (shard.of.publication, shard.of.schema, table.name)))
 
 
 def _primary_key(session: Any, name: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from catchment.cdc.declared import Application
+from catchment.cdc.declared import Database
 from catchment.cdc.secret import resolved
 from catchment.cdc.shard import opened, rows
 from catchment.connection import Connection
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[4] / "include" / "connectors" / "postgres"
 LOCK = 7_305_461_912  # an advisory lock of our own: two migrations of one shard wait for each other
 
 
-def migrate(application: Application, owner: Connection, replicator: Connection) -> None:
+def migrate(database: Database, owner: Connection, replicator: Connection) -> None:
     """Bring one shard to where the declaration wants it; nothing is ever taken away.
 
     Args:
@@ -34,8 +34,8 @@ def migrate(application: Application, owner: Connection, replicator: Connection)
     """
     with opened(owner, statement_seconds=60, autocommit=False) as session:
         rows(session, "SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        _require_tables(session, application, owner)
-        for name, value in _parameters(session, application, replicator).items():
+        _require_tables(session, database, owner)
+        for name, value in _parameters(session, database, replicator).items():
             rows(session, "SELECT set_config(%s, %s, true)", (name, value))
         for text in statements():
             rows(session, text)
@@ -46,12 +46,12 @@ def statements(folder: Path = FOLDER) -> Iterator[str]:
     return (path.read_text() for path in sorted(folder.glob("*.sql")))
 
 
-def tables(application: Application) -> tuple[str, ...]:
+def tables(database: Database) -> tuple[str, ...]:
     """The declared tables with their schema, as Postgres spells them."""
-    return tuple(f"{application.schema}.{table.name}" for table in application.tables)
+    return tuple(f"{database.schema}.{table.name}" for table in database.tables)
 
 
-def _parameters(session: Any, application: Application, replicator: Connection) -> dict[str, str]:
+def _parameters(session: Any, database: Database, replicator: Connection) -> dict[str, str]:
     from psycopg2.extensions import encrypt_password
 
     # The verifier is made here, so that the password is in no statement and in no log of the server.
@@ -59,18 +59,18 @@ def _parameters(session: Any, application: Application, replicator: Connection) 
     return {
         "catchment.role": replicator.login,
         "catchment.verifier": verifier,
-        "catchment.schema": application.schema,
-        "catchment.publication": application.publication,
-        "catchment.tables": json.dumps(tables(application)),
+        "catchment.schema": database.schema,
+        "catchment.publication": database.publication,
+        "catchment.tables": json.dumps(tables(database)),
     }
 
 
-def _require_tables(session: Any, application: Application, owner: Connection) -> None:
-    wanted = list(tables(application))
+def _require_tables(session: Any, database: Database, owner: Connection) -> None:
+    wanted = list(tables(database))
     missing = rows(session, "SELECT name FROM unnest(%s) AS name WHERE to_regclass(name) IS NULL", (wanted,))
     if missing:
         names = ", ".join(name for (name,) in missing)
         raise ContractBroken(
-            f'The database of the connection "{owner.conn_id}" has no table {names}, which application.toml declares. '
-            "Make it there first (the application's own migration), or take the entry out."
+            f'The database of the connection "{owner.conn_id}" has no table {names}, which {database.source}.toml '
+            "declares. Make it there first (the application's own migration), or take the entry out."
         )

@@ -1,10 +1,10 @@
-{#- Written from include/connectors/application.toml by `python -m catchment dbt-sources`; do not edit. -#}
+{#- Written from include/connectors by `python -m catchment dbt-sources`; do not edit. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='cdc_history',
     tmp_relation_type='table',
     on_schema_change='append_new_columns',
-    meta={'table': 'customers'},
-    post_hook="{{ cdc_advance('customers') }}",
+    meta={'table': 'application.customers'},
+    post_hook="{{ cdc_advance('application.customers') }}",
 ) }}
-{{ history('customers') }}
+{{ history('application.customers') }}

@@ -1,10 +1,10 @@
-{#- Written from include/connectors/application.toml by `python -m catchment dbt-sources`; do not edit. -#}
+{#- Written from include/connectors by `python -m catchment dbt-sources`; do not edit. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='cdc_current',
     tmp_relation_type='table',
     on_schema_change='append_new_columns',
-    meta={'table': 'activities'},
-    post_hook="{{ cdc_advance('activities') }}",
+    meta={'table': 'application.activities'},
+    post_hook="{{ cdc_advance('application.activities') }}",
 ) }}
-{{ current_state('activities') }}
+{{ current_state('application.activities') }}

@@ -1,10 +1,10 @@
-{#- Written from include/connectors/application.toml by `python -m catchment dbt-sources`; do not edit. -#}
+{#- Written from include/connectors by `python -m catchment dbt-sources`; do not edit. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='cdc_current',
     tmp_relation_type='table',
     on_schema_change='append_new_columns',
-    meta={'table': 'users'},
-    post_hook="{{ cdc_advance('users') }}",
+    meta={'table': 'application.users'},
+    post_hook="{{ cdc_advance('application.users') }}",
 ) }}
-{{ current_state('users') }}
+{{ current_state('application.users') }}
