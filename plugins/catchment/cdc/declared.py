@@ -5,6 +5,7 @@ Names follow from declared ones here and nowhere else: connections, connectors, 
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from catchment.errors import ContractBroken
 
-FOLDER = Path(__file__).parents[3] / "include" / "connectors"
+FOLDER = Path(os.environ.get("CATCHMENT_CONNECTORS") or Path(__file__).parents[3] / "include" / "connectors")
 CDC_SCHEMA = "cdc"
 HEARTBEAT = f"{CDC_SCHEMA}.heartbeat"
 SIGNALS = f"{CDC_SCHEMA}.signals"

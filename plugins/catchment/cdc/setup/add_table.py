@@ -1,6 +1,6 @@
 """Start replicating a newly declared table: on every shard, in raw, in the connectors.
 
-The table is declared first, in a commit (`include/connectors/application.toml`). Then, in an order in which no step
+The table is declared first, in a commit (in `include/connectors`). Then, in an order in which no step
 depends on a later one: publication and grants, raw tables, connector configs. A snapshot of the table follows.
 """
 
