@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc bench-dedupe truth mutants fuzz chaos-extract chaos-cdc install-bench install-quality
+	bench-cdc bench-dedupe bench-shards truth mutants fuzz chaos-extract chaos-cdc install-bench install-quality
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench-cdc: install ## Commit to raw: how long at 100 commits/s, how fast for a m
 
 bench-dedupe: install ## Changes into current state: what a batch costs with 1, 10 and 30 times the history
 	@$(RUN) bench.dedupe
+
+bench-shards: install ## Ten small shards: how long until they stream, are supervised and compared
+	@$(RUN) bench.shards
 
 truth: install ## Random histories of runs on the real SQL: what is current is what the vendor said last (EXAMPLES=50)
 	@CATCHMENT_EXAMPLES=$(or $(EXAMPLES),50) $(RUN) pytest -q tests/integration/test_truth_in_sql.py

@@ -7,30 +7,22 @@ comparison follow from the file, and the first database does not notice.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 
-from catchment import dbt_application
+from bench import databases
 from catchment.cdc import declared
 from catchment.cdc.compare.reconcile import Reconciliation
-from catchment.cdc.declared import Application
 from catchment.cdc.health.check import check
 from catchment.cdc.health.policy import State
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
-from catchment.dbt_project import TARGET, environment
-from local.cdc import passwords, properties, shards
 from local.cdc.stack import Stack, free_ports
-from local.command import catchment, run
-from tests.dbt.project import PROJECT
+from local.command import catchment
 
 pytestmark = pytest.mark.timeout(600)
 PARTS = ("warehouse", "s3", "shard_s0", "shard_s1", "kafka", "connect", "loader")
@@ -48,6 +40,12 @@ columns = { id = "bigint", total = "numeric(18,4)", paid = "boolean" }
 """
 
 
+SCHEMA = (
+    "CREATE TABLE invoices (id bigint PRIMARY KEY, total numeric(18,4), paid boolean)",
+    "INSERT INTO invoices VALUES (1, 10.5, true), (2, -0.0001, false), (3, NULL, NULL)",
+)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The declarations, with one file more. The table has a name that the first database uses too."""
@@ -59,35 +57,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    billing = declared.read(folder).shard("billing")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATCHMENT_CONNECTORS", str(folder))
-        stack = Stack(tmp_path_factory.mktemp("databases"), free_ports(), parts=PARTS, scale=0.02)
-        with stack:
-            place = {"conn_type": "postgres", "host": "127.0.0.1", "port": stack.settings.ports.shards["s0"]}
-            _make_database(stack)
-            for conn_id, login, password in (
-                ("billing", "cdc", passwords.reference(stack.settings, "billing")),
-                ("billing_owner", shards.OWNER, stack.credentials.application_password),
-            ):
-                connection = {**place, "schema": "billing", "login": login, "password": password}
-                patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        with Stack(tmp_path_factory.mktemp("databases"), free_ports(), parts=PARTS, scale=0.02) as stack:
+            for name, value in databases.make(stack, billing, "s0", SCHEMA).items():
+                patch.setenv(name, value)
             catchment("cdc-migrate", environment=stack.environment())
             stack.apply_connectors()
             yield stack
 
 
-def _make_database(stack: Stack) -> None:
-    """On the cluster of s0, with the password of its role `cdc`."""
-    cluster = shards.cluster(stack.settings, stack.credentials, "s0")
-    opened = psycopg2.connect(cluster.dsn("postgres"))
-    opened.autocommit = True
-    opened.cursor().execute("CREATE DATABASE billing")
-    opened.close()
-    _sql(stack, "CREATE TABLE invoices (id bigint PRIMARY KEY, total numeric(18,4), paid boolean)")
-    _sql(stack, "INSERT INTO invoices VALUES (1, 10.5, true), (2, -0.0001, false), (3, NULL, NULL)")
-    file = passwords.file(stack.settings)
-    known = properties.read(file.read_text())
-    properties.write_properties(file, {**known, "billing.password": known["s0.password"]})
+@pytest.fixture(scope="module")
+def systems(stack: Stack, folder: Path) -> Systems:
+    return Systems(lambda name: Connection.from_env(name, stack.environment()), declared.read(folder))
 
 
 def eventually(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
@@ -95,34 +78,6 @@ def eventually(true: Callable[[], bool], what: str, seconds: float = 120) -> Non
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.5)
-
-
-def _sql(stack: Stack, statement: str) -> None:
-    cluster = shards.cluster(stack.settings, stack.credentials, "s0")
-    opened = psycopg2.connect(cluster.dsn("billing"))
-    opened.autocommit = True
-    opened.cursor().execute(statement)
-    opened.close()
-
-
-def _snowflake(systems: Systems) -> dict[str, str]:
-    """dbt's profile reads these."""
-    warehouse = systems.look_up("snowflake_default")
-    return {
-        "SNOWFLAKE_ACCOUNT": "local",
-        "SNOWFLAKE_USER": warehouse.login,
-        "SNOWFLAKE_PASSWORD": warehouse.password,
-        "SNOWFLAKE_HOST": str(warehouse.extra["host"]),
-        "SNOWFLAKE_PORT": str(warehouse.extra["port"]),
-        "SNOWFLAKE_PROTOCOL": "http",
-        "SNOWFLAKE_INSECURE_MODE": "true",
-    }
-
-
-@pytest.fixture(scope="module")
-def systems(stack: Stack, folder: Path) -> Systems:
-    application: Application = declared.read(folder)
-    return Systems(lambda name: Connection.from_env(name, stack.environment()), application)
 
 
 def test_its_changes_arrive_are_merged_supervised_and_compared(stack: Stack, systems: Systems, tmp_path: Path) -> None:
@@ -135,28 +90,12 @@ def test_its_changes_arrive_are_merged_supervised_and_compared(stack: Stack, sys
             return int(cursor.fetchone()[0])
 
     eventually(lambda: raw() == 3, "the snapshot is in raw")
-    _sql(stack, "UPDATE invoices SET paid = true WHERE id = 2; DELETE FROM invoices WHERE id = 3")
+    changes = ("UPDATE invoices SET paid = true WHERE id = 2", "DELETE FROM invoices WHERE id = 3")
+    databases.sql(stack, "s0", billing.name, changes)
     eventually(lambda: raw() >= 6, "the changes are in raw")  # a delete brings a tombstone too
 
-    project = tmp_path / "dbt"
-    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    for path, text in dbt_application.render(systems.application).items():
-        (project / path).write_text(text)
-    done = run(
-        [
-            str(Path(sys.executable).with_name("dbt")),
-            "run",
-            "--target",
-            TARGET,
-            "--select",
-            "stg_billing__invoices",
-            "hist_billing__invoices",
-        ],
-        what="dbt",
-        environment={**environment(project, os.environ), **_snowflake(systems), "DBT_TARGET_PATH": str(tmp_path / "t")},
-        cwd=project,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    models = ("stg_billing__invoices", "hist_billing__invoices")
+    databases.run_models(systems.application, systems.look_up("snowflake_default"), tmp_path, *models)
     with systems.warehouse(role="TRANSFORMER", warehouse="TRANSFORMING") as warehouse:
         cursor = warehouse.cursor()
         cursor.execute("SELECT id, total, paid, _shard, _is_deleted FROM ANALYTICS.STAGING.STG_BILLING__INVOICES")
