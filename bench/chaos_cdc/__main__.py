@@ -121,7 +121,7 @@ def say(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos_cdc", description=__doc__)
-    parser.add_argument("--faults", type=int, default=36)
+    parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lanes", type=int, default=3, help="clients of each shard")
     parser.add_argument("--rate", type=float, default=2.0, help="transactions a second of each client")
