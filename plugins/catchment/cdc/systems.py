@@ -12,6 +12,7 @@ from catchment.cdc.connectors.client import Connect
 from catchment.cdc.declared import Application, Shard
 from catchment.connection import Connection
 from catchment.warehouse import session
+from catchment.warehouse.names import CDC_WAREHOUSE
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Systems:
 
     @contextmanager
     def warehouse(self, **as_: str) -> Iterator[session.Session]:
-        """A session as the connection says, or with another `role` and `warehouse`."""
-        connection = self.look_up("snowflake_default")
+        """A session on change data capture's warehouse, as the connection says, or with another `role`."""
+        connection = session.on_warehouse(self.look_up("snowflake_default"), CDC_WAREHOUSE)
         connection = replace(connection, extra={**connection.extra, **as_})
         opened = session.connect(connection, query_tag=self.query_tag)
         try:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from cosmos import ProfileConfig, ProjectConfig
 from cosmos.profiles.snowflake.base import SnowflakeBaseProfileMapping
 
-from catchment.dbt_project import part_of
+from catchment.dbt_project import PARTS, part_of
+from catchment.warehouse.names import CDC_WAREHOUSE
 from catchment.warehouse.session import make_ready_for_threads, query_tag
 
 PROJECT_NAME = "catchment"
@@ -73,7 +74,10 @@ def project_config(project: Path, dag: str) -> ProjectConfig:
 
 
 def profile_config(dag: str, conn_id: str = "snowflake_default") -> ProfileConfig:
-    """The project's profile: dbt writes ANALYTICS as TRANSFORMER on its own warehouse.
+    """The project's profile: dbt writes ANALYTICS as TRANSFORMER on a warehouse that loads nothing.
+
+    What is built of the application's changes every few minutes has the warehouse of change data capture: whatever that
+    costs, the marts are built.
 
     Its statements carry the DAG's name, as those of other tasks do. Not the run's: dbt parses the whole project again
     when its profile changes. The comment of each statement names model and invocation (macros/names.sql), and the
@@ -88,7 +92,7 @@ def profile_config(dag: str, conn_id: str = "snowflake_default") -> ProfileConfi
                 "database": "ANALYTICS",
                 "schema": "MARTS",
                 "role": "TRANSFORMER",
-                "warehouse": "TRANSFORMING",
+                "warehouse": CDC_WAREHOUSE if PARTS.get(dag) else "TRANSFORMING",
                 "threads": 4,
                 "connect_retries": 3,
                 "connect_timeout": 30,

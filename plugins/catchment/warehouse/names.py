@@ -13,6 +13,8 @@ FILES = "RAW.CATCHMENT.FILES"
 STAGE = "RAW.CATCHMENT.LANDING"
 FILE_FORMAT = "RAW.CATCHMENT.JSON_LINES"
 LINES_FORMAT = "RAW.CATCHMENT.TEXT_LINES"
+CDC_WAREHOUSE = "CDC"
+"""The warehouse of all that change data capture asks: its quota must never stop loads or marts (docs/cost.md)."""
 
 
 def raw_table(source: str, stream: str) -> str:

@@ -38,8 +38,8 @@ class Settings:
 
     Without `storage_integration` the stage names no credentials: the local warehouse has its own. Public keys are
     PEM or their base64 body; without one, no service user is made. Credits are per month and warehouse. Those of
-    LOADING let an XSMALL (one credit an hour, 744 a month) run day and night below the warning at 80 %, for with change
-    data capture it never sleeps; docs/production.md has the arithmetic of all four.
+    CDC let an XSMALL (one credit an hour, 744 a month) run day and night below the warning at 80 %, for it may never
+    sleep; docs/cost.md has the arithmetic of all five.
     """
 
     bucket: str = "catchment-landing"
@@ -49,7 +49,9 @@ class Settings:
     service_public_key: str = ""
     service_public_key_2: str = ""
     loading_size: str = "XSMALL"
-    loading_credits: int = 1000
+    loading_credits: int = 100
+    cdc_size: str = "XSMALL"
+    cdc_credits: int = 1000
     transforming_size: str = "XSMALL"
     transforming_credits: int = 300
     reporting_size: str = "XSMALL"
@@ -64,7 +66,7 @@ class Settings:
             )
         if bool(self.storage_integration) != bool(self.storage_role_arn):
             raise NeedsPerson(f"Set both {PREFIX}STORAGE_INTEGRATION and {PREFIX}STORAGE_ROLE_ARN, or neither.")
-        for name in ("loading_size", "transforming_size", "reporting_size", "ad_hoc_size"):
+        for name in ("loading_size", "cdc_size", "transforming_size", "reporting_size", "ad_hoc_size"):
             if getattr(self, name) not in SIZES:
                 raise NeedsPerson(f"{variable(name)} is {getattr(self, name)!r}: choose one of {', '.join(SIZES)}.")
 
@@ -225,6 +227,7 @@ def _rows(settings: Settings, specs: Sequence[SourceSpec], buckets: Mapping[str,
         "topic": [_topic(shard.raw_table(table)) for shard, table in replicated.replicated()],
         "warehouse": [
             _warehouse("LOADING", settings.loading_size, settings.loading_credits, timeout=3600),
+            _warehouse("CDC", settings.cdc_size, settings.cdc_credits, timeout=7200),
             _warehouse("TRANSFORMING", settings.transforming_size, settings.transforming_credits, timeout=7200),
             _warehouse("REPORTING", settings.reporting_size, settings.reporting_credits, timeout=600),
             _warehouse("AD_HOC", settings.ad_hoc_size, settings.ad_hoc_credits, timeout=1800),

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import Any, Protocol
@@ -51,6 +52,11 @@ def connect(connection: Connection, *, query_tag: str = "", database: str | None
     with explained("open a session"):
         session: Session = snowflake.connector.connect(**arguments(connection, query_tag=query_tag, database=database))
         return session
+
+
+def on_warehouse(connection: Connection, name: str) -> Connection:
+    """The same connection, whose statements another warehouse runs."""
+    return replace(connection, extra={**connection.extra, "warehouse": name})
 
 
 def arguments(connection: Connection, *, query_tag: str, database: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from catchment.cdc.systems import Systems
 from catchment.errors import TryAgain
 
 POLL_SECONDS = 3.0
-READER = {"role": "RECONCILER", "warehouse": "TRANSFORMING"}  # the loader may not read ANALYTICS
+READER = {"role": "RECONCILER"}  # the loader may not read ANALYTICS
 Report = Callable[[str], None]
 
 

@@ -21,6 +21,7 @@ from catchment.cdc.health.shared import suspicious
 from catchment.cdc.health.snapshots import questions
 from catchment.errors import CatchmentError
 from catchment.warehouse import session
+from catchment.warehouse.names import CDC_WAREHOUSE
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def check(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
     """Gather facts, decide, act. Raises when the warehouse can't be used: without history nothing is done."""
-    warehouse = session.connect(look_up("snowflake_default"), query_tag=query_tag)
+    connection = session.on_warehouse(look_up("snowflake_default"), CDC_WAREHOUSE)
+    warehouse = session.connect(connection, query_tag=query_tag)
     try:
         cursor = warehouse.cursor()
         now = clock()

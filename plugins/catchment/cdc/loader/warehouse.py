@@ -18,7 +18,16 @@ from catchment.cdc.loader.rows import Rejected
 from catchment.cdc.loader.write import RefusedRows, Target, Writer
 from catchment.connection import Connection
 from catchment.errors import WarehouseUnavailable
-from catchment.warehouse.session import Cursor, Session, arguments, explained, make_ready_for_threads, query_tag
+from catchment.warehouse.names import CDC_WAREHOUSE
+from catchment.warehouse.session import (
+    Cursor,
+    Session,
+    arguments,
+    explained,
+    make_ready_for_threads,
+    on_warehouse,
+    query_tag,
+)
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
@@ -41,6 +50,7 @@ class LoaderWarehouse:
         """
         import snowflake.connector
 
+        connection = on_warehouse(connection, CDC_WAREHOUSE)
         given = arguments(connection, query_tag=query_tag(loader=name, **tags), database="RAW")
         make_ready_for_threads()
         with explained("open a session"):
