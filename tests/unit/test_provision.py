@@ -197,7 +197,7 @@ def test_the_loader_may_use_every_format_and_stage_that_a_load_names() -> None:
 
 
 def test_with_the_defaults_a_loader_that_never_sleeps_is_neither_stopped_nor_warned_of() -> None:
-    """Found by reading: with change data capture a warehouse never sleeps, and a quota of 100 ended on the fifth day."""
+    """Found by reading: with change data capture it never sleeps, and a quota of 100 ended on the fifth day."""
     (monitor,) = re.findall(r"CREATE RESOURCE MONITOR IF NOT EXISTS CDC_MONITOR .*?;", sql(Settings()), re.DOTALL)
     quota, warned = (int(found) for found in re.findall(r"CREDIT_QUOTA = (\d+).*?ON (\d+) PERCENT", monitor, re.S)[0])
     hours_of_the_longest_month = 31 * 24
