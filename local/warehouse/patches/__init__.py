@@ -5,6 +5,7 @@ from __future__ import annotations
 from local.warehouse import (
     hooks,
     macros,  # noqa: F401  (must wrap upstream's before any database is made)
+    prepared,
 )
 from local.warehouse.patches import (
     access_control,
@@ -72,3 +73,4 @@ def apply_all() -> None:
     hooks.install()
     for patch in PATCHES:
         patch.apply()
+    prepared.apply()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fakesnow.transforms.merge import operations
 from sqlglot import exp
 
-from local.warehouse import hooks, locks
+from local.warehouse import hooks, locks, prepared
 
 ACTIONS = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
@@ -54,7 +54,7 @@ def _plan(call: hooks.Call) -> _Plan | None:
 
 
 def _merge(call: hooks.Call) -> hooks.Answer | None:
-    plan = _plan(call)
+    plan = prepared.compiled(call, _plan)
     if plan is None:
         return None
     connection = call.cursor._conn

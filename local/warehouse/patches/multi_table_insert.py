@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.warehouse import errors, hooks
+from local.warehouse import errors, hooks, prepared
 
 ROWS = "_fs_rows_for_tables"
 
@@ -43,7 +43,7 @@ def _plan(call: hooks.Call) -> _Plan | None:
 
 
 def _insert(call: hooks.Call) -> hooks.Answer | None:
-    plan = _plan(call)
+    plan = prepared.compiled(call, _plan)
     if plan is None:
         return None
     counts = _at_once(call, plan)
