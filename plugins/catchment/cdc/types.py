@@ -1,0 +1,127 @@
+"""The Postgres types that can be declared, as people write them and as Postgres prints them, and why others can't be.
+
+Pure. What each type becomes in the warehouse is dbt's (`include/dbt/macros/cdc/types.sql`); that every one of them
+arrives as it was, is what `make conformance-cdc` tries.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+LARGEST_PRECISION = 38  # of Snowflake's NUMBER
+
+_ALIASES = {
+    "int2": "smallint",
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float": "double precision",
+    "float8": "double precision",
+    "decimal": "numeric",
+    "bool": "boolean",
+    "character varying": "varchar",
+    "character": "char",
+    "bpchar": "char",
+    "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
+    "time without time zone": "time",
+    "time with time zone": "timetz",
+    "bit varying": "varbit",
+}
+_PRECISIONS = {"varchar": 1, "char": 1, "timestamp": 1, "timestamptz": 1, "time": 1, "interval": 1, "numeric": 2}
+"""How many numbers may stand in brackets."""
+
+SCALARS = (
+    "smallint integer bigint numeric real|double precision boolean text varchar char citext uuid enum "
+    "date time timestamp timestamptz interval json jsonb bytea inet cidr macaddr macaddr8 xml"
+)
+_SCALARS = frozenset(SCALARS.replace("|", " ").replace("double precision", "").split()) | {"double precision"}
+_IN_ARRAYS = frozenset({"smallint", "integer", "bigint", "boolean", "text", "varchar", "citext", "uuid", "enum"})
+
+_LEFT_OUT = "Leave the column out of the declaration: what arrives of it is in `_other`"
+_REFUSED = {
+    "serial": 'serial is no type but a default: declare "integer"',
+    "smallserial": 'smallserial is no type but a default: declare "smallint"',
+    "bigserial": 'bigserial is no type but a default: declare "bigint"',
+    "money": f"money is printed as the server's locale has it, so its amount is not certain. {_LEFT_OUT}",
+    "timetz": f"Debezium sends a time with a zone in UTC, its own zone is lost. {_LEFT_OUT}",
+    "bit": f"Debezium sends bits as bytes in another order. {_LEFT_OUT}",
+    "varbit": f"Debezium sends bits as bytes in another order. {_LEFT_OUT}",
+    "hstore": f"Debezium sends hstore as JSON, not as Postgres prints it. {_LEFT_OUT}",
+    "point": f"Debezium sends a point as an object of numbers and bytes, not as Postgres prints it. {_LEFT_OUT}",
+}
+_WRITTEN = re.compile(
+    r'(?P<name>"?[a-z_][a-z0-9_ ]*?"?)\s*(\((?P<numbers>\s*\d+\s*(,\s*-?\d+\s*)?)\))?(?P<zone> with(out)? time zone)?'
+    r"(?P<array>(\[\d*\])*)"
+)
+_FIELDS = re.compile(r"^interval (year|month|day|hour|minute|second)( to (month|hour|minute|second))?")
+
+
+@dataclass(frozen=True)
+class PgType:
+    """A type by its one name here: `timestamptz`, never `timestamp with time zone`. Prints as it is best declared."""
+
+    name: str
+    numbers: tuple[int, ...] = ()
+    is_array: bool = False
+
+    def __str__(self) -> str:
+        numbers = f"({','.join(map(str, self.numbers))})" if self.numbers else ""
+        return f"{self.name}{numbers}{'[]' if self.is_array else ''}"
+
+    @property
+    def element(self) -> PgType:
+        return replace(self, is_array=False)
+
+
+def parse(text: str) -> PgType:
+    """A type as a person writes it (`timestamptz(3)`) or as Postgres' `format_type` prints it."""
+    written = " ".join(text.strip().lower().split())
+    without_fields = _FIELDS.sub("interval", written)
+    found = _WRITTEN.fullmatch(without_fields)
+    if not found:
+        return PgType(written)
+    name = found["name"].strip() + (found["zone"] or "")
+    name = name.rpartition(".")[2]
+    numbers = tuple(int(number) for number in (found["numbers"] or "").split(",") if number.strip())
+    name = _ALIASES.get(name, name)
+    if name == "numeric" and len(numbers) == 1:
+        numbers = (*numbers, 0)
+    if name == "char" and not numbers and written.split("[")[0].split("(")[0] in ("char", "character"):
+        numbers = (1,)  # SQL's char is char(1)
+    return PgType(name, numbers, bool(found["array"]))
+
+
+def refusal(kind: PgType) -> str | None:
+    """Why a column of this type can't be replicated exactly, and what to do, in a sentence; None when it can."""
+    if kind.is_array and kind.name in _SCALARS and kind.name not in _IN_ARRAYS:
+        return f"the elements of a {kind} do not arrive as Postgres prints them. {_LEFT_OUT}"
+    if kind.name in _REFUSED:
+        return _REFUSED[kind.name]
+    if kind.name not in _SCALARS:
+        known = ", ".join(sorted(_SCALARS))
+        return f"{kind} is not known here. The types that can be declared are {known} and arrays. {_LEFT_OUT}"
+    if len(kind.numbers) > _PRECISIONS.get(kind.name, 0):
+        return f"{kind.name} takes no such numbers in brackets"
+    if kind.name == "numeric" and kind.numbers:
+        return _refused_numeric(kind)
+    return None
+
+
+def _refused_numeric(kind: PgType) -> str | None:
+    precision, scale = kind.numbers
+    if precision > LARGEST_PRECISION:
+        return (
+            f"the warehouse has no numbers of more than {LARGEST_PRECISION} digits. Declare it as "
+            '"text": the digits arrive as Postgres prints them'
+        )
+    if not 0 <= scale <= min(precision, LARGEST_PRECISION - 1):
+        return f'the warehouse\'s NUMBER({precision}, {scale}) does not exist. Declare it as "text"'
+    return None
+
+
+def can_be_read_as(declared: PgType, there: PgType) -> bool:
+    """Whether a column that is `there` on a shard may be declared like this: the same, or a number's own digits."""
+    return declared == there or (declared == PgType("text") and there.name == "numeric" and not there.is_array)
