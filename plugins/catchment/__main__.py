@@ -98,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(run=_cdc_migrate)
     migrate.add_argument("--shard", action="append", metavar="NAME", help="only this shard; may be given again")
 
+    cdc_check = commands.add_parser(
+        "cdc-check", help="say what keeps declared tables from being replicated; only reads"
+    )
+    cdc_check.set_defaults(run=_cdc_check)
+    cdc_check.add_argument("table", nargs="*", help="only these tables (default: all that are declared)")
+
     load = commands.add_parser("cdc-load", help="load Kafka into raw until told to stop")
     load.set_defaults(run=_cdc_load)
     load.add_argument("--check", action="store_true", help="load nothing: say whether the loader that runs is well")
@@ -241,6 +247,13 @@ def _cdc_health(_: argparse.Namespace) -> int:
     from catchment.cdc import commands
 
     return commands.health()
+
+
+def _cdc_check(args: argparse.Namespace) -> int:
+    from catchment.cdc.setup import check
+    from catchment.cdc.systems import Systems
+
+    return check.run(Systems(Connection.from_env), args.table)
 
 
 def _cdc_migrate(args: argparse.Namespace) -> int:

@@ -342,7 +342,7 @@ def test_a_table_that_is_newly_declared_is_published_read_and_has_its_raw_tables
     wider = dataclasses.replace(before, tables=(*before.tables, DEVICES))
     shards = tuple(dataclasses.replace(shard, of=wider) for shard in APPLICATION.shards)
     systems = dataclasses.replace(bed.systems, application=Application(shards))
-    with pytest.raises(ContractBroken, match=r"s0 has no table public\.devices"):
+    with pytest.raises(ContractBroken, match="the shard has no such table"):
         add_table.plan(systems, wider, DEVICES)
     for shard in (S0, S1):
         bed.owner(
@@ -351,7 +351,7 @@ def test_a_table_that_is_newly_declared_is_published_read_and_has_its_raw_tables
             "INSERT INTO devices (id, label) SELECT g, 'd' FROM generate_series(1, 9) AS g",
         )
     wrong = dataclasses.replace(DEVICES, columns={**DEVICES.columns, "label": "text"})
-    with pytest.raises(ContractBroken, match=r"label is varchar\(40\), declared as text"):
+    with pytest.raises(ContractBroken, match=r"label +is varchar\(40\) .*, declared as text"):
         add_table.plan(systems, wider, wrong)
     steps = " ".join(add_table.plan(systems, wider, DEVICES))
     assert "s0: devices is added to the publication catchment" in steps

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from catchment.cdc import types
 from catchment.errors import ContractBroken
 
 FOLDER = Path(os.environ.get("CATCHMENT_CONNECTORS") or Path(__file__).parents[3] / "include" / "connectors")
@@ -24,10 +25,6 @@ SIGNALS = f"{CDC_SCHEMA}.signals"
 PARTITIONS = 3
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_TYPE = re.compile(
-    r"(smallint|integer|bigint|real|double precision|numeric(\(\d+,\d+\))?|boolean|text|varchar(\(\d+\))?|char\(\d+\)"
-    r"|uuid|date|time|timestamp|timestamptz|interval|json|jsonb|bytea|enum|inet)(\[\])?"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,13 +225,14 @@ def _check(table: Table) -> None:
         if column not in table.columns:
             raise ContractBroken(f"table {table.name} names the column {column!r} but does not declare its type.")
     for column, kind in table.columns.items():
-        if not _NAME.fullmatch(column) or not _TYPE.fullmatch(str(kind)):
-            raise ContractBroken(f"table {table.name}: column {column!r} has the type {kind!r}, which is not known.")
-    if table.surrogate_key is None and any(table.columns[column] == "timestamptz" for column in table.key):
-        raise ContractBroken(
-            f"table {table.name} has timestamptz in its key: Debezium's incremental snapshots silently skip rows of "
-            "such a table. Name a unique column as surrogate_key."
-        )
+        wrong = types.column_refusal(column) or types.refusal(types.parse(str(kind)))
+        if wrong:
+            raise ContractBroken(f'table {table.name}: column "{column}" can\'t be declared as "{kind}": {wrong}.')
+    _unique(f"in table {table.name} (upper and lower case are one), column", [name.lower() for name in table.columns])
+    for column in table.key:
+        part = types.parse(str(table.columns[column]))
+        if wrong := types.key_refusal(part, has_surrogate=table.surrogate_key is not None):
+            raise ContractBroken(f'table {table.name} has "{column}" in its key: {wrong}.')
 
 
 def _name(entry: Mapping[str, Any], key: str) -> str:

@@ -23,7 +23,6 @@ _ALIASES = {
     "bool": "boolean",
     "character varying": "varchar",
     "character": "char",
-    "bpchar": "char",
     "timestamp without time zone": "timestamp",
     "timestamp with time zone": "timestamptz",
     "time without time zone": "time",
@@ -34,11 +33,11 @@ _PRECISIONS = {"varchar": 1, "char": 1, "timestamp": 1, "timestamptz": 1, "time"
 """How many numbers may stand in brackets."""
 
 SCALARS = (
-    "smallint integer bigint numeric real|double precision boolean text varchar char citext uuid enum "
-    "date time timestamp timestamptz interval json jsonb bytea inet cidr macaddr macaddr8 xml"
+    "smallint integer bigint numeric real|double precision boolean text varchar char uuid enum "
+    "date time timestamp timestamptz interval json jsonb bytea inet cidr macaddr macaddr8"
 )
 _SCALARS = frozenset(SCALARS.replace("|", " ").replace("double precision", "").split()) | {"double precision"}
-_IN_ARRAYS = frozenset({"smallint", "integer", "bigint", "boolean", "text", "varchar", "citext", "uuid", "enum"})
+_IN_ARRAYS = frozenset({"smallint", "integer", "bigint", "boolean", "text", "varchar", "uuid", "enum"})
 
 _LEFT_OUT = "Leave the column out of the declaration: what arrives of it is in `_other`"
 _REFUSED = {
@@ -49,14 +48,134 @@ _REFUSED = {
     "timetz": f"Debezium sends a time with a zone in UTC, its own zone is lost. {_LEFT_OUT}",
     "bit": f"Debezium sends bits as bytes in another order. {_LEFT_OUT}",
     "varbit": f"Debezium sends bits as bytes in another order. {_LEFT_OUT}",
+    "citext": f"citext was never tried here. {_LEFT_OUT}",
+    "xml": f"xml was never tried here. {_LEFT_OUT}",
     "hstore": f"Debezium sends hstore as JSON, not as Postgres prints it. {_LEFT_OUT}",
     "point": f"Debezium sends a point as an object of numbers and bytes, not as Postgres prints it. {_LEFT_OUT}",
 }
 _WRITTEN = re.compile(
-    r'(?P<name>"?[a-z_][a-z0-9_ ]*?"?)\s*(\((?P<numbers>\s*\d+\s*(,\s*-?\d+\s*)?)\))?(?P<zone> with(out)? time zone)?'
+    r'(?P<name>"?[a-z_][a-z0-9_. ]*?"?)\s*(\((?P<numbers>\s*\d+\s*(,\s*-?\d+\s*)?)\))?(?P<zone> with(out)? time zone)?'
     r"(?P<array>(\[\d*\])*)"
 )
 _FIELDS = re.compile(r"^interval (year|month|day|hour|minute|second)( to (month|hour|minute|second))?")
+
+_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+OWN_COLUMNS = frozenset(
+    [
+        "valid_from",
+        "valid_to",
+        "is_current",
+        "record_metadata",
+        "record_content",
+        "kafka_partition",
+        "kafka_offset",
+        "loaded_at",
+        "op_before",
+        "digest_before",
+        "last_op",
+        "last_epoch",
+        "last_commit_lsn",
+        "last_lsn",
+        "last_order",
+        "last_partition",
+        "last_offset",
+        "last_changed_at",
+        "source_lsn",
+        "last_commit",
+        "sequence_lsn",
+        "changed_us",
+        "changed_ms",
+    ]
+)
+"""Columns of dbt's models and of the queries that make them; the others begin with an underscore."""
+RESERVED = frozenset(
+    [
+        "all",
+        "alter",
+        "and",
+        "any",
+        "as",
+        "between",
+        "by",
+        "case",
+        "cast",
+        "check",
+        "column",
+        "connect",
+        "constraint",
+        "create",
+        "cross",
+        "current",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "delete",
+        "distinct",
+        "drop",
+        "else",
+        "exists",
+        "false",
+        "following",
+        "for",
+        "from",
+        "full",
+        "grant",
+        "group",
+        "having",
+        "ilike",
+        "in",
+        "increment",
+        "inner",
+        "insert",
+        "intersect",
+        "into",
+        "is",
+        "join",
+        "lateral",
+        "left",
+        "like",
+        "localtime",
+        "localtimestamp",
+        "minus",
+        "natural",
+        "not",
+        "null",
+        "of",
+        "on",
+        "or",
+        "order",
+        "qualify",
+        "regexp",
+        "revoke",
+        "right",
+        "rlike",
+        "row",
+        "rows",
+        "sample",
+        "select",
+        "set",
+        "some",
+        "start",
+        "table",
+        "tablesample",
+        "then",
+        "to",
+        "trigger",
+        "true",
+        "try_cast",
+        "union",
+        "unique",
+        "update",
+        "using",
+        "values",
+        "when",
+        "whenever",
+        "where",
+        "with",
+    ]
+)
+"""Words that Snowflake reserves. Source: Snowflake documentation, "Reserved & limited keywords"."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +238,31 @@ def _refused_numeric(kind: PgType) -> str | None:
         )
     if not 0 <= scale <= min(precision, LARGEST_PRECISION - 1):
         return f'the warehouse\'s NUMBER({precision}, {scale}) does not exist. Declare it as "text"'
+    return None
+
+
+def key_refusal(kind: PgType, *, has_surrogate: bool) -> str | None:
+    """Why a column of this type can't be in a table's key, and what to do, in a sentence; None when it can."""
+    if kind.is_array or kind.name == "json":
+        return f"a {kind} can't tell rows from each other everywhere. Add a key of plain columns"
+    if kind.name in ("time", "timestamp", "timestamptz") and not has_surrogate:
+        return (
+            f"Debezium's incremental snapshots fail or silently skip rows where {kind.name} is in the key. "
+            "Name a unique column as surrogate_key"
+        )
+    return None
+
+
+def column_refusal(name: str) -> str | None:
+    """Why a column can't have this name in the warehouse, and what to do, in a sentence; None when it can."""
+    if name.startswith("_"):
+        return f"names that begin with an underscore are the platform's own. {_LEFT_OUT}"
+    if not _COLUMN.fullmatch(name):
+        return f"it needs a name of letters, digits and underscores to be a column in the warehouse. {_LEFT_OUT}"
+    if name.lower() in OWN_COLUMNS:
+        return f"{name.lower()} is a column of the platform's own models. {_LEFT_OUT}"
+    if name.lower() in RESERVED:
+        return f"{name} is a reserved word in the warehouse. {_LEFT_OUT}"
     return None
 
 

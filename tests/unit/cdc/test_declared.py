@@ -50,10 +50,15 @@ def test_tables_whose_key_has_timestamptz_have_a_surrogate_key() -> None:
         (table('columns = { id = "bigint" }'), "t has no key"),
         (table('key = ["id"]'), "names the column 'id'"),
         (table('key = ["id"]\npersonal = ["email"]\ncolumns = { id = "bigint" }'), "'email'"),
-        (table('key = ["id"]\ncolumns = { id = "bigserial" }'), "'bigserial'"),
+        (table('key = ["id"]\ncolumns = { id = "bigserial" }'), '"bigserial"'),
         (table('key = ["id"]\ncolums = { id = "bigint" }'), "mean nothing: colums"),
         (table('key = ["id", "at"]\ncolumns = { id = "bigint", at = "timestamptz" }'), "surrogate_key"),
         (table('key = ["id"]\ncolumns = { id = "bigint" }', "T-1"), "lower-case name"),
+        (
+            table('key = ["id"]\ncolumns = { id = "bigint", valid_from = "timestamptz" }'),
+            "valid_from is a column",
+        ),
+        (table('key = ["id"]\ncolumns = { id = "bigint", userId = "text", userid = "text" }'), "declared twice"),
         (HEAD + S0 + S0, "declared twice: shard s0"),
     ],
 )
