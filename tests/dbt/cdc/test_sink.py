@@ -45,7 +45,11 @@ MODELS = (
 )
 CUSTOMERS = ("stg_application__customers", "hist_application__customers")
 CONFIG = {
-    **sink_config(application(), Sink(account="a", user="u", private_key="${file:/unresolved:key}")),
+    **sink_config(
+        application(),
+        application().database("application"),
+        Sink(account="a", user="u", private_key="${file:/unresolved:key}"),
+    ),
     **CONVERTERS,
 }
 Rows = list[str]
