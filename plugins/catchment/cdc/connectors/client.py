@@ -170,6 +170,10 @@ class Connect:
         """End the connector's tasks; it keeps its config and its offsets, which may be changed only now."""
         self._ask("PUT", f"/connectors/{quote(name)}/stop")
 
+    def patch_offsets(self, name: str, offsets: list[dict[str, Any]]) -> None:
+        """Set a stopped connector's offsets. Keys of an offset that are not given are gone."""
+        self._ask("PATCH", f"/connectors/{quote(name)}/offsets", body={"offsets": offsets})
+
     def reset_offsets(self, name: str) -> None:
         """Forget how far a stopped connector has read. What it has not read by then may never be read."""
         self._ask("DELETE", f"/connectors/{quote(name)}/offsets")
@@ -177,7 +181,7 @@ class Connect:
     # --- the wire ---------------------------------------------------------------------------------------------------
 
     def _ask(
-        self, method: str, path: str, query: Mapping[str, Any] | None = None, *, body: dict[str, str] | None = None
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, *, body: dict[str, Any] | None = None
     ) -> Any:
         url = self._base + path + (f"?{urlencode(query, doseq=True)}" if query else "")
         content = None if body is None else msgspec.json.encode(body)
@@ -223,7 +227,8 @@ def _error(status: int, request: str, value: Any) -> CatchmentError:
             f"Kafka Connect refused the credentials for {request} (HTTP {status}). Renew them in the connection "
             '"kafka_connect" (docs/runbooks/credentials.md).'
         )
-    if status == 404 and own:
+    # A worker that starts has no routes yet, and says so in JSON as well: "HTTP 404 Not Found" (4.2, seen).
+    if status == 404 and own and value["message"] != "HTTP 404 Not Found":
         return NotThere(f"Kafka Connect has no such thing: {request}{said}.")
     # 4.2 says so of a connector's config with a 500: "… because a rebalance is expected" (seen).
     if status == 409 or (status == 500 and "rebalance" in said):
