@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from catchment.cdc.connectors.client import Connect, NotThere, Rebalancing
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+    wait_incrementing,
+)
+
+from catchment.cdc.connectors.client import Connect, ConnectUnavailable, NotThere, Rebalancing
 from catchment.errors import NeedsPerson
 
 T = TypeVar("T")
+_PASSES = retry_if_exception_type((Rebalancing, ConnectUnavailable))
 
 
 def wait_until(true: Callable[[], bool], *, seconds: float, otherwise: str, pause: float = 0.5) -> None:
-    """Poll until `true()` holds. Raises NeedsPerson with `otherwise` if it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise NeedsPerson(f"{otherwise} within {seconds:.0f} s.")
-        time.sleep(pause)
+    """Poll until `true()` holds. Raises NeedsPerson with `otherwise` if it does not within `seconds`.
+
+    A question that Connect can't answer just then, for it rebalances or starts, is asked again. If that lasts, its own
+    error is raised, and the task is tried again instead of paging a person.
+    """
+    asking = Retrying(
+        retry=_PASSES | retry_if_result(lambda found: not found), wait=wait_fixed(pause), stop=stop_after_delay(seconds)
+    )
+    try:
+        asking(true)
+    except RetryError as error:
+        if error.last_attempt.failed:
+            error.reraise()
+        raise NeedsPerson(f"{otherwise} within {seconds:.0f} s.") from error
 
 
 def retry_on_rebalance(ask: Callable[[], T], *, tries: int = 6) -> T:
     """Send a request to Connect; retry while it rebalances (409), at most about fifteen seconds."""
-    for wait in range(1, tries):
-        try:
-            return ask()
-        except Rebalancing:
-            time.sleep(wait)
-    return ask()
+    return Retrying(
+        retry=retry_if_exception_type(Rebalancing),
+        wait=wait_incrementing(start=1, increment=1),
+        stop=stop_after_attempt(tries),
+        reraise=True,
+    )(ask)
 
 
 def is_running(connect: Connect, connector: str) -> bool:
