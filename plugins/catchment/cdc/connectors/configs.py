@@ -26,7 +26,10 @@ CONVERTERS = {
         ".replace.null.with.default": "false",
     }.items()
 }
-LARGEST_RECORD = 16 * 1024 * 1024
+# More than the loader takes as a row (16 MB), so that a row too large for the warehouse passes Kafka, and is set aside
+# with its key by the loader while the others go on. Brokers refuse requests of over 100 MiB.
+LARGEST_RECORD = 64 * 1024 * 1024
+TOPIC_SETTINGS = {"cleanup.policy": "delete", "max.message.bytes": str(LARGEST_RECORD)}
 
 _SECRET = re.compile(r"password|passphrase|secret|private\.key|token|jaas|credential|api\.key", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[^${}]+\}")
@@ -134,9 +137,8 @@ def _topics(shard: Shard) -> dict[str, str]:
         "topic.creation.enable": "true",
         "topic.creation.default.replication.factor": "-1",  # the broker's default
         "topic.creation.default.partitions": str(PARTITIONS),
-        "topic.creation.default.cleanup.policy": "delete",
         "topic.creation.default.compression.type": "producer",
-        "topic.creation.default.max.message.bytes": str(LARGEST_RECORD),
+        **{f"topic.creation.default.{key}": value for key, value in TOPIC_SETTINGS.items()},
         "topic.creation.groups": "own",
         "topic.creation.own.include": own,
         "topic.creation.own.partitions": "1",
@@ -157,6 +159,7 @@ def _pace() -> dict[str, str]:
         "producer.override.linger.ms": "20",
         "producer.override.batch.size": "262144",
         "producer.override.max.request.size": str(LARGEST_RECORD),
+        "producer.override.buffer.memory": str(2 * LARGEST_RECORD),
     }
 
 
