@@ -27,7 +27,9 @@ with DAG(
     render_template_as_native_obj=True,
     tags=["cdc", "health", "not-by-hand", "owner:data"],
     params={
-        "dag": Param("cdc_resnapshot", type="string", enum=["cdc_resnapshot"], title="What would run"),
+        "dag": Param(
+            "cdc_resnapshot", type="string", enum=["cdc_resnapshot", "cdc_end_snapshot"], title="What would run"
+        ),
         "conf": Param({}, type="object", title="With these arguments"),
         "consequence": Param("", type="string", title="What that means"),
     },
@@ -35,7 +37,7 @@ with DAG(
 ) as dag:
     ask = ApprovalOperator(
         task_id="ask",
-        subject="Run {{ params.dag }} on {{ params.conf.shard }} {{ params.conf.table }}?",
+        subject="Run {{ params.dag }} on {{ params.conf.shard }} {{ params.conf.get('table', '') }}?",
         body="{{ params.conf.reason }}\n\n**What approving does:** {{ params.consequence }}",
         response_timeout=timedelta(hours=12),
         defaults="Reject",

@@ -1,10 +1,10 @@
 """Every minute: is everything between the application's shards and raw alive, and as declared?
 
-`health` checks connectors, tasks, slots, WAL, heartbeats, publications, snapshots, Kafka and the loader. It creates
-declared connectors that do not exist, fixes configs that differ, restarts what failed (n² + n minutes apart, at most
-seven times), and records everything in RAW.CATCHMENT.CDC_HEALTH. `alert` fails when there is something new to know, is
-skipped while a known problem lasts, and succeeds when all is well. What could skip data is only proposed:
-`request_approval` starts a run that waits for a person under Required Actions.
+`health` checks connectors, tasks, slots, WAL, heartbeats, publications, tables, topics, snapshots, Kafka, the loader.
+It creates declared connectors that do not exist, sets right configs, topics and publications, restarts what failed
+(n² + n minutes apart, at most seven times), and records what changed in RAW.CATCHMENT.CDC_HEALTH. `alert` fails when
+there is something new to know, is skipped while a known problem lasts, and succeeds when all is well. What could skip
+data is only proposed: `request_approval` starts a run that waits for a person under Required Actions.
 Owner: data. If `alert` is red, its last line names the page; all pages: docs/runbooks/cdc_connector_health.md.
 """
 

@@ -313,6 +313,7 @@ def test_a_snapshot_that_silently_skipped_rows_is_found_and_a_new_one_proposed(d
         assert time.monotonic() < deadline, "\n".join(found[-1].lines())
         time.sleep(5)
         found.append(drill.run(after=datetime.now(UTC) - drill.clock))
+        drill.count()
     assert drill.state(found[-1], S0) == State.HEALTHY
     assert drill.state(found[-1], f"{S0.connector}/snapshots") == State.SNAPSHOT_INCOMPLETE
     (proposal,) = found[-1].decision.proposals

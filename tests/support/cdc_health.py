@@ -12,7 +12,8 @@ from catchment.cdc.connectors.plan import plan
 from catchment.cdc.declared import Application, application, parse
 from catchment.cdc.health.decide import Decision, decide
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
-from catchment.cdc.health.history import Done, History, Seen
+from catchment.cdc.health.history import History
+from catchment.cdc.health.memory import after
 from catchment.cdc.health.policy import Policy
 from catchment.cdc.loader.batch import Partition
 
@@ -90,22 +91,10 @@ class Watch:
         self.history = History()
         self.policy = policy or Policy()
 
-    def see(self, facts: Facts, *, after: timedelta = MINUTE) -> Decision:
+    def see(self, facts: Facts, *, later: timedelta = MINUTE) -> Decision:
         """One run; what it decided is remembered, as rows in the warehouse would be."""
-        self.now += after
+        self.now += later
+        facts = replace(facts, counts=tuple(replace(count, at=self.now) for count in facts.counts))
         decision = decide(self.application, facts, self.history, self.now, self.policy)
-        kept = self.history
-        self.history = History(
-            seen=dict(kept.seen)
-            | {
-                s.subject: Seen(self.now, s.state, s.since, s.unhealthy_since, s.found.detail)
-                for s in decision.subjects
-            },
-            actions=(
-                *kept.actions,
-                *(Done(a.subject, a.act, self.now, a.attempt, a.fingerprint) for a in decision.actions),
-            ),
-            alerts=(*kept.alerts, *(Done(a.subject, a.key, self.now) for a in decision.alerts)),
-            proposals=(*kept.proposals, *(Done(p.subject, p.dag_id, self.now) for p in decision.proposals)),
-        )
+        self.history = after(self.history, decision, self.now)
         return decision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import psycopg2
 from catchment.cdc.connectors.client import Connect, NotThere
 from catchment.cdc.declared import Shard, application
 from catchment.cdc.health.check import Report, check
+from catchment.cdc.health.counting import count
+from catchment.cdc.health.memory import Memory
 from catchment.cdc.health.policy import MEBI, Policy, State
 from catchment.connection import Connection
 from catchment.errors import TryAgain
@@ -28,6 +31,13 @@ POLICY = Policy(wal_step=MEBI // 4, safe_wal=16 * MEBI)
 RUN = timedelta(minutes=1)
 
 
+class InMemory(dict[str, Any]):
+    """A memory that holds JSON alone, as Airflow's store does."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
 @dataclass
 class Drill:
     """The parts, and a health check whose clock a test moves."""
@@ -35,6 +45,7 @@ class Drill:
     stack: Stack
     clock: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(days=40))
     runs: int = 0
+    memory: Memory = field(default_factory=lambda: InMemory())
 
     def look_up(self, name: str) -> Connection:
         return Connection.from_env(name, self.stack.environment())
@@ -43,10 +54,15 @@ class Drill:
         """One run of the check."""
         self.clock += after
         self.runs += 1
-        return check(application(), self.look_up, f"drill-{self.runs}", policy=POLICY, clock=lambda: self.clock)
+        run = f"drill-{self.runs}"
+        return check(application(), self.look_up, self.memory, run, policy=POLICY, clock=lambda: self.clock)
+
+    def count(self) -> list[str]:
+        """What the task that counts says."""
+        return list(count(application(), self.look_up, self.memory))
 
     def fresh(self) -> None:
-        """A day later, when nothing is remembered that could hold back an action or an alert; and all is well."""
+        """A day later, when no action or alert of before holds back another; and all is well."""
         self.clock += timedelta(hours=25)
         for shard in (S0, S1):
             self.repair(shard)

@@ -14,6 +14,8 @@ from catchment.cdc.connectors.plan import plan
 from catchment.cdc.connectors.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
 from catchment.cdc.declared import Application, application
 from catchment.cdc.health.check import check as check_health
+from catchment.cdc.health.counting import count
+from catchment.cdc.health.memory import WarehouseMemory
 from catchment.connection import Connection
 from catchment.errors import TryAgain
 
@@ -44,8 +46,12 @@ def run(action: str, *, wait: float) -> int:
 def health() -> int:
     """Run the health check once: print every state, action and alert. Returns 1 when there are alerts."""
     now = datetime.now(UTC)
-    report = check_health(application(), Connection.from_env, f"cli-{now:%Y%m%dT%H%M%S}", query_tag="cdc-health")
-    print("\n".join(report.lines()))
+    memory = WarehouseMemory(Connection.from_env)
+    declared, run_id = application(), f"cli-{now:%Y%m%dT%H%M%S}"
+    report = check_health(declared, Connection.from_env, memory, run_id, query_tag="cdc-health")
+    print("\n".join(report.lines()), flush=True)
+    for counted in count(declared, Connection.from_env, memory):
+        print(f"counted              {counted}", flush=True)
     return 1 if report.decision.alerts else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from catchment.errors import NeedsPerson
@@ -18,8 +18,12 @@ ALERTS, KNOWN = "alerts", "known"
 APPROVED = ["Approve"]
 
 
+MEMORY = Asset(name="cdc_health", group="memory")
+"""Holds, in Airflow's state store, what a run of the health check keeps for the next. It has no events."""
+
+
 class CdcHealthOperator(BaseOperator):
-    """Check connectors, slots, heartbeats, Kafka and the loader; reconcile, restart what failed, record everything.
+    """Check connectors, slots, tables, topics, Kafka and the loader; reconcile, restart what failed, record changes.
 
     Returns the runs that a person has to approve, as arguments of `TriggerDagRunOperator`: almost always none. What a
     person should know now is in the XCom `alerts`, what an earlier run has alerted about and still lasts in `known`.
@@ -27,18 +31,41 @@ class CdcHealthOperator(BaseOperator):
 
     ui_color = "#e8f7f4"
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"inlets": [MEMORY], **kwargs})
+
     def execute(self, context: Context) -> list[dict[str, Any]]:
         from catchment.cdc.declared import application
         from catchment.cdc.health.check import check
 
-        ti = context["ti"]
-        report = check(application(), look_up, ti.run_id, query_tag=tag_of(context, "application"))
+        ti, memory = context["ti"], context["asset_state_store"][MEMORY]
+        report = check(application(), look_up, memory, ti.run_id, query_tag=tag_of(context, "application"))
         for line in report.lines():
             self.log.info("%s", line)
         decision = report.decision
         ti.xcom_push(key=ALERTS, value=[alert.text for alert in decision.alerts])
         ti.xcom_push(key=KNOWN, value=[subject.found.sentence for subject in decision.troubles])
         return [_run_of(proposal) for proposal in decision.proposals]
+
+
+class CdcCountOperator(BaseOperator):
+    """Count what the health check wants to be counted, for at most `seconds`; it finds the answers in its next run."""
+
+    ui_color = "#e8f7f4"
+
+    def __init__(self, *, seconds: float = 600, **kwargs: Any) -> None:
+        super().__init__(**{"inlets": [MEMORY], **kwargs})
+        self.seconds = seconds
+
+    def execute(self, context: Context) -> list[str]:
+        from catchment.cdc.declared import application
+        from catchment.cdc.health.counting import count
+
+        said = []
+        for sentence in count(application(), look_up, context["asset_state_store"][MEMORY], seconds=self.seconds):
+            self.log.info("%s", sentence)
+            said.append(sentence)
+        return said
 
 
 class CdcAlertOperator(BaseOperator):

@@ -125,6 +125,27 @@ class CdcResumeOperator(OnCallOperator):
         return _said(self, pausing.resume(systems, self.connector))
 
 
+class CdcEndSnapshotOperator(OnCallOperator):
+    """Take a snapshot that can't be read out of a shard's connector, which then goes on with the changes."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
+
+    def __init__(self, *, shard: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc.repair import end_snapshot
+
+        return end_snapshot.plan(systems, systems.application.shard(self.shard))
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc.repair import end_snapshot
+
+        shard = systems.application.shard(self.shard)
+        return _said(self, end_snapshot.end(systems, shard, owner="cdc_end_snapshot", reason=str(self.reason)))
+
+
 class CdcRotatePasswordOperator(OnCallOperator):
     """Give a shard's role `cdc` a new password: a made one, or that of the connection `application_<shard>_new`."""
 

@@ -343,7 +343,7 @@ def test_what_a_person_paused_is_left_alone_with_name_reason_and_end(facts: Fact
 def test_after_its_end_a_pause_is_watched_again_and_its_owner_named() -> None:
     watch = Watch()
     facts = paused(with_status(recorded("status_paused")), minutes=2)
-    states = [watch.see(facts, after=MINUTE) for _ in range(3)]
+    states = [watch.see(facts, later=MINUTE) for _ in range(3)]
     assert [d.state(NAME) for d in states] == [State.SILENCED, State.PAUSED, State.PAUSED]
     assert "Ada" in states[1].alerts[0].text
 

@@ -13,8 +13,10 @@ from sqlglot import exp
 
 from catchment.cdc.connectors import pauses
 from catchment.cdc.connectors.client import Rebalancing
-from catchment.cdc.health import gather, records
+from catchment.cdc.health import memory, records
+from catchment.cdc.health.counting import SEEN
 from catchment.cdc.health.decide import ActionKind, ConnectorAction
+from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import State
 from catchment.errors import NeedsPerson
 from tests.support.cdc_health import NAME, START, Watch, running, well, with_status
@@ -48,42 +50,92 @@ class Table:
         return [row for row in found if row[0] != "state" or newest[row[1]] is row]
 
 
+class Store(dict[str, Any]):
+    """A memory that takes JSON alone, as Airflow's store does."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
 def test_every_statement_is_snowflakes() -> None:
     table = Table()
-    records.write(table, records.decided("run", START, Watch().see(FAILED)))
-    records.read(table, START)
+    records.write(table, records.decided("run", START, Watch().see(FAILED), History()))
+    records.read(table)
+    records.prune(table, START)
     pauses.record(table, PAUSE)
     pauses.end(table, NAME, START)
-    for sql in [*table.statements, gather._SEEN.format(table="RAW.APPLICATION.S0_USERS")]:
+    for sql in [*table.statements, SEEN.format(table="RAW.APPLICATION.S0_USERS")]:
         tree = sqlglot.parse_one(re.sub(r"%\(\w+\)s|%s", "'x'", sql), read="snowflake")
         assert not isinstance(tree, exp.Command), sql
 
 
-def test_what_a_run_wrote_is_what_the_next_one_remembers() -> None:
+def test_an_empty_memory_is_filled_from_what_the_warehouse_was_given() -> None:
     watch, table = Watch(), Table()
     decision = watch.see(FAILED)
-    records.write(table, records.decided("run", watch.now, decision))
-    history = records.read(table, watch.now)
+    records.write(table, records.decided("run", watch.now, decision, History()))
+    history = records.read(table)
     assert history.seen == watch.history.seen
     assert history.actions == watch.history.actions
     assert history.alerts == watch.history.alerts
 
 
+def test_what_a_run_keeps_is_what_the_next_one_remembers() -> None:
+    watch, store = Watch(), Store()
+    for _ in range(3):
+        decision = watch.see(FAILED)
+    kept = memory.Kept(watch.now, watch.history, {NAME: PAUSE}, tuple(records.decided("r", START, decision, History())))
+    memory.save(store, kept)
+    assert memory.load(store) == kept
+    store.set("kept", {"of": "another version"})
+    assert memory.load(store) is None
+
+
+def test_while_all_stays_as_it_is_the_warehouse_gets_no_row() -> None:
+    """Seen by reading: 1,440 runs a day wrote a row for each subject, and each woke the warehouse."""
+    watch = Watch()
+    before, first = watch.history, watch.see(well())
+    assert len(records.decided("run", watch.now, first, before)) == len(first.subjects)
+    before, second = watch.history, watch.see(well())
+    assert records.decided("run", watch.now, second, before) == []
+    before, third = watch.history, watch.see(FAILED)
+    assert [row[2:5] for row in records.decided("run", watch.now, third, before)] == [
+        ("state", NAME, State.FAILED),
+        ("action", NAME, "restart_failed"),
+    ]
+
+
 @pytest.mark.parametrize(
-    ("error", "counted"),
-    [(None, True), (NeedsPerson("the config is refused"), True), (Rebalancing("409"), False)],
+    ("error", "attempts"),
+    [(None, [1]), (NeedsPerson("the config is refused"), [1]), (Rebalancing("409"), [])],
 )
-def test_an_attempt_counts_unless_connect_could_not_take_it_just_then(error: Any, counted: bool) -> None:
-    watch, table = Watch(), Table()
-    decision = watch.see(FAILED)
-    records.write(table, records.decided("run", watch.now, decision))
-    records.write(table, [records.outcome("run", watch.now, decision.actions[0], error)])
-    history = records.read(table, watch.now)
-    assert [done.error for done in history.actions] == ([str(error or "")] if counted else [])
+def test_an_attempt_counts_unless_connect_could_not_take_it_just_then(error: Any, attempts: list[int]) -> None:
+    watch = Watch()
+    before, decision = watch.history, watch.see(FAILED)
+    history = memory.with_outcomes(watch.history, before, [(decision.actions[0], error)])
+    assert [done.attempt for done in history.actions] == attempts
+    assert [done.error for done in history.actions] == [str(error or "")] * len(attempts)
+
+
+def test_a_second_attempt_that_connect_could_not_take_leaves_the_first_in_place() -> None:
+    watch = Watch()
+    watch.see(FAILED)
+    watch.see(FAILED)
+    before, decision = watch.history, watch.see(FAILED)
+    history = memory.with_outcomes(watch.history, before, [(decision.actions[0], Rebalancing("409"))])
+    assert [(done.attempt, done.at) for done in history.actions] == [(1, START + timedelta(minutes=1))]
+
+
+def test_a_clock_that_was_set_back_stretches_no_wait() -> None:
+    """No public report: by reading. A restart an hour in the future kept a failed task waiting for an hour more."""
+    watch = Watch()
+    watch.see(FAILED)
+    kept = memory.not_after(memory.Kept(watch.now, watch.history), START - timedelta(hours=5))
+    moments = [kept.at, *(seen.at for seen in kept.history.seen.values()), *(a.at for a in kept.history.actions)]
+    assert set(moments) == {START - timedelta(hours=5)}
 
 
 def test_details_are_json_whatever_they_hold() -> None:
-    rows = records.decided("run", START, Watch().see(well()))
+    rows = records.decided("run", START, Watch().see(well()), History())
     assert all(isinstance(json.loads(row[-1]), dict) for row in rows)
     assert {row[4] for row in rows} == {State.HEALTHY}
     assert records.outcome("run", START, RESTART, None)[6] == "done"

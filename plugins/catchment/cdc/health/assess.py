@@ -1,7 +1,7 @@
 """Facts → the state of everything watched. Pure.
 
 A REST status of RUNNING is no health: a connector is well when its tasks run, its slot is read, its slot moves on, its
-heartbeat beats, its snapshots brought every row, and its config is the declared one.
+heartbeat beats, its snapshots brought every row, and its config, tables, publication and topics are the declared ones.
 """
 
 from __future__ import annotations
@@ -11,24 +11,44 @@ from datetime import datetime
 
 from catchment.cdc.declared import Application
 from catchment.cdc.health.assessment import Assessment
+from catchment.cdc.health.drift import assess_tables
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import Policy, State
-from catchment.cdc.health.shared import assess_connect, assess_kafka, assess_loader, assess_sink
+from catchment.cdc.health.shared import (
+    assess_clock,
+    assess_connect,
+    assess_kafka,
+    assess_loader,
+    assess_sink,
+    assess_warehouse,
+)
 from catchment.cdc.health.snapshots import assess_snapshots
 from catchment.cdc.health.sources import assess_source
+from catchment.cdc.health.topics import assess_topics
 
 
 def assess(
-    application: Application, facts: Facts, history: History, now: datetime, policy: Policy
+    application: Application,
+    facts: Facts,
+    history: History,
+    now: datetime,
+    policy: Policy,
+    *,
+    clock_ran_back: bool = False,
 ) -> Iterator[Assessment]:
-    """One assessment for each subject: connect, kafka, loader, and each source with its snapshots."""
+    """One assessment for each subject: what all share, and each source with its snapshots, tables and topics."""
     yield assess_connect(facts)
     yield assess_kafka(facts)
+    yield assess_warehouse(facts)
+    yield assess_clock(clock_ran_back)
     yield assess_loader(facts, history, now)
     for shard in application.shards:
         yield assess_source(shard, facts, history, now, policy)
-        yield from assess_snapshots(shard, facts, history, now)
+        yield from assess_snapshots(application, shard, facts, history, now)
+        if tables := assess_tables(application, shard, facts, history, now):
+            yield tables
+        yield assess_topics(application, shard, facts, history)
     if facts.sink_declared:
         yield from (assess_sink(facts, database.sink, now) for database in application.databases)
     if not isinstance(facts.plan, Unknown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.policy import State
 
-CONNECT, KAFKA, LOADER = "connect", "kafka", "loader"
+CONNECT, KAFKA, WAREHOUSE, CLOCK, LOADER = "connect", "kafka", "warehouse", "clock", "loader"
 _RUNBOOKS = {
     State.CONNECT_DOWN: "cdc_connect_down",
     State.REBALANCING: "cdc_connect_down",
@@ -26,12 +27,32 @@ _RUNBOOKS = {
     State.WAL_GROWING: "cdc_wal_growing",
     State.STALLED: "cdc_wal_growing",
     State.SNAPSHOT_INCOMPLETE: "cdc_snapshot_incomplete",
+    State.SNAPSHOT_UNCOUNTED: "cdc_snapshot_incomplete",
+    State.SNAPSHOT_POISONED: "cdc_snapshot_poisoned",
+    State.RECORD_TOO_LARGE: "cdc_record_too_large",
+    State.PUBLICATION_NARROWED: "cdc_drift",
+    State.IDENTITY_CHANGED: "cdc_drift",
+    State.TYPE_CHANGED: "cdc_drift",
+    State.COLUMN_GONE: "cdc_drift",
+    State.TABLE_CHANGED: "cdc_drift",
+    State.TOPIC_DRIFTED: "cdc_topic_stopped",
+    State.TOPIC_REPLACED: "cdc_topic_stopped",
+    State.RECORDS_LOST: "cdc_topic_stopped",
+    State.RETENTION_SHORT: "cdc_loader_stuck",
+    State.TWO_LOADERS: "cdc_loader_stuck",
+    State.DISK_FULL: "cdc_database_down",
+    State.CLOCK_JUMPED: "cdc_clock",
+    State.WAREHOUSE_DOWN: "cdc_warehouse_down",
 }
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """`explained`: another subject's state is the cause, so this one raises no alert. `shard`: the one it speaks of."""
+    """`explained`: another subject's state is the cause, so this one raises no alert. `shard`: the one it speaks of.
+
+    `about`: what of many it is about, where another one in the same state is news. `news`: an alert at once, however
+    long the state has to last otherwise.
+    """
 
     subject: str
     state: State
@@ -39,6 +60,8 @@ class Assessment:
     detail: Mapping[str, Any] = field(default_factory=dict)
     explained: bool = False
     shard: Shard | None = None
+    about: str = ""
+    news: bool = False
 
 
 def runbook(state: State) -> str:
@@ -55,9 +78,22 @@ def amount(count: float) -> str:
 
 
 def first_cause(trace: str) -> str:
-    """The innermost cause of a Java stack trace, in one line."""
-    lines = [line.strip() for line in trace.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by:")]
-    text = (causes or lines or ["no trace"])[-1]
-    name, _, said = text.partition(": ")
-    return f"{name.rpartition('.')[2]}: {said}"[:240] if said else text[:240]
+    """The innermost cause of a Java stack trace that says something, in one line.
+
+    Of a cause without words (a NullPointerException) the place is named, for that is all that is known.
+    """
+    causes: list[str] = []
+    for line in (line.strip() for line in trace.splitlines()):
+        if line.startswith("at "):
+            if causes and _WORDLESS.fullmatch(causes[-1]):
+                causes[-1] = f"no reason given in {line.removeprefix('at ').partition('(')[0]}"
+        elif line and not line.startswith("..."):
+            causes.append(line.removeprefix("Caused by: "))
+    worded = [cause for cause in causes if not cause.startswith("no reason given")]
+    name, _, said = ((worded or [""])[-1]).partition(": ")
+    text = f"{name.rpartition('.')[2]}: {said}" if said else name
+    wordless = causes[-1] if causes and causes[-1] not in worded else ""
+    return (f"{text[:240]} ({wordless[:120]})" if text and wordless else text[:240] or wordless) or "no trace"
+
+
+_WORDLESS = re.compile(r"java\.lang\.NullPointerException(: Cannot .*)?")

@@ -1,27 +1,41 @@
-"""One run of the health check: read the history, gather facts, decide, record, act, record the outcome.
+"""One run of the health check: remember, gather facts, decide, act, look again, record.
 
 `python -m catchment cdc-health` does it once on a terminal; the DAG cdc_connector_health does it every minute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from catchment.cdc.connectors.client import Connect
 from catchment.cdc.declared import Application
+from catchment.cdc.health import memory as store
 from catchment.cdc.health import records
+from catchment.cdc.health.assessment import first_cause
 from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, decide
-from catchment.cdc.health.facts import Facts, Unknown
-from catchment.cdc.health.gather import LookUp, counts, gather, waiting
+from catchment.cdc.health.facts import Facts, Unknown, known
+from catchment.cdc.health.gather import LookUp, gather
+from catchment.cdc.health.gather_kafka import waiting
 from catchment.cdc.health.history import History
+from catchment.cdc.health.memory import Kept, Memory, Row
 from catchment.cdc.health.policy import Policy
 from catchment.cdc.health.shared import suspicious
 from catchment.cdc.health.snapshots import questions
+from catchment.cdc.health.topics import set_right
+from catchment.cdc.setup.migrate import migrate
 from catchment.errors import CatchmentError
 from catchment.warehouse import session
 from catchment.warehouse.names import CDC_WAREHOUSE
+
+FAILED = "FAILED"
+
+
+class FailedAgain(CatchmentError):
+    """What was restarted is dead again."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,7 @@ class Report:
     facts: Facts
     decision: Decision
     outcomes: tuple[tuple[ConnectorAction, CatchmentError | None], ...]
+    unwritten: str = ""
 
     def lines(self) -> Iterator[str]:
         """The run for a person: one line for each subject, action, alert and proposal."""
@@ -41,58 +56,83 @@ class Report:
         yield from (f"alert                {alert.text}" for alert in self.decision.alerts)
         for proposal in self.decision.proposals:
             yield f"proposal             {proposal.dag_id} {dict(proposal.conf)}: {proposal.consequence}"
+        if self.unwritten:
+            yield f"kept for later       The warehouse took no record of this run: {self.unwritten}"
 
 
 def check(
     application: Application,
     look_up: LookUp,
+    memory: Memory,
     run: str,
     *,
     policy: Policy | None = None,
     query_tag: str = "",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
-    """Gather facts, decide, act. Raises when the warehouse can't be used: without history nothing is done."""
-    connection = session.on_warehouse(look_up("snowflake_default"), CDC_WAREHOUSE)
-    warehouse = session.connect(connection, query_tag=query_tag)
-    try:
-        cursor = warehouse.cursor()
-        now = clock()
-        with session.explained("read the history of the health check"):
-            history = records.read(cursor, now)
-        facts = _with_answers(gather(application, look_up, cursor), application, history, now, look_up, cursor)
-        decision = decide(application, facts, history, now, policy)
-        with session.explained("record what the health check decided"):
-            records.write(cursor, records.decided(run, now, decision))
-        outcomes = tuple((action, _carried_out(action, look_up)) for action in decision.actions)
-        with session.explained("record what the health check did"):
-            records.write(cursor, [records.outcome(run, now, action, error) for action, error in outcomes])
-        return Report(facts, decision, outcomes)
-    finally:
-        warehouse.close()
+    """Gather facts, decide, act. Raises where neither memory nor warehouse says what people have paused."""
+    now, policy = clock(), policy or Policy()
+    kept = store.load(memory)
+    before = store.not_after(kept, now) if kept else None
+    gathered = gather(application, look_up, pauses=before.pauses if before else None, query_tag=query_tag)
+    history = before.history if before else gathered.history or History()
+    facts = _completed(gathered.facts, history, now, look_up, memory)
+    decision = decide(application, facts, history, now, policy, clock_ran_back=kept is not None and kept.at > now)
+    rows = [*(before.unwritten if before else ()), *records.decided(run, now, decision, history)]
+    # Before anything is done: a run that dies then still counts.
+    after = Kept(now, store.after(history, decision, now), facts.pauses, tuple(rows))
+    store.save(memory, after)
+    outcomes = _act(decision.actions, application, look_up, policy)
+    rows += [records.outcome(run, now, action, error) for action, error in outcomes]
+    is_first_today = before is None or before.at.date() != now.date()
+    unwritten = _record(rows, look_up, query_tag, now, prune=is_first_today) if rows or is_first_today else ""
+    history = store.with_outcomes(after.history, history, outcomes)
+    store.save(memory, replace(after, history=history, unwritten=tuple(rows) if unwritten else ()))
+    store.save_questions(
+        memory,
+        [
+            {"shard": q.shard.name, "table": q.table.name, "signal": q.signal, "since": q.since.isoformat()}
+            for q in questions(application, facts, history, now)
+        ],
+    )
+    return Report(facts, decision, outcomes, unwritten)
 
 
-def _with_answers(
-    facts: Facts,
-    application: Application,
-    history: History,
-    now: datetime,
-    look_up: LookUp,
-    cursor: session.Cursor,
-) -> Facts:
-    """The facts, completed by questions that only some findings of this run or the last one raise."""
+def _completed(facts: Facts, history: History, now: datetime, look_up: LookUp, memory: Memory) -> Facts:
+    """The facts, with what only some findings of the last run ask for, and with what was counted since."""
+    facts = replace(facts, counts=store.load_counts(memory))
     stuck = suspicious(facts, history, now)
-    snapshots = tuple(questions(application, facts, history, now))
     if stuck and not isinstance(facts.ends, Unknown):
         facts = replace(facts, waiting=waiting(stuck, facts, look_up("kafka")))
-    return replace(facts, counts=counts(snapshots, look_up, cursor)) if snapshots else facts
+    return facts
 
 
-def _carried_out(action: ConnectorAction, look_up: LookUp) -> CatchmentError | None:
+# --- acting ---------------------------------------------------------------------------------------------------------
+
+
+def _act(
+    actions: Sequence[ConnectorAction], application: Application, look_up: LookUp, policy: Policy
+) -> tuple[tuple[ConnectorAction, CatchmentError | None], ...]:
+    """Do them all, then look whether they lasted: Connect takes a restart whether or not the task lives on."""
+    done = [(action, _carried_out(action, application, look_up)) for action in actions]
+    taken = [action for action, error in done if error is None and action.act not in _NOT_OF_CONNECT]
+    dead = _dead_again(taken, look_up, policy.look_again.total_seconds()) if taken else {}
+    return tuple((action, error or dead.get(action.subject)) for action, error in done)
+
+
+_NOT_OF_CONNECT = (ActionKind.TOPICS, ActionKind.MIGRATE)
+
+
+def _carried_out(action: ConnectorAction, application: Application, look_up: LookUp) -> CatchmentError | None:
     """Do it; the error when it could not be done."""
     try:
-        with Connect(look_up("kafka_connect")) as connect:
-            _do(action, connect)
+        if action.act is ActionKind.TOPICS:
+            set_right(look_up("kafka"), action.topics)
+        elif action.act is ActionKind.MIGRATE and action.shard:
+            migrate(application, look_up(action.shard.owner_connection), look_up(action.shard.connection))
+        else:
+            with Connect(look_up("kafka_connect")) as connect:
+                _do(action, connect)
     except CatchmentError as error:
         return error
     return None
@@ -108,3 +148,38 @@ def _do(action: ConnectorAction, connect: Connect) -> None:
             connect.restart_failed(action.subject)
         case ActionKind.RESTART:
             connect.restart(action.subject)
+
+
+def _dead_again(actions: Sequence[ConnectorAction], look_up: LookUp, seconds: float) -> dict[str, FailedAgain]:
+    """Those of them that have a failed task so long after, with its cause."""
+    time.sleep(seconds)
+    found = {}
+    with Connect(look_up("kafka_connect")) as connect:
+        for action in actions:
+            status = known(partial(connect.status, action.subject))
+            if isinstance(status, Unknown):  # the next run sees it
+                continue
+            traces = [task.trace for task in status.failed] or ([status.trace] if status.state == FAILED else [])
+            if traces:
+                found[action.subject] = FailedAgain(f"it failed again within {seconds:.0f} s: {first_cause(traces[0])}")
+    return found
+
+
+# --- recording ------------------------------------------------------------------------------------------------------
+
+
+def _record(rows: Sequence[Row], look_up: LookUp, query_tag: str, now: datetime, *, prune: bool) -> str:
+    """Write the rows; why not, where the warehouse did not take them: they are kept for the next run."""
+
+    def write() -> None:
+        warehouse = session.connect(look_up("snowflake_default"), query_tag=query_tag)
+        try:
+            with session.explained("record what the health check saw and did"):
+                records.write(warehouse.cursor(), rows)
+                if prune:
+                    records.prune(warehouse.cursor(), now)
+        finally:
+            warehouse.close()
+
+    written = known(write)
+    return written.because if isinstance(written, Unknown) else ""

@@ -7,21 +7,21 @@ consequence. Only what failed is restarted, with back-off and a budget.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from catchment.cdc.connectors.client import Config
 from catchment.cdc.connectors.plan import Create, Update
-from catchment.cdc.declared import Application
+from catchment.cdc.declared import Application, Shard
 from catchment.cdc.health.assess import assess
 from catchment.cdc.health.assessment import Assessment, runbook
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import ALERT_AFTER, HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
 
-REBUILD, RESNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_approval"
+REBUILD, RESNAPSHOT, END_SNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_end_snapshot", "cdc_approval"
 
 
 class ActionKind(StrEnum):
@@ -31,11 +31,14 @@ class ActionKind(StrEnum):
     UPDATE = "update"
     RESTART_FAILED = "restart_failed"
     RESTART = "restart"
+    MIGRATE = "migrate"
+    TOPICS = "topic_settings"
 
 
 @dataclass(frozen=True)
 class ConnectorAction:
-    """Something to do to a connector now; `attempt` counts tries since it was last stable."""
+    """Something to do now; `attempt` counts tries since it was last stable. `shard` is to be migrated, `topics` get
+    their declared settings."""
 
     subject: str
     act: ActionKind
@@ -43,6 +46,8 @@ class ConnectorAction:
     attempt: int
     fingerprint: str = ""
     config: Config | None = field(default=None, repr=False, compare=False)
+    shard: Shard | None = None
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,15 @@ class Decision:
 
 
 def decide(
-    application: Application, facts: Facts, history: History, now: datetime, policy: Policy | None = None
+    application: Application,
+    facts: Facts,
+    history: History,
+    now: datetime,
+    policy: Policy | None = None,
+    *,
+    clock_ran_back: bool = False,
 ) -> Decision:
-    """The states of everything, and what follows from them."""
+    """The states of everything, and what follows from them. `clock_ran_back`: the last run was in our future."""
     policy = policy or Policy()
     subjects = tuple(
         SubjectState(
@@ -128,7 +139,7 @@ def decide(
             history.since(found.subject, found.state, now),
             history.unhealthy_since(found.subject, found.state, now),
         )
-        for found in assess(application, facts, history, now, policy)
+        for found in assess(application, facts, history, now, policy, clock_ran_back=clock_ran_back)
     )
     actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
     alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
@@ -143,14 +154,13 @@ def _actions(
     s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy
 ) -> Iterator[ConnectorAction]:
     """At most one action for a subject."""
-    wanted = _wanted(s, facts, now)
-    if wanted is None or isinstance(facts.running, Unknown):
+    action = _wanted(s, facts, now)
+    if action is None:
         return
-    act, fingerprint, config = wanted
-    last = history.attempts(s.subject, act, fingerprint, s.unhealthy_since or now, policy.stable)
+    last = history.attempts(s.subject, action.act, action.fingerprint, s.unhealthy_since or now, policy.stable)
     attempts = last.attempt if last else 0
     if policy.may_act(attempts, last.at if last else None, now):
-        yield ConnectorAction(s.subject, act, s.found.sentence, attempts + 1, fingerprint, config)
+        yield replace(action, attempt=attempts + 1)
 
 
 # A person wants it so, or a restart of the task (which an update is, too) helps nothing and may do harm.
@@ -164,25 +174,34 @@ _HANDS_OFF = frozenset(
         State.SLOT_REPLACED,
         State.PUBLICATION_MISSING,
         State.DATABASE_DOWN,
+        State.DISK_FULL,
+        State.SNAPSHOT_POISONED,
     }
 )
 
 
-def _wanted(s: SubjectState, facts: Facts, now: datetime) -> tuple[ActionKind, str, Config | None] | None:
+def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | None:
     """What would help, whether or not it may be done now."""
-    change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
-    if s.state in _HANDS_OFF:
+    plain = ConnectorAction(s.subject, ActionKind.RESTART_FAILED, s.found.sentence, 1, shard=s.found.shard)
+    match s.state:
+        case State.TOPIC_DRIFTED:
+            topics = tuple(s.found.detail["drifted"])
+            return replace(plain, act=ActionKind.TOPICS, topics=topics, fingerprint=s.found.about)
+        case State.PUBLICATION_NARROWED if s.found.detail["is_safe"]:
+            return replace(plain, act=ActionKind.MIGRATE, fingerprint=s.found.about)
+    if s.state in _HANDS_OFF or isinstance(facts.running, Unknown):
         return None
+    change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
     match s.state, change:
         case State.MISSING, Create(_, config):
-            return ActionKind.CREATE, "", config
+            return replace(plain, act=ActionKind.CREATE, config=config)
         case _, Update(_, config, _) as update:
-            return ActionKind.UPDATE, update.fingerprint, config
-        case ((State.FAILED | State.PASSWORD_REFUSED), _):
+            return replace(plain, act=ActionKind.UPDATE, fingerprint=update.fingerprint, config=config)
+        case ((State.FAILED | State.PASSWORD_REFUSED | State.RECORD_TOO_LARGE), _):
             # Without Kafka a restart fails for sure, and would only spend the budget.
-            return None if isinstance(facts.ends, Unknown) else (ActionKind.RESTART_FAILED, "", None)
+            return None if isinstance(facts.ends, Unknown) else plain
         case State.NO_TASKS, _ if now - s.since >= SEEN_TWICE:  # every rebalance looks like this briefly
-            return ActionKind.RESTART, "", None
+            return replace(plain, act=ActionKind.RESTART)
         case _:
             return None
 
@@ -194,7 +213,8 @@ def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) ->
     """At most one alert for a subject. An alert's key is its state; a spent restart budget is an alert of its own."""
     if s.state not in ALERT_AFTER or s.found.explained:
         return
-    key, sentence, delay = str(s.state), s.found.sentence, ALERT_AFTER[s.state]
+    key = f"{s.state}/{s.found.about}" if s.found.about else str(s.state)
+    sentence, delay = s.found.sentence, NOW if s.found.news else ALERT_AFTER[s.state]
     tried = history.last_action(s.subject)
     counts = tried is not None and s.unhealthy_since is not None and s.unhealthy_since - tried.at < policy.stable
     if tried and counts and s.state is not State.SILENCED:
@@ -231,6 +251,8 @@ def _proposals(s: SubjectState, facts: Facts, history: History, now: datetime, p
     wanted: list[Proposal] = []
     if lost or (s.state is State.ZOMBIE and now - s.since >= policy.propose_after):
         wanted = [Proposal(s.subject, REBUILD, conf, _REBUILD, s.since)]
+    elif s.state is State.SNAPSHOT_POISONED:
+        wanted = [Proposal(s.subject, END_SNAPSHOT, conf, _END_SNAPSHOT, s.since)]
     elif s.state is State.SNAPSHOT_INCOMPLETE:
         wanted = [
             Proposal(s.subject, RESNAPSHOT, {**conf, "table": table}, _RESNAPSHOT, s.since)
@@ -249,4 +271,8 @@ _REBUILD = (
 _RESNAPSHOT = (
     "The table is read again, chunk by chunk, while streaming continues; nothing is skipped or deleted. It costs the "
     "database one read of the table, and raw one more row for each of its rows."
+)
+_END_SNAPSHOT = (
+    "The connector is stopped, the snapshot is taken out of its offsets, and it goes on with the changes. No change is "
+    "skipped; what the snapshot had not read yet is not read, so the table is as doubtful as before it."
 )

@@ -6,18 +6,21 @@ Each source of facts may fail alone; its facts are then `Unknown`, with the reas
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from catchment.cdc.connectors.client import Running
+from catchment.cdc.connectors.client import Rebalancing, Running
 from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.connectors.plan import Plan
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.setup.catalog import Catalog
+from catchment.errors import CatchmentError, TryAgain
 
 T = TypeVar("T")
 _INCREMENTAL = "incremental_snapshot_"
+_COLLECTIONS = "incremental_snapshot_collections"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,16 @@ class Unknown:
     because: str
     away: bool = True
     busy: bool = False  # Connect is sharing out connectors (409)
+
+
+def known(ask: Callable[[], T]) -> T | Unknown:
+    """The answer, or why there is none."""
+    try:
+        return ask()
+    except CatchmentError as error:
+        return Unknown(str(error), away=isinstance(error, TryAgain), busy=isinstance(error, Rebalancing))
+    except Exception as error:  # what watches must not fall with what it watches
+        return Unknown(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", away=False)
 
 
 @dataclass(frozen=True)
@@ -69,29 +82,57 @@ class SnapshotSignal:
 @dataclass(frozen=True)
 class ShardFacts:
     """One database. `slot` None: there is none of that name. `unpublished`: declared tables that are not in the
-    publication; None: there is no publication. `heartbeat`: seconds since Debezium last wrote to `cdc.heartbeat`."""
+    publication; None: there is no publication. `heartbeat`: seconds since Debezium last wrote to `cdc.heartbeat`, by
+    the database's own clock; `beats`: how often it did. `clock`: seconds by which that clock is ahead of ours.
+    `write_refused`: what the database answered to a heartbeat of our own, asked only when Debezium's is late."""
 
     wal: int
     slot: Slot | Unknown | None
     unpublished: tuple[str, ...] | Unknown | None = ()
     heartbeat: float | Unknown | None = 0.0
     signals: tuple[SnapshotSignal, ...] | Unknown = ()
+    beats: int | None = None
+    clock: float = 0.0
+    write_refused: str = ""
+    catalog: Catalog | Unknown | None = None
+
+
+@dataclass(frozen=True)
+class TopicFacts:
+    """One topic: Kafka's id of it, the limits it has, and for each partition its first offset and its end.
+
+    `expiring`: for each partition, the offset before which records will soon be deleted by the topic's retention.
+    """
+
+    id: str
+    bounds: Mapping[int, tuple[int, int]]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    expiring: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SnapshotCount:
-    """After a snapshot: rows of the table on the shard, and keys of it that raw has seen since the snapshot began."""
+    """After a snapshot: rows of the table on the shard, and keys of it that raw has seen since the snapshot began.
+
+    Where it could not be counted, `error` says why, and `failures` how often in a row."""
 
     shard: str
     table: str
     signal: str
-    rows: int
-    seen: int
+    rows: int = 0
+    seen: int = 0
+    at: datetime | None = None
+    error: str = ""
+    failures: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All facts of one run. Offsets are Debezium's own (LSNs and snapshot state), by connector."""
+    """All facts of one run. Offsets are Debezium's own (LSNs and snapshot state), by connector.
+
+    `topic_ids`: the ids of the topics that raw was loaded from; `loaders`: who moved the ledger on, and when last.
+    `warehouse`: why it could not be read; pauses are then those of the last run.
+    """
 
     plan: Plan | Unknown
     running: Mapping[str, Running] | Unknown
@@ -104,6 +145,10 @@ class Facts:
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     sink_declared: bool = False
     epochs: Mapping[str, datetime] | Unknown = field(default_factory=dict)
+    topics: Mapping[str, TopicFacts] | Unknown = field(default_factory=dict)
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    loaders: Mapping[str, datetime] = field(default_factory=dict)
+    warehouse: Unknown | None = None
 
     def pause(self, subject: str, at: datetime) -> Pause | None:
         """The active pause of a connector, or of the loader."""
@@ -135,3 +180,10 @@ def snapshotting_incrementally(offset: Mapping[str, Any] | Unknown | None) -> bo
     if offset is None or isinstance(offset, Unknown):
         return False
     return any(key.startswith(_INCREMENTAL) and value for key, value in offset.items())
+
+
+def snapshotted(offset: Mapping[str, Any] | Unknown | None) -> tuple[str, ...]:
+    """The tables of the incremental snapshot that goes on, by Debezium's offset."""
+    if offset is None or isinstance(offset, Unknown):
+        return ()
+    return tuple(re.findall(r'"incremental_snapshot_collections_id":"([^"]+)"', str(offset.get(_COLLECTIONS, ""))))

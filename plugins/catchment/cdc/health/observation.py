@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catchment.cdc.connectors.client import ConnectorStatus, Running
+from catchment.cdc.connectors.client import Config, ConnectorStatus, Running
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
@@ -62,14 +64,20 @@ class Observation:
         seen = self.history.recent(self.name, self.now)
         return seen.detail.get(key) if seen else None
 
-    def describe(self, state: State, sentence: str, *, explained: bool = False) -> Assessment:
-        return Assessment(self.name, state, f"{self.name}: {sentence}", explained=explained, shard=self.shard)
+    def describe(self, state: State, sentence: str, *, explained: bool = False, news: bool = False) -> Assessment:
+        return Assessment(
+            self.name, state, f"{self.name}: {sentence}", explained=explained, shard=self.shard, news=news
+        )
 
 
 def measured(observed: Observation) -> dict[str, Any]:
     """What this run measured, and since when the slot is idle or does not move: the next run compares."""
     tasks = [task.state for task in observed.status.tasks] if observed.status else []
     detail: dict[str, Any] = {"connector": observed.reported_state, "tasks": tasks}
+    if observed.running is not None:
+        detail["config"] = fingerprint(observed.running.config)
+    elif seen := observed.history.last(observed.name):
+        detail["config"] = seen.detail.get("config")
     database, now = observed.database, observed.now.isoformat()
     if isinstance(database, Unknown):
         return detail | {"database": database.because} | _generation(observed, None)
@@ -86,7 +94,17 @@ def measured(observed: Observation) -> dict[str, Any]:
             detail |= {key: observed.before(key) for key in ("flush_since", "flush_wal")}
     if slot is None or (isinstance(slot, Slot) and not slot.active):
         detail["inactive_since"] = _inactive_since(observed)
+    if database.beats is not None:
+        detail |= {"beats": database.beats, "beat_since": now}
+        if observed.before("beats") == database.beats:
+            detail["beat_since"] = observed.before("beat_since")
     return detail | _generation(observed, slot if isinstance(slot, Slot) else None)
+
+
+def fingerprint(config: Config) -> str:
+    """Of a running config: whether it is the one of the run before."""
+    text = json.dumps(sorted(config.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _generation(observed: Observation, slot: Slot | None) -> dict[str, Any]:
@@ -111,12 +129,17 @@ def _generation(observed: Observation, slot: Slot | None) -> dict[str, Any]:
 
 
 def _inactive_since(observed: Observation) -> str:
-    """Since when nobody reads the slot; an action on the connector resets it."""
-    before, acted = observed.before("inactive_since"), observed.history.last_action(observed.name)
+    """Since when nobody reads the slot of a connector that says it runs.
+
+    An action on it, a rebuild or the end of a pause begins the time again."""
+    before = observed.before("inactive_since") if observed.before("connector") == "RUNNING" else None
     if before is None:
         return observed.now.isoformat()
+    epochs = {} if isinstance(observed.facts.epochs, Unknown) else observed.facts.epochs
+    acted, pause = observed.history.last_action(observed.name), observed.facts.pauses.get(observed.name)
+    begins = (acted and acted.at, epochs.get(observed.shard.name), pause and pause.ends)
     idle = datetime.fromisoformat(str(before))
-    return max(idle, acted.at).isoformat() if acted else idle.isoformat()
+    return max(idle, *(at for at in begins if at and at <= observed.now), idle).isoformat()
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,8 @@
-"""`RAW.CATCHMENT.CDC_HEALTH`: what each run saw, did and reported, and what the next run needs to know."""
+"""`RAW.CATCHMENT.CDC_HEALTH`: what changed its state, and what was done and reported.
+
+While all stays as it is, nothing is written. What the next run compares with is in `memory`; from here it is read only
+where that is empty.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +13,28 @@ from typing import Any
 
 from catchment.cdc.health.decide import ConnectorAction, Decision
 from catchment.cdc.health.history import Done, History, Seen
+from catchment.cdc.health.memory import Row
 from catchment.cdc.health.policy import State
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.session import Cursor
 
 HEALTH = "RAW.CATCHMENT.CDC_HEALTH"
-REMEMBERED = timedelta(days=1)
+RETENTION = timedelta(days=400)  # a year can be compared with the year before
 
 _READ = f"""
 SELECT KIND, SUBJECT, STATE, AT, SINCE, DETAIL FROM {HEALTH}
-WHERE AT >= %(from)s::TIMESTAMP_NTZ
-QUALIFY KIND <> 'state' OR ROW_NUMBER() OVER (PARTITION BY KIND, SUBJECT ORDER BY AT DESC) = 1
+QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY KIND, SUBJECT, IFF(KIND = 'state', '', STATE), COALESCE(DETAIL:fingerprint::VARCHAR, '')
+    ORDER BY AT DESC
+) = 1
 ORDER BY AT
 """
 
-Row = tuple[str, str, str, str, str, str | None, str, str]
 
-
-def read(cursor: Cursor, now: datetime) -> History:
-    """What the last day's runs left: the newest state of each subject, and every action, alert and proposal."""
-    cursor.execute(_READ, {"from": sql_time(now - REMEMBERED)})
+def read(cursor: Cursor) -> History:
+    """The newest state of each subject, and the newest action, alert and proposal of each kind."""
+    cursor.execute(_READ)
     rows = [
         (kind, subject, state, at.replace(tzinfo=UTC), since and since.replace(tzinfo=UTC), json.loads(detail or "{}"))
         for kind, subject, state, at, since, detail in cursor.fetchall()
@@ -39,7 +44,7 @@ def read(cursor: Cursor, now: datetime) -> History:
         seen={
             subject: Seen(at, State(state), since or at, _moment(detail.pop("unhealthy_since", None)), detail)
             for kind, subject, state, at, since, detail in rows
-            if kind == "state"
+            if kind == "state" and state in set(State)
         },
         actions=tuple(
             Done(subject, state, at, int(detail["attempt"]), str(detail["fingerprint"]), str(end.get("error", "")))
@@ -51,8 +56,8 @@ def read(cursor: Cursor, now: datetime) -> History:
     )
 
 
-def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
-    """The rows of a decision: to be written before anything is done."""
+def decided(run: str, at: datetime, decision: Decision, history: History) -> list[Row]:
+    """The rows of a decision: states that are not those of the run before, actions, alerts, proposals."""
     rows = [
         _row(
             run,
@@ -65,6 +70,7 @@ def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
             {**s.found.detail, **_trouble(s.unhealthy_since)},
         )
         for s in decision.subjects
+        if (before := history.last(s.subject)) is None or before.state != s.state
     ]
     rows += [
         _row(run, at, "action", a.subject, a.act, None, a.reason, {"attempt": a.attempt, "fingerprint": a.fingerprint})
@@ -81,7 +87,7 @@ def decided(run: str, at: datetime, decision: Decision) -> list[Row]:
 def outcome(run: str, at: datetime, action: ConnectorAction, error: CatchmentError | None) -> Row:
     """How an action ended. One that Connect could not take just then (409, away) does not count as an attempt."""
     said = str(error) if error else ""
-    detail = {"done": not isinstance(error, TryAgain), "error": said}
+    detail = {"done": not isinstance(error, TryAgain), "error": said, "fingerprint": action.fingerprint}
     return _row(run, at, "outcome", action.subject, action.act, None, said or "done", detail)
 
 
@@ -96,6 +102,11 @@ def write(cursor: Cursor, rows: Sequence[Row]) -> None:
         f"PARSE_JSON(COLUMN8) FROM VALUES {places}",
         [value for row in rows for value in row],
     )
+
+
+def prune(cursor: Cursor, now: datetime) -> None:
+    """Delete what is older than the retention."""
+    cursor.execute(f"DELETE FROM {HEALTH} WHERE AT < %(to)s::TIMESTAMP_NTZ", {"to": sql_time(now - RETENTION)})
 
 
 def _row(

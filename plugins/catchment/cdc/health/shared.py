@@ -1,11 +1,11 @@
-"""The state of what all sources share: Connect, Kafka, the loader, Snowflake's sink. Pure."""
+"""The state of what all sources share: Connect, Kafka, the warehouse, the clock, the loader, Snowflake's sink. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from catchment.cdc.connectors.plan import Update
-from catchment.cdc.health.assessment import CONNECT, KAFKA, LOADER, Assessment, first_cause
+from catchment.cdc.health.assessment import CLOCK, CONNECT, KAFKA, LOADER, WAREHOUSE, Assessment, first_cause
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import SEEN_TWICE, State
@@ -28,6 +28,25 @@ def assess_kafka(facts: Facts) -> Assessment:
     return Assessment(KAFKA, State.HEALTHY, f"Kafka answers, with {len(facts.ends)} partitions of declared topics.")
 
 
+def assess_warehouse(facts: Facts) -> Assessment:
+    """Whether the warehouse answers. Without it the check goes on, by the pauses that it knew last."""
+    if facts.warehouse is not None:
+        text = "The warehouse can't be asked for pauses, ledger and epochs; the last known pauses hold. "
+        return Assessment(WAREHOUSE, State.WAREHOUSE_DOWN, text + facts.warehouse.because)
+    return Assessment(WAREHOUSE, State.HEALTHY, "The warehouse answers.")
+
+
+def assess_clock(ran_back: bool) -> Assessment:
+    """Whether the check's own clock goes forward."""
+    if ran_back:
+        text = (
+            "This machine's clock was set back: the last run was later than now. Waits begin again from now; times in "
+            "RAW.CATCHMENT.CDC_HEALTH overlap. See that the workers keep time (chrony, NTP)."
+        )
+        return Assessment(CLOCK, State.CLOCK_JUMPED, text, news=True)
+    return Assessment(CLOCK, State.HEALTHY, "The clock of this check goes forward.")
+
+
 def assess_loader(facts: Facts, history: History, now: datetime, name: str = LOADER) -> Assessment:
     """Whether what is in Kafka gets into raw: stuck is a partition that has a record to load, and did not move."""
     if pause := facts.pause(name, now):
@@ -40,7 +59,18 @@ def assess_loader(facts: Facts, history: History, now: datetime, name: str = LOA
     behind = facts.behind()
     lag = sum(end - loaded for loaded, end in behind.values())
     detail = {"behind": {str(p): [loaded, end] for p, (loaded, end) in behind.items()}, "lag": lag}
+    seen = history.recent(name, now)
+    before = seen.detail if seen else {}
+    detail["busy"] = busy = _busy(facts, str(before.get("moved_at", "")))
+    detail["moved_at"] = max((at.isoformat() for at in facts.loaders.values()), default="")
     stuck = [partition for partition in behind if facts.waiting.get(partition)]
+    if not stuck and len(busy) > 1 and len(before.get("busy", ())) > 1:
+        text = (
+            f"{name}: {len(busy)} of them move the ledger on ({', '.join(busy)}), now and a run ago: two loaders run, "
+            "or one starts again and again. Each batch is loaded by one alone and no row twice, but they undo each "
+            "other's work. Stop one."
+        )
+        return Assessment(name, State.TWO_LOADERS, text, detail)
     if not stuck:
         return Assessment(name, State.HEALTHY, f"{name}: at most {lag} offsets behind.", detail)
     worst = max(stuck, key=lambda partition: behind[partition][1] - behind[partition][0])
@@ -49,6 +79,11 @@ def assess_loader(facts: Facts, history: History, now: datetime, name: str = LOA
         f"the farthest behind is {worst}, at offset {behind[worst][0]} of {behind[worst][1]}. Read its log; restart it."
     )
     return Assessment(name, State.LOADER_STUCK, text, detail)
+
+
+def _busy(facts: Facts, before: str) -> list[str]:
+    """Who moved the ledger on since it was last moved before the run before."""
+    return sorted(name for name, at in facts.loaders.items() if before and at.isoformat() > before)
 
 
 def suspicious(facts: Facts, history: History, now: datetime, name: str = LOADER) -> tuple[Partition, ...]:

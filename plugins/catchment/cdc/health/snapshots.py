@@ -7,6 +7,7 @@ signals are settled is in the detail that each run leaves for the next.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,13 +22,15 @@ from catchment.cdc.health.facts import (
     SnapshotCount,
     SnapshotSignal,
     Unknown,
+    snapshotted,
     snapshotting_incrementally,
 )
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import State
 
-PENDING, COMPLETE, SHORT = "pending", "complete", "short"
+PENDING, COMPLETE, SHORT, UNWATCHED = "pending", "complete", "short", "unwatched"
 SETTLING = timedelta(seconds=20)
+TRIES = 2  # failed counts in a row that are said to a person
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,19 @@ def subject(shard: Shard) -> str:
 def remembered(shard: Shard, facts: Facts, history: History, now: datetime) -> dict[str, dict[str, Any]] | None:
     """What is known of each signal on a shard; new ones are pending. None: the signals can't be read.
 
-    A signal that was there before the first run of all is taken as settled: nobody knows when it was given.
+    A signal that was there before the first run of all is not judged: nobody knows when it was given.
     """
     database = facts.shards.get(shard.name)
     if not isinstance(database, ShardFacts) or isinstance(database.signals, Unknown):
         return None
     seen = history.last(subject(shard))
     before: Mapping[str, Any] = seen.detail.get("signals", {}) if seen else {}
-    fresh: dict[str, Any] = {"verdict": COMPLETE}
+    fresh: dict[str, Any] = {"verdict": UNWATCHED}
     if seen:
         fresh = {"verdict": PENDING, "since": seen.at.isoformat(), "wal": database.wal}
     return {
         signal.id: dict(
-            before.get(signal.id, {"verdict": COMPLETE} if signal.partial else {**fresh, "first": now.isoformat()})
+            before.get(signal.id, {"verdict": UNWATCHED} if signal.partial else {**fresh, "first": now.isoformat()})
         )
         for signal in database.signals
     }
@@ -101,14 +104,23 @@ def assess_snapshots(shard: Shard, facts: Facts, history: History, now: datetime
     for signal in _superseded(facts, shard, memory, short):
         del short[signal]
     detail = {"signals": memory}
-    if not short:
+    uncounted = [
+        f"{signal!r} ({known['failures']} times: {known['error']})"
+        for signal, known in memory.items()
+        if known["verdict"] == PENDING and known.get("failures", 0) >= TRIES
+    ]
+    if not short and uncounted:
         yield Assessment(
             name,
-            State.HEALTHY,
-            f"{name}: every snapshot that was asked for is complete or going on.",
+            State.SNAPSHOT_UNCOUNTED,
+            f"{name}: whether a snapshot brought every row is not known, for it could not be counted: "
+            f"{'; '.join(uncounted)}. It is tried again; run cdc_reconcile for its tables.",
             detail,
             shard=shard,
         )
+        return
+    if not short:
+        yield Assessment(name, State.HEALTHY, f"{name}: {_summary(shard, facts, memory)}.", detail, shard=shard)
         return
     texts = [
         f"{table} has {numbers['rows']:,} rows on the shard, and the snapshot {signal!r} brought {numbers['seen']:,}"
@@ -126,9 +138,31 @@ def assess_snapshots(shard: Shard, facts: Facts, history: History, now: datetime
     )
 
 
+def _summary(shard: Shard, facts: Facts, memory: Mapping[str, Mapping[str, Any]]) -> str:
+    """What is known of the snapshots that were asked for, and what is not."""
+    verdicts = Counter(str(known["verdict"]) for known in memory.values())
+    going_on = snapshotted(facts.offsets.get(shard.connector))
+    texts = [
+        f"{', '.join(going_on)} is being read" if going_on else "",
+        f"{verdicts[COMPLETE]} brought every row" if verdicts[COMPLETE] else "",
+        f"{verdicts[PENDING]} to be counted" if verdicts[PENDING] else "",
+        f"{verdicts[UNWATCHED]} from before this check began, or of a part of a table, not judged"
+        if verdicts[UNWATCHED]
+        else "",
+    ]
+    said = "; ".join(text for text in texts if text)
+    return f"of its snapshots {said}" if said else "no snapshot was asked for"
+
+
 def _judge(known: dict[str, Any], counts: list[SnapshotCount]) -> None:
-    """Take this run's counts of one signal into its memory."""
-    if known["verdict"] != PENDING or not counts:
+    """Take the newest counts of one signal into its memory, each once: the check runs more often than the counting."""
+    newest = max((count.at.isoformat() for count in counts if count.at), default="")
+    if known["verdict"] != PENDING or not counts or newest == known.get("counted", "-"):
+        return
+    known["counted"] = newest
+    known["failures"] = max(count.failures for count in counts)
+    known["error"] = next((count.error for count in counts if count.error), "")
+    if known["error"]:
         return
     before = known.get("tables", {})
     tables = {count.table: {"rows": count.rows, "seen": count.seen} for count in counts}

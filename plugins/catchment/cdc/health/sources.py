@@ -6,6 +6,7 @@ what is broken, then what is merely not as declared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,11 +15,19 @@ from typing import Any
 from catchment.cdc.connectors.plan import Update
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment, amount, first_cause
-from catchment.cdc.health.facts import Facts, Slot, Unknown, snapshotting
+from catchment.cdc.health.facts import (
+    Facts,
+    Slot,
+    Unknown,
+    snapshotted,
+    snapshotting,
+    snapshotting_incrementally,
+)
 from catchment.cdc.health.history import History
 from catchment.cdc.health.observation import Observation, measured
 from catchment.cdc.health.policy import SEEN_TWICE, Policy, State
 
+_FULL = ("No space left on device", "could not extend file", "disk quota exceeded", "Disk full")
 _REFUSED = ("password authentication failed", "no password was provided")
 
 
@@ -96,11 +105,16 @@ def _connect_unknown(observed: Observation, detail: Mapping[str, Any]) -> Assess
 
 
 def _missing(observed: Observation, detail: Mapping[str, Any]) -> Assessment | None:
-    if observed.running is None:
+    if observed.running is not None:
+        return None
+    if detail.get("config"):
         return observed.describe(
-            State.MISSING, "is declared and does not exist. It is created, and continues where it was."
+            State.MISSING,
+            "was deleted by somebody. It is made again and goes on where it was: nothing is lost. Whoever deleted it: "
+            "take it out of the declaration, or pause it (DAG cdc_pause).",
+            news=True,
         )
-    return None
+    return observed.describe(State.MISSING, "is declared and does not exist. It is created.")
 
 
 def _held_still(observed: Observation, detail: Mapping[str, Any]) -> Assessment | None:
@@ -118,6 +132,13 @@ def _held_still(observed: Observation, detail: Mapping[str, Any]) -> Assessment 
 
 def _database(observed: Observation, detail: Mapping[str, Any]) -> Assessment | None:
     database = observed.database
+    refused = database.because if isinstance(database, Unknown) else database.write_refused
+    if any(words in refused for words in _FULL):
+        return observed.describe(
+            State.DISK_FULL,
+            f"its database has no room left to write, so the application's writes fail, too. {refused} Give the disk "
+            "room; nothing that was committed is lost, and the connector goes on by itself.",
+        )
     if isinstance(database, Unknown) and database.away:
         return observed.describe(
             State.DATABASE_DOWN, f"waits for its database, and is not restarted. {database.because}"
@@ -161,6 +182,22 @@ def _failed(observed: Observation, detail: Mapping[str, Any]) -> Assessment | No
             State.PASSWORD_REFUSED,
             f"{what}: the database refuses its password. Compare the secret that the connector refers to with the "
             "role's (DAG cdc_rotate_password).",
+        )
+    if "RecordTooLargeException" in observed.traces:
+        return observed.describe(
+            State.RECORD_TOO_LARGE,
+            f"{what}: a row is larger than Kafka takes: {_too_large(observed.traces)} It holds up every change after "
+            "it, and each restart ends there. Nothing is lost while the slot keeps the WAL. Raise LARGEST_RECORD as "
+            "the page says (connector, topics and the row's way are set right by the next run), or shorten the row in "
+            "the application before the slot is at risk.",
+        )
+    if snapshotting_incrementally(observed.offset) and "ncremental" in observed.traces:
+        tables = snapshotted(observed.offset)
+        return observed.describe(
+            State.SNAPSHOT_POISONED,
+            f"{what} over a snapshot that can't be read ({', '.join(tables) or 'of an unknown table'}): "
+            f"{first_cause(observed.traces)} The snapshot stands in the connector's offsets, so no restart helps, and "
+            "no stop signal is read. Take it out of the offsets (DAG cdc_end_snapshot). Changes are kept by the slot.",
         )
     if "publication" in observed.traces and "does not exist" in observed.traces:
         what += ", because its publication was missing for a while"
@@ -232,12 +269,34 @@ def _growing(observed: Observation, detail: Mapping[str, Any]) -> Assessment | N
 
 
 def _stalled(observed: Observation, detail: Mapping[str, Any]) -> Assessment | None:
+    """By the age of the last heartbeat, and by their count where a clock that was set makes old ones young."""
     if isinstance(observed.database, Unknown) or isinstance(observed.database.heartbeat, Unknown):
         return None
-    beat = observed.database.heartbeat
-    if beat is None or beat > observed.policy.heartbeat.total_seconds():
+    age, limit = observed.database.heartbeat, observed.policy.heartbeat
+    moved = observed.before("beats") not in (None, observed.database.beats)
+    quiet = observed.now - datetime.fromisoformat(str(detail.get("beat_since", observed.now.isoformat())))
+    late = age is not None and ((age > limit.total_seconds() and not moved) or (age < 0 and quiet > limit))
+    if age is None or late:
         return observed.describe(State.STALLED, f"runs, but something is stuck.{_pulse(observed)}")
     return None
+
+
+def _clock(observed: Observation, detail: Mapping[str, Any]) -> Assessment | None:
+    if isinstance(observed.database, Unknown):
+        return None
+    beat, ahead = observed.database.heartbeat, observed.database.clock
+    limit = observed.policy.clock.total_seconds()
+    jumped = isinstance(beat, float) and not -limit < beat < limit  # it beats, so its time is wrong
+    if not jumped and abs(ahead) < limit:
+        return None
+    texts = [f"it is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"] * (abs(ahead) >= limit)
+    if jumped:
+        texts.append(f"its last heartbeat is {_minutes(abs(timedelta(seconds=float(str(beat)))))} from its own time")
+    return observed.describe(
+        State.CLOCK_JUMPED,
+        f"the clock of its database jumped: {'; '.join(texts)}. Changes are ordered by the log and not by time, so "
+        "none is lost; times that now() and triggers wrote into rows are wrong. See that the server keeps time.",
+    )
 
 
 # --- what is not as declared ----------------------------------------------------------------------------------------
@@ -259,7 +318,10 @@ def _drifted(observed: Observation, detail: Mapping[str, Any]) -> Assessment | N
     change = None if isinstance(observed.facts.plan, Unknown) else observed.facts.plan.change(observed.name)
     if isinstance(change, Update):
         text = "; ".join(difference.text for difference in change.differences)
-        return observed.describe(State.DRIFTED, f"is not as declared, and is set right: {text}.")
+        seen = observed.history.last(observed.name)
+        changed = seen is not None and seen.detail.get("config") not in (None, detail.get("config"))
+        who = " Somebody changed it since the last run." if changed else ""
+        return observed.describe(State.DRIFTED, f"is not as declared, and is set right: {text}.{who}", news=changed)
     return None
 
 
@@ -281,6 +343,7 @@ _QUESTIONS: tuple[Callable[[Observation, Mapping[str, Any]], Assessment | None],
     _idle,
     _growing,
     _stalled,
+    _clock,
     _unpublished,
     _drifted,
 )
@@ -303,6 +366,12 @@ def _pulse(observed: Observation) -> str:
             " The row of cdc.heartbeat is missing, so nothing moves the slot on: run python -m catchment cdc-migrate."
         )
     return f" Its heartbeat is {_minutes(timedelta(seconds=observed.database.heartbeat))} old."
+
+
+def _too_large(traces: str) -> str:
+    """What Kafka says of the size."""
+    found = re.search(r"RecordTooLargeException: ([^\n]*)", traces)
+    return found[1] if found else first_cause(traces)
 
 
 def _minutes(span: timedelta) -> str:

@@ -1,0 +1,79 @@
+"""Facts of Kafka: topics with their ids, ends and limits, and whether a partition has a record to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from catchment.cdc.connectors import topics as settings_of
+from catchment.cdc.declared import Application
+from catchment.cdc.health.facts import Facts, TopicFacts, Unknown, known
+from catchment.cdc.loader.batch import Partition
+from catchment.cdc.loader.kafka import Kafka
+from catchment.connection import Connection
+
+EXPIRING = 0.5  # of a topic's retention: what has waited for longer is about to be lost
+
+
+def topic_facts(application: Application, connection: Connection) -> dict[str, TopicFacts]:
+    """Each declared topic that exists."""
+    kafka = Kafka(connection)
+    try:
+        topics = kafka.topics(application.topic(*entry) for entry in application.replicated())
+        bounds = kafka.bounds([Partition(t.name, number) for t in topics.values() for number in t.partitions])
+        settings = known(lambda: settings_of.settings(connection, topics)) if topics else {}
+        given = {} if isinstance(settings, Unknown) else settings
+        expiring = known(lambda: _expiring(kafka, bounds, given))
+        old = {} if isinstance(expiring, Unknown) else expiring
+        return {
+            name: TopicFacts(
+                id=topic.id,
+                bounds={p.number: ends for p, ends in bounds.items() if p.topic == name},
+                settings=given.get(name, {}),
+                expiring={p.number: offset for p, offset in old.items() if p.topic == name},
+            )
+            for name, topic in topics.items()
+        }
+    finally:
+        kafka.close()
+
+
+def _expiring(
+    kafka: Kafka, bounds: Mapping[Partition, tuple[int, int]], settings: Mapping[str, Mapping[str, str]]
+) -> dict[Partition, int]:
+    """The offset of each partition before which records have half of their time in Kafka behind them."""
+    by_retention: dict[int, list[Partition]] = {}
+    for partition in bounds:
+        keeps = settings.get(partition.topic, {}).get("retention.ms", "")
+        if keeps.isdigit():  # -1: for ever
+            by_retention.setdefault(int(keeps), []).append(partition)
+    found: dict[Partition, int] = {}
+    for retention, partitions in by_retention.items():
+        at = datetime.now(UTC) - timedelta(milliseconds=retention) * EXPIRING
+        offsets = kafka.offsets_at(partitions, at)
+        found |= {p: bounds[p][1] if offset is None else offset for p, offset in offsets.items()}
+    return found
+
+
+def waiting(partitions: Iterable[Partition], facts: Facts, connection: Connection) -> dict[Partition, bool]:
+    """Whether Kafka has a committed record to load at or after the next offset of each partition."""
+    asked = {partition: facts.behind()[partition][0] for partition in partitions}
+    if not asked:
+        return {}
+    answer = known(lambda: _records_at(asked, connection))
+    return {} if isinstance(answer, Unknown) else answer
+
+
+def _records_at(asked: Mapping[Partition, int], connection: Connection) -> dict[Partition, bool]:
+    kafka = Kafka(connection)
+    try:
+        bounds = kafka.bounds(asked)
+        kafka.assign({p: max(offset, bounds[p][0]) for p, offset in asked.items()})
+        found: set[Partition] = set()
+        for _ in range(10):
+            found |= {partition for partition, records in kafka.poll(0.3).items() if records}
+            if found:
+                break
+        return {partition: partition in found for partition in asked}
+    finally:
+        kafka.close()

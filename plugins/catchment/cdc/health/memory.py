@@ -1,0 +1,174 @@
+"""What the health check keeps from one run to the next, in a store that costs nothing to write each minute.
+
+In Airflow that is the state store of an asset, which has no expiry; on a terminal it is a table of one row a key. The
+warehouse's facts (`records`) are only what changed; should a store be empty, the history is read from them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from catchment.cdc.connectors.pauses import Pause
+from catchment.cdc.health.facts import SnapshotCount
+from catchment.cdc.health.history import Done, History, Seen
+from catchment.errors import CatchmentError, TryAgain
+from catchment.warehouse import session
+
+if TYPE_CHECKING:
+    from catchment.cdc.health.decide import ConnectorAction, Decision
+    from catchment.cdc.health.gather import LookUp
+
+MEMORY = "RAW.CATCHMENT.CDC_MEMORY"
+FORGOTTEN = timedelta(days=30)  # for how long what no longer exists is remembered
+MOST_UNWRITTEN = 500  # rows kept for a warehouse that is away
+_KEPT, _COUNTS, _QUESTIONS = "kept", "counts", "questions"
+
+Row = tuple[str, str, str, str, str, str | None, str, str]
+
+
+class Memory(Protocol):
+    """JSON values by key. Airflow's `AssetStateStoreAccessor` is one."""
+
+    def get(self, key: str) -> Any: ...
+    def set(self, key: str, value: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run leaves: history, people's pauses as last read, and rows that the warehouse has not taken yet."""
+
+    at: datetime
+    history: History = field(default_factory=History)
+    pauses: Mapping[str, Pause] = field(default_factory=dict)
+    unwritten: tuple[Row, ...] = ()
+
+
+def load(memory: Memory) -> Kept | None:
+    """What the last run left; None when there was none, or it was of a version that can't be read any more."""
+    value = memory.get(_KEPT)
+    try:
+        return None if value is None else msgspec.convert(value, Kept)
+    except msgspec.ValidationError:
+        return None
+
+
+def save(memory: Memory, kept: Kept) -> None:
+    shortened = replace(kept, unwritten=kept.unwritten[-MOST_UNWRITTEN:])
+    memory.set(_KEPT, json.loads(json.dumps(msgspec.to_builtins(shortened), default=str)))
+
+
+def load_counts(memory: Memory) -> tuple[SnapshotCount, ...]:
+    """The newest count of each snapshot's table, made by the task that counts."""
+    return msgspec.convert(memory.get(_COUNTS) or [], tuple[SnapshotCount, ...])
+
+
+def save_counts(memory: Memory, counts: Iterable[SnapshotCount]) -> None:
+    memory.set(_COUNTS, msgspec.to_builtins(tuple(counts)))
+
+
+def load_questions(memory: Memory) -> list[dict[str, str]]:
+    """What the last run wants to be counted: `shard`, `table`, `signal`, `since`."""
+    return list(memory.get(_QUESTIONS) or [])
+
+
+def save_questions(memory: Memory, questions: list[dict[str, str]]) -> None:
+    memory.set(_QUESTIONS, questions)
+
+
+def after(history: History, decision: Decision, now: datetime) -> History:
+    """The history once a decision is part of it: of each thing only the newest, for that is all that is asked."""
+    seen = {s.subject: Seen(now, s.state, s.since, s.unhealthy_since, s.found.detail) for s in decision.subjects}
+    kept = {name: each for name, each in history.seen.items() if now - each.at < FORGOTTEN}
+    return History(
+        seen=kept | seen,
+        actions=_newest(
+            (*history.actions, *(Done(a.subject, a.act, now, a.attempt, a.fingerprint) for a in decision.actions)), now
+        ),
+        alerts=_newest((*history.alerts, *(Done(a.subject, a.key, now) for a in decision.alerts)), now),
+        proposals=_newest((*history.proposals, *(Done(p.subject, p.dag_id, now) for p in decision.proposals)), now),
+    )
+
+
+def with_outcomes(
+    history: History, before: History, outcomes: Iterable[tuple[ConnectorAction, CatchmentError | None]]
+) -> History:
+    """The history once it is known how actions ended: what Connect could not take just then (409) does not count.
+
+    `before` is the history before the decision: an attempt that does not count leaves the one before it in place.
+    """
+    actions = history.actions
+    for action, error in outcomes:
+        made = history.last_action(action.subject, action.act, action.fingerprint)
+        if made is None or error is None:
+            continue
+        others = tuple(done for done in actions if done is not made)
+        if isinstance(error, TryAgain):
+            earlier = before.last_action(action.subject, action.act, action.fingerprint)
+            actions = tuple(sorted((*others, *([earlier] if earlier else ())), key=lambda done: done.at))
+        else:
+            actions = (*others, replace(made, error=str(error)))
+    return replace(history, actions=actions)
+
+
+def not_after(kept: Kept, now: datetime) -> Kept:
+    """The same, with nothing in the future: this machine's clock was set back since, and waits must still end."""
+
+    def past(at: datetime) -> datetime:
+        return min(at, now)
+
+    def of(done: tuple[Done, ...]) -> tuple[Done, ...]:
+        return tuple(replace(each, at=past(each.at)) for each in done)
+
+    history = kept.history
+    seen = {
+        name: replace(
+            each,
+            at=past(each.at),
+            since=past(each.since),
+            unhealthy_since=each.unhealthy_since and past(each.unhealthy_since),
+        )
+        for name, each in history.seen.items()
+    }
+    history = History(seen, of(history.actions), of(history.alerts), of(history.proposals))
+    return replace(kept, at=past(kept.at), history=history)
+
+
+def _newest(done: tuple[Done, ...], now: datetime) -> tuple[Done, ...]:
+    newest = {(each.subject, each.key, each.fingerprint): each for each in done if now - each.at < FORGOTTEN}
+    return tuple(sorted(newest.values(), key=lambda each: each.at))
+
+
+@dataclass(frozen=True)
+class WarehouseMemory:
+    """For a terminal, and where no Airflow runs. Each call opens a session, for calls are few."""
+
+    look_up: LookUp
+
+    def get(self, key: str) -> Any:
+        found = self._run(f"SELECT VALUE FROM {MEMORY} WHERE NAME = %s", (key,))
+        return json.loads(found[0][0]) if found else None
+
+    def set(self, key: str, value: Any) -> None:
+        self._run(
+            f"MERGE INTO {MEMORY} AS kept "
+            "USING (SELECT %s AS NAME, %s AS VALUE, %s::TIMESTAMP_NTZ AS UPDATED_AT) AS new ON kept.NAME = new.NAME "
+            "WHEN MATCHED THEN UPDATE SET VALUE = new.VALUE, UPDATED_AT = new.UPDATED_AT "
+            "WHEN NOT MATCHED THEN INSERT (NAME, VALUE, UPDATED_AT) VALUES (new.NAME, new.VALUE, new.UPDATED_AT)",
+            (key, json.dumps(value), datetime.now(UTC).replace(tzinfo=None).isoformat(" ")),
+        )
+
+    def _run(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        opened = session.connect(self.look_up("snowflake_default"), query_tag="cdc-health")
+        try:
+            with session.explained("read or write the memory of the health check"):
+                cursor = opened.cursor()
+                cursor.execute(sql, values)
+                return list(cursor.fetchall())
+        finally:
+            opened.close()
