@@ -46,9 +46,9 @@ def declared() -> Catalog:
                 columns=tuple(Column(name, parse(kind), kind) for name, kind in table.columns.items()),
                 indexes=(Index(f"{table.name}_pkey", table.key, is_primary=True),),
             )
-            for table in APPLICATION.tables
+            for table in APPLICATION.database("application").tables
         },
-        publication=Publication("catchment", ALL, True, {table.name: Published() for table in APPLICATION.tables}),
+        publication=Publication("catchment", ALL, True, {table.name: Published() for table in APPLICATION.database("application").tables}),
         role_sees_all_rows=True,
     )
 

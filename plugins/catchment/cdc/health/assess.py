@@ -45,10 +45,10 @@ def assess(
     yield assess_loader(facts, history, now)
     for shard in application.shards:
         yield assess_source(shard, facts, history, now, policy)
-        yield from assess_snapshots(application, shard, facts, history, now)
-        if tables := assess_tables(application, shard, facts, history, now):
+        yield from assess_snapshots(shard, facts, history, now)
+        if tables := assess_tables(shard, facts, history, now):
             yield tables
-        yield assess_topics(application, shard, facts, history)
+        yield assess_topics(shard, facts, history)
     if facts.sink_declared:
         yield from (assess_sink(facts, database.sink, now) for database in application.databases)
     if not isinstance(facts.plan, Unknown):

@@ -129,7 +129,7 @@ def _carried_out(action: ConnectorAction, application: Application, look_up: Loo
         if action.act is ActionKind.TOPICS:
             set_right(look_up("kafka"), action.topics)
         elif action.act is ActionKind.MIGRATE and action.shard:
-            migrate(application, look_up(action.shard.owner_connection), look_up(action.shard.connection))
+            migrate(action.shard.of, look_up(action.shard.owner_connection), look_up(action.shard.connection))
         else:
             with Connect(look_up("kafka_connect")) as connect:
                 _do(action, connect)
@@ -172,7 +172,9 @@ def _record(rows: Sequence[Row], look_up: LookUp, query_tag: str, now: datetime,
     """Write the rows; why not, where the warehouse did not take them: they are kept for the next run."""
 
     def write() -> None:
-        warehouse = session.connect(look_up("snowflake_default"), query_tag=query_tag)
+        warehouse = session.connect(
+            session.on_warehouse(look_up("snowflake_default"), CDC_WAREHOUSE), query_tag=query_tag
+        )
         try:
             with session.explained("record what the health check saw and did"):
                 records.write(warehouse.cursor(), rows)

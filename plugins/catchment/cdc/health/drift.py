@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, ShardFacts, Unknown
 from catchment.cdc.health.history import History
@@ -38,9 +38,7 @@ def subject(shard: Shard) -> str:
     return f"{shard.connector}/tables"
 
 
-def assess_tables(
-    application: Application, shard: Shard, facts: Facts, history: History, now: datetime
-) -> Assessment | None:
+def assess_tables(shard: Shard, facts: Facts, history: History, now: datetime) -> Assessment | None:
     """The state of a shard's tables; None where there is nobody to ask, which other subjects say."""
     name, seen = subject(shard), history.last(subject(shard))
     database = facts.shards.get(shard.name)
@@ -50,9 +48,9 @@ def assess_tables(
     if isinstance(database.catalog, Unknown):
         sentence = f"{name}: the catalog can't be read: {database.catalog.because}"
         return Assessment(name, State.UNKNOWN, sentence, {RIGHT_AT: right_at}, shard=shard)
-    found = list(_found(application, database.catalog))
+    found = list(_found(shard, database.catalog))
     if not found:
-        sentence = f"{name}: {len(application.tables)} tables and their publication are as declared."
+        sentence = f"{name}: {len(shard.tables)} tables and their publication are as declared."
         return Assessment(name, State.HEALTHY, sentence, {RIGHT_AT: now.isoformat()}, shard=shard)
     state = min((each for each, _ in found), key=_ORDER.index)
     texts = list(dict.fromkeys(str(problem) for each, problem in found if each is state))
@@ -74,13 +72,13 @@ def assess_tables(
     )
 
 
-def _found(application: Application, catalog: Catalog) -> Iterator[tuple[State, Problem]]:
-    tables = {table.name: table for table in application.tables}
-    for problem in problems(application.tables, catalog):
+def _found(shard: Shard, catalog: Catalog) -> Iterator[tuple[State, Problem]]:
+    tables = {table.name: table for table in shard.tables}
+    for problem in problems(shard.tables, catalog):
         yield _state(tables[problem.table], problem, catalog), problem
     if catalog.publication is None:
         return  # a state of the connector itself
-    for problem in publication_problems(application.tables, catalog):
+    for problem in publication_problems(shard.tables, catalog):
         if problem.table in catalog.publication.tables or problem.subject != "publication" or _sends_less(catalog):
             yield State.PUBLICATION_NARROWED, problem
 

@@ -7,6 +7,7 @@ long is counted by another task (`counting`).
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -77,7 +78,7 @@ def gather(
         connect = together.submit(_connect, application, given, deadline)
         topics = together.submit(lambda: topic_facts(application, given("kafka")))
         shards = {
-            shard.name: together.submit(partial(lambda s: shard_facts(application, s, given(s.connection)), shard))
+            shard.name: together.submit(partial(lambda s: shard_facts(s, given(s.connection)), shard))
             for shard in application.shards
         }
         warehouse = known(lambda: _in_time(stored, "The warehouse", deadline))
@@ -145,7 +146,8 @@ def _connect(application: Application, given: Callable[[str], Connection], deadl
         else:
             planned = plan(configs, running)
         there: Iterable[str] = () if isinstance(running, Unknown) else running
-        names = {shard.connector for shard in application.shards} | ({application.sink} if with_sink else set())
+        sinks = {database.sink for database in application.databases}
+        names = {shard.connector for shard in application.shards} | (sinks if with_sink else set())
         offsets = {name: _offset(connect, name, deadline) for name in sorted(names) if name in there}
     return {"plan": planned, "running": running, "offsets": offsets, "sink_declared": with_sink}
 
@@ -174,4 +176,9 @@ def _positions_of_sink(facts: Facts, application: Application) -> Facts:
     """Where the sink does the loading, how far it is: what its consumer group has committed."""
     if not facts.sink_declared or isinstance(facts.ends, Unknown):
         return facts
-    return replace(facts, loaded={p: int(offset[str(p)]) for p in facts.ends if str(p) in offset})
+    found = [facts.offsets.get(database.sink) for database in application.databases]
+    known_ones = [dict(offsets) for offsets in found if offsets is not None and not isinstance(offsets, Unknown)]
+    if not known_ones:
+        return facts
+    loaded = ChainMap(*known_ones)
+    return replace(facts, loaded={p: int(loaded[str(p)]) for p in facts.ends if str(p) in loaded})

@@ -19,7 +19,7 @@ def topic_facts(application: Application, connection: Connection) -> dict[str, T
     """Each declared topic that exists."""
     kafka = Kafka(connection)
     try:
-        topics = kafka.topics(application.topic(*entry) for entry in application.replicated())
+        topics = kafka.topics(shard.topic(table) for shard, table in application.replicated())
         bounds = kafka.bounds([Partition(t.name, number) for t in topics.values() for number in t.partitions])
         settings = known(lambda: settings_of.settings(connection, topics)) if topics else {}
         given = {} if isinstance(settings, Unknown) else settings

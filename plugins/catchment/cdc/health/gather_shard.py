@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from catchment.cdc import shard as database
-from catchment.cdc.declared import HEARTBEAT, SIGNALS, Application, Shard
+from catchment.cdc.declared import HEARTBEAT, SIGNALS, Shard
 from catchment.cdc.health.facts import ShardFacts, Slot, SnapshotSignal, Unknown, known
 from catchment.cdc.setup import catalog
 from catchment.cdc.setup.catalog import Catalog
@@ -36,7 +36,7 @@ _BEAT = f"UPDATE {HEARTBEAT} SET ts = ts WHERE id = 1"
 _SIGNALS = f"SELECT id, data FROM {SIGNALS} WHERE type = 'execute-snapshot' ORDER BY id"
 
 
-def shard_facts(application: Application, shard: Shard, connection: Connection) -> ShardFacts:
+def shard_facts(shard: Shard, connection: Connection) -> ShardFacts:
     """What the database says. Without a session it raises; each question on the session may fail by itself."""
     with database.opened(connection) as opened:
 
@@ -55,13 +55,13 @@ def shard_facts(application: Application, shard: Shard, connection: Connection) 
         return ShardFacts(
             wal=wal,
             slot=slot,
-            unpublished=asked(lambda: _unpublished(opened, application)),
+            unpublished=asked(lambda: _unpublished(opened, shard)),
             heartbeat=heartbeat,
             beats=beats,
             clock=clock,
             write_refused=refused.because if isinstance(refused, Unknown) else "",
             signals=asked(lambda: _signals(opened)),
-            catalog=asked(lambda: _catalog(opened, application, connection)),
+            catalog=asked(lambda: _catalog(opened, shard, connection)),
         )
 
 
@@ -73,10 +73,10 @@ def _slot(opened: Any, shard: Shard) -> tuple[int, Slot | None, float]:
     return wal, slot, now - (before + time.time()) / 2
 
 
-def _unpublished(opened: Any, application: Application) -> tuple[str, ...] | None:
-    published = database.rows(opened, _PUBLISHED, (application.publication,))
+def _unpublished(opened: Any, shard: Shard) -> tuple[str, ...] | None:
+    published = database.rows(opened, _PUBLISHED, (shard.of.publication,))
     names = {table for _, table in published}
-    wanted = [f"{application.schema}.{table.name}" for table in application.tables] + [HEARTBEAT, SIGNALS]
+    wanted = [f"{shard.of.schema}.{table.name}" for table in shard.tables] + [HEARTBEAT, SIGNALS]
     return tuple(name for name in wanted if name not in names) if published else None
 
 
@@ -85,12 +85,12 @@ def _heartbeat(opened: Any) -> tuple[float, int] | None:
     return (float(found[0][0]), int(found[0][1])) if found and found[0][0] is not None else None
 
 
-def _catalog(opened: Any, application: Application, connection: Connection) -> Catalog:
+def _catalog(opened: Any, shard: Shard, connection: Connection) -> Catalog:
     return catalog.read(
         opened,
-        schema=application.schema,
-        tables=[table.name for table in application.tables],
-        publication=application.publication,
+        schema=shard.of.schema,
+        tables=[table.name for table in shard.tables],
+        publication=shard.of.publication,
         role=connection.login,
     )
 

@@ -18,6 +18,7 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.offsets import OFFSETS
 from catchment.connection import Connection
 from catchment.warehouse import session
+from catchment.warehouse.names import CDC_WAREHOUSE
 
 EPOCHS = "RAW.CATCHMENT.EPOCHS"
 _LEDGER = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT FROM {OFFSETS}"
@@ -37,7 +38,7 @@ class WarehouseFacts:
 
 
 def warehouse_facts(connection: Connection, *, query_tag: str, with_history: bool) -> WarehouseFacts:
-    opened = session.connect(connection, query_tag=query_tag)
+    opened = session.connect(session.on_warehouse(connection, CDC_WAREHOUSE), query_tag=query_tag)
     try:
         with session.explained("read pauses, ledger and epochs"):
             return _read(opened.cursor(), with_history)

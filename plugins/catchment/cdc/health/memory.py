@@ -19,6 +19,7 @@ from catchment.cdc.health.facts import SnapshotCount
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse import session
+from catchment.warehouse.names import CDC_WAREHOUSE
 
 if TYPE_CHECKING:
     from catchment.cdc.health.decide import ConnectorAction, Decision
@@ -164,7 +165,9 @@ class WarehouseMemory:
         )
 
     def _run(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        opened = session.connect(self.look_up("snowflake_default"), query_tag="cdc-health")
+        opened = session.connect(
+            session.on_warehouse(self.look_up("snowflake_default"), CDC_WAREHOUSE), query_tag="cdc-health"
+        )
         try:
             with session.explained("read or write the memory of the health check"):
                 cursor = opened.cursor()

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from catchment.cdc.connectors import topics as settings_of
 from catchment.cdc.connectors.configs import TOPIC_SETTINGS
-from catchment.cdc.declared import Application, Shard
+from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, TopicFacts, Unknown
 from catchment.cdc.health.history import History
@@ -26,12 +26,12 @@ def subject(shard: Shard) -> str:
     return f"{shard.connector}/topics"
 
 
-def assess_topics(application: Application, shard: Shard, facts: Facts, history: History) -> Assessment:
+def assess_topics(shard: Shard, facts: Facts, history: History) -> Assessment:
     """The worst that is true of any of the shard's topics; the sentence names each topic that it is true of."""
     name = subject(shard)
     if isinstance(facts.topics, Unknown):
         return Assessment(name, State.UNKNOWN, f"{name}: can't be seen without Kafka.", explained=True, shard=shard)
-    wanted = [application.topic(shard, table) for table in application.tables]
+    wanted = [shard.topic(table) for table in shard.tables]
     topics = {topic: facts.topics[topic] for topic in wanted if topic in facts.topics}
     seen = history.last(name)
     # Our loader's ledger has the ids; Snowflake's sink has none, so what was seen before counts.
