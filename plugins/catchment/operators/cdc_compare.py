@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -14,12 +15,15 @@ from catchment.operators.ingest import tag_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from catchment.cdc.compare.reconcile import Reconciliation
+
 
 class CdcCompareOperator(BaseOperator):
     """Compare `tables` (none means all) of a shard, as of one LSN; skips a shard that is not among `shards`.
 
-    Writes RAW.CATCHMENT.CDC_COMPARISONS; fails, naming the rows, when any table differs. The snapshot of
-    the shard stays open while the warehouse catches up with it, at most `catch_up_timeout` seconds.
+    Writes RAW.CATCHMENT.CDC_COMPARISONS; fails, naming the rows, when any table differs or can't be compared. The
+    snapshot of the shard stays open while the warehouse catches up with it, at most `catch_up_timeout` seconds. Killed,
+    it ends what the shard's database runs for it.
     """
 
     template_fields: Sequence[str] = ("shard", "tables", "shards", "catch_up_timeout")
@@ -39,6 +43,7 @@ class CdcCompareOperator(BaseOperator):
         self.tables = tables
         self.shards = shards
         self.catch_up_timeout = catch_up_timeout
+        self._running: Reconciliation | None = None
 
     def execute(self, context: Context) -> dict[str, str]:
         from catchment.cdc.compare.reconcile import Reconciliation
@@ -48,14 +53,25 @@ class CdcCompareOperator(BaseOperator):
         if self.shards and self.shard not in self.shards:
             raise AirflowSkipException(f"{self.shard} is not among the shards chosen in the form.")
         systems = Systems(look_up, query_tag=tag_of(context, "application"))
-        shard = systems.application.shard(self.shard)
-        results = Reconciliation(
+        application = systems.application
+        self._running = Reconciliation(
             systems=systems,
             shard=shard,
             tables=[t for t in shard.tables if not self.tables or t.name in self.tables],
             run=context["ti"].run_id,
             timeout=float(self.catch_up_timeout),
             report=self.log.info,
-        ).results()
+        )
+        # In a thread of its own: the interpreter runs no signal handler, so no `on_kill`, while libpq waits for rows.
+        with ThreadPoolExecutor(1, "comparison") as beside:
+            try:
+                results = beside.submit(self._running.results).result()
+            except BaseException:  # a timeout, too
+                self._running.cancel()
+                raise
         refuse_differences(results)
         return {result.table.name: result.sentence for result in results}
+
+    def on_kill(self) -> None:
+        if self._running is not None:
+            self._running.cancel()

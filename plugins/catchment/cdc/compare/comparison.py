@@ -1,28 +1,31 @@
 """Compare one table of one shard with the warehouse's current state, and name the rows that differ.
 
-First, counts and order-independent checksums per key range, with one statement on each database. Ranges that differ are
-split until few enough rows are left to fetch. Rows that still differ are then read one by one, live and as of the
-snapshot. A row that changed since is judged against a later snapshot, so a new change is never called a difference.
+First, counts and order-independent checksums per key range, with one statement on each database. Of a range that
+differs every row's key and digest are read, and of rows that differ their values, live and as of the snapshot. A row
+that changed since is judged against a later snapshot, so a new change is never called a difference.
+
+Every difference must be explained: by rows that are named, by values that are written in another form and mean the
+same (`meaning.py`), or by a change that came in between. What is not explained is not equal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from catchment.cdc.compare.table_view import Digest, Key, KeyRange, TableView, differing
-from catchment.cdc.compare.texts import alike, kind_of
+from catchment.cdc.compare.meaning import alike
+from catchment.cdc.compare.table_view import Digest, Key, KeyRange, TableView, batched, differing
 from catchment.cdc.declared import Table
+from catchment.errors import TryAgain
 
-ROWS_A_RANGE = 50_000  # at first
+ROWS_A_RANGE = 20_000  # at first; a range this small is read key by key
 MOST_RANGES = 256
-LEAF_ROWS = 1_000  # a range this small is fetched
-PARTS = 16  # into how many a differing range is cut
-WIDTH = 16  # how many differing ranges are cut at a time; of the others only counts are known
+PARTS = 16  # into how many a larger range that differs is cut
 MOST_NAMED = 1_000
+MOST_OPEN = 10_000
 ROUNDS = 3
 LSN = "_LSN"
 
@@ -32,7 +35,10 @@ class Fault(StrEnum):
 
     MISSING = "missing in the warehouse"
     EXTRA = "not on the shard"
+    DOUBLED = "more than once in the warehouse"
     DIFFERENT = "different"
+    NO_RECORD = "without its newest change in raw"
+    RECORD_TWICE = "twice in raw"
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,13 @@ class RowDifference:
     columns: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The result for one table. `more`: further ranges differ, unread. `unsettled`: rows that kept changing."""
+    """The result for one table.
+
+    `more`: further ranges differ, unread. `unsettled`: rows that kept changing. `keyless`: rows of the warehouse that
+    lack their key. `unexplained`: ranges that differ though no row of them does.
+    """
 
     rows_shard: int
     rows_warehouse: int
@@ -55,26 +65,20 @@ class Comparison:
     differences: tuple[RowDifference, ...] = ()
     more: bool = False
     unsettled: int = 0
+    keyless: int = 0
+    unexplained: int = 0
 
     @property
     def equal(self) -> bool:
-        return not self.differences and not self.more
+        return not (self.differences or self.more or self.keyless or self.unexplained)
 
 
-@dataclass(frozen=True)
-class Suspects:
-    """The keys whose rows differ by their digests, and how the search went."""
-
-    rows_shard: int
-    rows_warehouse: int
-    ranges: int
-    ranges_different: int
-    keys: tuple[Key, ...] = ()
-    more: bool = False
+class KeepsMoving(TryAgain):
+    """Too many rows changed while they were compared; a newer snapshot may serve."""
 
 
 class ShardSnapshot(Protocol):
-    """A shard as of one LSN. An RDS export on S3 could be another implementation."""
+    """A source of truth as of one LSN: Postgres now; an RDS export on S3 would be another."""
 
     @property
     def before(self) -> int:
@@ -84,18 +88,18 @@ class ShardSnapshot(Protocol):
     def after(self) -> int:
         """An LSN: every change in the snapshot is at or before it."""
 
-    def view(self, table: Table, without: Iterable[str] = ()) -> TableView:
-        """The table in the snapshot, without the rows of these keys (`table_view.joined_key`)."""
+    def view(self, table: Table) -> TableView:
+        """The table in the snapshot."""
 
     def now(self, table: Table) -> TableView:
-        """The table as it is now."""
+        """The table as it is now, never behind the warehouse; where there is no now, as in the snapshot."""
 
 
 class WarehouseState(Protocol):
     """The current state of one shard in the warehouse."""
 
-    def changed(self, table: Table, lsn: int) -> list[str]:
-        """The keys of rows whose newest change is after the LSN, deleted ones too."""
+    def changed(self, table: Table, lsn: int) -> TableView:
+        """The rows whose newest change is after the LSN, deleted ones too."""
 
     def view(self, table: Table, until: int) -> TableView:
         """The living rows whose newest change is not after the LSN."""
@@ -109,75 +113,135 @@ Later = Callable[[], AbstractContextManager[ShardSnapshot]]
 
 def compare(table: Table, snapshot: ShardSnapshot, warehouse: WarehouseState, later: Later) -> Comparison:
     """Compare the table as of `snapshot`. The warehouse must have passed it; `later` opens a newer one."""
-    without = warehouse.changed(table, snapshot.before)
-    found = search(snapshot.view(table, without), warehouse.view(table, snapshot.before))
-    differences, unsettled = settle(table, found.keys[:MOST_NAMED], snapshot, warehouse, later)
-    return Comparison(
-        rows_shard=found.rows_shard,
-        rows_warehouse=found.rows_warehouse,
-        ranges=found.ranges,
-        ranges_different=found.ranges_different,
-        differences=tuple(differences),
-        more=found.more or len(found.keys) > MOST_NAMED,
-        unsettled=unsettled,
-    )
+    return _Search(table, snapshot, warehouse).result(later)
 
 
-def search(truth: TableView, warehouse: TableView) -> Suspects:
-    """The keys of the rows that differ, from digests of ever smaller ranges."""
-    ranges = _first_ranges(truth)
-    level = _Level.of(truth, warehouse, ranges)
-    rows = (sum(d.rows for d in level.truth.values()), sum(d.rows for d in level.warehouse.values()))
-    different = len(level.differing)
-    leaves: list[KeyRange] = []
-    more = False
-    while level.differing:
-        small, large = level.by_size()
-        leaves += small
-        more = more or len(large) > WIDTH
-        cut = [_cut(level, each, truth, warehouse) for each in large[:WIDTH]]
-        leaves += [parts[0] for parts in cut if len(parts) == 1]
-        level = _Level.of(truth, warehouse, [part for parts in cut if len(parts) > 1 for part in parts])
-    leaves = sorted(leaves, key=ranges_order)
-    more = more or len(leaves) > WIDTH * PARTS
-    leaves = leaves[: WIDTH * PARTS]
-    keys = differing(truth.rows(leaves), warehouse.rows(leaves)) if leaves else []
-    return Suspects(*rows, len(ranges), different, tuple(keys), more)
+class _Search:
+    """The differences of one table, found range by range: memory is bounded by a range, not by the table."""
+
+    def __init__(self, table: Table, snapshot: ShardSnapshot, warehouse: WarehouseState) -> None:
+        self._table, self._snapshot, self._warehouse = table, snapshot, warehouse
+        self._truth = snapshot.view(table)
+        self._held = warehouse.view(table, snapshot.before)
+        self._changed = warehouse.changed(table, snapshot.before)
+        self._found: list[RowDifference] = []
+        self._open: list[Key] = []
+        self._unexplained = 0
+
+    def result(self, later: Later) -> Comparison:
+        keyless = self._warehouse.everything(self._table).keyless()
+        ranges = self._first_ranges()
+        truth, held = self._digests(ranges)
+        different = [each for each in ranges if truth[each] != held[each]]
+        more = self._search(different, truth, held)
+        settled, unsettled = settle(self._table, self._open, self._warehouse, later)
+        found = sorted(self._found + settled, key=lambda difference: difference.key)
+        return Comparison(
+            rows_shard=sum(digest.rows for digest in truth.values()),
+            rows_warehouse=sum(digest.rows for digest in held.values()) + keyless,
+            ranges=len(ranges),
+            ranges_different=len(different),
+            differences=tuple(found[:MOST_NAMED]),
+            more=more or len(found) > MOST_NAMED,
+            unsettled=unsettled,
+            keyless=keyless,
+            unexplained=self._unexplained,
+        )
+
+    def _search(
+        self, different: Sequence[KeyRange], truth: Mapping[KeyRange, Digest], held: Mapping[KeyRange, Digest]
+    ) -> bool:
+        """Read the ranges that differ until enough rows are named; whether any is left unread."""
+        left = [(each, truth[each], held[each]) for each in reversed(different)]
+        while left and len(self._found) < MOST_NAMED:
+            range_, one, other = left.pop()
+            parts = self._parts(range_, one, other)
+            if len(parts) > 1:
+                truth, held = self._digests(parts)
+                left += [(part, truth[part], held[part]) for part in reversed(parts) if truth[part] != held[part]]
+            elif not self._read(range_, one):
+                return True
+        return bool(left)
+
+    def _read(self, range_: KeyRange, expected: Digest) -> bool:
+        """Judge every row of a range that differs; False when enough rows are named before its end."""
+        changed = set(self._changed.keys([range_]))
+        truth = {key: digest for key, digest in self._truth.rows(range_).items() if key not in changed}
+        keys = differing(truth, self._held.rows(range_))
+        if not keys:
+            # Somebody wrote in between, or rows are there that have no key of their own.
+            self._unexplained += self._held.digests([range_])[range_] != sum(truth.values(), Digest())
+        for some in batched(keys):
+            found, moved = judge(self._table, some, self._snapshot, self._warehouse)
+            self._found += found
+            self._open += moved
+            if len(self._open) > MOST_OPEN:
+                raise KeepsMoving(
+                    f"{self._table.name}: more than {MOST_OPEN:,} rows changed while they were compared, so nothing "
+                    "is certain. Compare it when less is written, or have application_state run more often."
+                )
+            if len(self._found) >= MOST_NAMED and some[-1] != keys[-1]:
+                return False
+        return True
+
+    def _digests(self, ranges: Sequence[KeyRange]) -> tuple[dict[KeyRange, Digest], dict[KeyRange, Digest]]:
+        """The digests on the shard and in the warehouse, both without rows that changed after the snapshot."""
+        held, truth = self._held.digests(ranges), self._truth.digests(ranges)
+        for some in batched(self._changed.keys(ranges)):
+            left_out = self._truth.only(dict.fromkeys(some)).digests(ranges)
+            truth = {each: truth[each] - left_out[each] for each in ranges}
+        return truth, held
+
+    def _first_ranges(self) -> tuple[KeyRange, ...]:
+        rows = self._truth.count()
+        size = max(ROWS_A_RANGE, -(-rows // MOST_RANGES))
+        everything = KeyRange()
+        return everything.cut(self._truth.bounds(everything, size)) if rows > size else (everything,)
+
+    def _parts(self, range_: KeyRange, truth: Digest, held: Digest) -> tuple[KeyRange, ...]:
+        """A range in parts, by the keys of whichever database has more rows of it; itself alone if it is small."""
+        rows = max(truth.rows, held.rows)
+        if rows <= 2 * ROWS_A_RANGE:
+            return (range_,)
+        richer = self._truth if truth.rows >= held.rows else self._held
+        return range_.cut(richer.bounds(range_, max(ROWS_A_RANGE, -(-rows // PARTS))))
 
 
 def settle(
-    table: Table, keys: Sequence[Key], snapshot: ShardSnapshot, warehouse: WarehouseState, later: Later
+    table: Table, keys: Sequence[Key], warehouse: WarehouseState, later: Later
 ) -> tuple[list[RowDifference], int]:
-    """The keys whose rows really differ, and how many rows changed every time they were read.
-
-    A row differs when the shard's row is unchanged since the snapshot, the warehouse has passed the snapshot and holds
-    no later change of that row, and the values are not equal.
-    """
-    differences, open_keys = _judge(table, keys, snapshot, warehouse)
+    """Judge rows at later snapshots: which differ, and how many changed every time they were read."""
+    differences: list[RowDifference] = []
+    open_keys = list(keys)
     for _ in range(ROUNDS - 1):
         if not open_keys:
             break
-        with later() as next_snapshot:
-            found, open_keys = _judge(table, open_keys, next_snapshot, warehouse)
-        differences += found
-    return sorted(differences, key=lambda difference: difference.key), len(open_keys)
+        with later() as snapshot:
+            judged = [judge(table, some, snapshot, warehouse) for some in batched(open_keys)]
+        differences += [difference for found, _ in judged for difference in found]
+        open_keys = [key for _, moved in judged for key in moved]
+    return differences, len(open_keys)
 
 
-def _judge(
+def judge(
     table: Table, keys: Sequence[Key], snapshot: ShardSnapshot, warehouse: WarehouseState
 ) -> tuple[list[RowDifference], list[Key]]:
-    """Which rows differ for certain, and which changed since the snapshot and can't be judged yet."""
+    """Which rows differ for certain, and which changed since the snapshot and can't be judged yet.
+
+    A row differs when the shard's row is unchanged since the snapshot, the warehouse has passed the snapshot and holds
+    no later change of that row, and the values are not the same.
+    """
     then = snapshot.view(table).values(keys)
     held = warehouse.everything(table).values(keys, extra=("_IS_DELETED", LSN))
-    now = snapshot.now(table).values(keys)
+    suspects = [key for key in keys if _difference(table, key, then.get(key), held.get(key)) is not None]
+    now = snapshot.now(table).values(suspects)
     differences, open_keys = [], []
-    for key in keys:
-        *values, deleted, lsn = held.get(key, (None, None))
-        alive = tuple(values) if key in held and not deleted else None
-        difference = _difference(table, key, now.get(key), alive)
+    for key in suspects:
+        difference = _difference(table, key, now.get(key), held.get(key))
         if difference is None:
             continue
-        if now.get(key) == then.get(key) and (lsn is None or int(lsn) <= snapshot.after):
+        later_change = any(lsn is not None and int(lsn) > snapshot.before for *_, lsn in held.get(key, ()))
+        if now.get(key) == then.get(key) and not later_change:
             differences.append(difference)
         else:
             open_keys.append(key)
@@ -185,64 +249,22 @@ def _judge(
 
 
 def _difference(
-    table: Table, key: Key, shard: Sequence[Any] | None, warehouse: Sequence[Any] | None
+    table: Table, key: Key, shard: Sequence[Sequence[Any]] | None, held: Sequence[Sequence[Any]] | None
 ) -> RowDifference | None:
-    if shard is None or warehouse is None:
-        if shard is warehouse:
+    alive = [row[:-2] for row in held or () if not row[-2]]
+    if len(held or ()) > 1:
+        return RowDifference(key, Fault.DOUBLED)
+    if not shard or not alive:
+        if not shard and not alive:
             return None
-        return RowDifference(key, Fault.MISSING if warehouse is None else Fault.EXTRA)
-    compared = ((column, kind) for column, kind in ((c, kind_of(t)) for c, t in table.columns.items()) if kind)
-    columns = {
-        column: (one, other)
-        for (column, kind), one, other in zip(compared, shard, warehouse, strict=True)
-        if not alike(kind, one, other)
-    }
+        return RowDifference(key, Fault.EXTRA if alive else Fault.MISSING)
+    columns = dict(_columns_that_differ(table, shard[0], alive[0]))
     return RowDifference(key, Fault.DIFFERENT, columns) if columns else None
 
 
-@dataclass(frozen=True)
-class _Level:
-    """The digests of the shard and of the warehouse for the same ranges."""
-
-    truth: Mapping[KeyRange, Digest]
-    warehouse: Mapping[KeyRange, Digest]
-
-    @classmethod
-    def of(cls, truth: TableView, warehouse: TableView, ranges: Sequence[KeyRange]) -> _Level:
-        if not ranges:
-            return cls({}, {})
-        return cls(truth.digests(ranges), warehouse.digests(ranges))
-
-    @property
-    def differing(self) -> list[KeyRange]:
-        return [each for each in self.truth if self.truth[each] != self.warehouse[each]]
-
-    def by_size(self) -> tuple[list[KeyRange], list[KeyRange]]:
-        """The differing ranges that can be fetched, and the larger ones, the most different counts first."""
-        small = [each for each in self.differing if self.rows(each) <= LEAF_ROWS]
-        large = [each for each in self.differing if self.rows(each) > LEAF_ROWS]
-        return small, large
-
-    def rows(self, of: KeyRange) -> int:
-        return max(self.truth[of].rows, self.warehouse[of].rows)
-
-
-def _first_ranges(truth: TableView) -> tuple[KeyRange, ...]:
-    rows = truth.count()
-    parts = min(MOST_RANGES, -(-rows // ROWS_A_RANGE))
-    everything = KeyRange()
-    return everything.cut(truth.bounds(everything, parts)) if parts > 1 else (everything,)
-
-
-def _cut(level: _Level, range_: KeyRange, truth: TableView, warehouse: TableView) -> tuple[KeyRange, ...]:
-    """The range in parts, by the keys of whichever database has more rows of it; itself alone if it is one key."""
-    richer = truth if level.truth[range_].rows >= level.warehouse[range_].rows else warehouse
-    return range_.cut(richer.bounds(range_, PARTS))
-
-
-def ranges_order(range_: KeyRange) -> tuple[bool, int, str]:
-    """Whole numbers in their order, other texts in theirs, the open one first."""
-    low = range_.low
-    if low is None:
-        return (False, 0, "")
-    return (True, int(low), "") if low.lstrip("-").isdigit() else (True, 0, low)
+def _columns_that_differ(
+    table: Table, shard: Sequence[Any], warehouse: Sequence[Any]
+) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
+    for (column, pg_type), one, other in zip(table.columns.items(), shard, warehouse, strict=True):
+        if not alike(pg_type, one, other):
+            yield column, (one, other)

@@ -2,25 +2,29 @@
 
 The snapshot is taken first. Then the comparison waits until the warehouse has passed it: Debezium (the slot's confirmed
 LSN), the loader (Kafka's end offsets), dbt (its watermarks). So rows that are merely late are not called different.
+A table that can't be compared is told so with its reason, and ends no other.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from catchment.cdc import pipeline
-from catchment.cdc.compare.comparison import Comparison, ShardSnapshot, compare
-from catchment.cdc.compare.postgres import postgres_snapshot
+from catchment.cdc import shard as database
+from catchment.cdc.compare.comparison import MOST_NAMED, Comparison, Fault, KeepsMoving, RowDifference, compare
+from catchment.cdc.compare.postgres import PostgresSnapshot, Sessions, postgres_snapshot, replica_of
 from catchment.cdc.compare.results import Result, record
 from catchment.cdc.compare.warehouse import CurrentState, not_merged
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.systems import Systems
-from catchment.errors import TryAgain
+from catchment.connection import Connection
+from catchment.errors import CatchmentError, TryAgain
 
 POLL_SECONDS = 3.0
 READER = {"role": "RECONCILER"}  # the loader may not read ANALYTICS
@@ -41,59 +45,108 @@ class Reconciliation:
     run: str
     timeout: float = 1800.0
     report: Report = lambda _: None
+    sessions: Sessions = field(default_factory=Sessions)
 
     def results(self) -> list[Result]:
         """Compare table by table; each result is written as soon as it is there."""
-        results = []
-        with self.systems.warehouse(**READER) as warehouse:
+        with self.systems.warehouse(**READER) as warehouse, self._open_snapshot() as now:
             cursor = warehouse.cursor()
-            state = CurrentState(cursor, self.shard)
-            with self.snapshot(self.tables) as now:
-                for table in self.tables:
-                    started = time.monotonic()
-                    found = self._compare(table, now, state)
-                    result = Result(
-                        run=self.run,
-                        shard=self.shard,
-                        table=table,
-                        lsn=now.after,
-                        compared_at=datetime.now(UTC),
-                        seconds=time.monotonic() - started,
-                        comparison=found,
-                    )
-                    record(cursor, result)
-                    self.report(result.sentence)
-                    results.append(result)
+            state = CurrentState(cursor, self.systems.application, self.shard)
+            behind = self.wait_until_passed(now.after, self.tables)
+            if len(behind) == len(self.tables):
+                raise NotPassed(next(iter(behind.values())))
+            results = []
+            for table in self.tables:
+                started = time.monotonic()
+                outcome = behind.get(table.name) or self._compare(table, now, state)
+                result = Result(
+                    run=self.run,
+                    shard=self.shard,
+                    table=table,
+                    lsn=now.after,
+                    compared_at=datetime.now(UTC),
+                    seconds=time.monotonic() - started,
+                    outcome=outcome,
+                )
+                record(cursor, result)
+                self.report(result.sentence)
+                results.append(result)
         return results
 
-    @contextmanager
-    def snapshot(self, tables: Sequence[Table]) -> Iterator[ShardSnapshot]:
-        """A snapshot of the shard that the warehouse has passed, for these tables."""
-        connection = self.systems.look_up(self.shard.connection)
-        with postgres_snapshot(connection, self.shard.of.schema) as now:
-            self.wait_until_passed(now.after, tables)
-            yield now
+    def cancel(self) -> None:
+        """End what the shard runs for this comparison, from another thread; `results` then raises."""
+        self.sessions.cancel()
 
-    def wait_until_passed(self, lsn: int, tables: Sequence[Table]) -> None:
-        """Wait until every change up to `lsn` is in the current state. Raises NotPassed, naming what is behind."""
+    def wait_until_passed(self, lsn: int, tables: Sequence[Table]) -> dict[str, str]:
+        """Wait until every change up to `lsn` is in the current state; for each table that is behind, what is."""
         deadline = time.monotonic() + self.timeout
         ends: dict[Partition, int] | None = None
         reported = ""
         while True:
+            self.sessions.refuse_if_cancelled()
             if ends is None:
                 ends = self._ends(lsn, tables)
-            behind = "Debezium" if ends is None else self._behind(ends, tables)
+            behind = dict.fromkeys((t.name for t in tables), "Debezium") if ends is None else self._behind(ends, tables)
             if not behind:
-                return
-            if behind != reported:
-                self.report(f"{self.shard.name}: waiting for {behind} to pass LSN {lsn}")
-                reported = behind
+                return {}
             if time.monotonic() > deadline:
-                raise NotPassed(
-                    f"{self.shard.name}: {behind} did not pass LSN {lsn} within {self.timeout:.0f} s, so nothing was "
-                    "compared. See cdc_connector_health, and whether application_state runs; then clear this task."
-                )
+                return {
+                    table: f"{self.shard.name}: {stage} did not pass LSN {lsn} within {self.timeout:.0f} s, so nothing "
+                    "was compared. See cdc_connector_health, and whether application_state runs; then clear this task."
+                    for table, stage in behind.items()
+                }
+            if (stages := ", ".join(dict.fromkeys(behind.values()))) != reported:
+                self.report(f"{self.shard.name}: waiting for {stages} to pass LSN {lsn}")
+                reported = stages
             time.sleep(POLL_SECONDS)
+
+    def _compare(self, table: Table, now: PostgresSnapshot, state: CurrentState) -> Comparison | str:
+        """The table's comparison, or the reason why there is none."""
+        try:
+            with self._explained(now):
+                try:
+                    found = compare(table, now, state, lambda: self._passed_snapshot(table))
+                except KeepsMoving:
+                    with self._passed_snapshot(table) as newer:
+                        found = compare(table, newer, state, lambda: self._passed_snapshot(table))
+                return _with_raw(found, table, state)
+        except _TableFailed as failed:
+            return str(failed)
+
+    @contextmanager
+    def _explained(self, now: PostgresSnapshot) -> Iterator[None]:
+        """What goes wrong with one table, as `_TableFailed`; what ends the whole comparison stays as it is."""
+        import psycopg2
+        from snowflake.connector.errors import ProgrammingError
+
+        try:
+            with now.guarded():
+                yield
+        except psycopg2.Error as error:
+            self.sessions.refuse_if_cancelled()
+            if now.session.closed or now.live_session.closed:
+                raise
+            own = self.systems.look_up(self.shard.connection)
+            raise _TableFailed(database.explain(error, own)) from error
+        except (ProgrammingError, CatchmentError, ValueError, KeyError, ArithmeticError) as error:
+            raise _TableFailed(" ".join(str(error).split())[:400]) from error
+
+    @contextmanager
+    def _passed_snapshot(self, table: Table) -> Iterator[PostgresSnapshot]:
+        """A newer snapshot that the warehouse has passed for this table."""
+        with self._open_snapshot() as now:
+            if behind := self.wait_until_passed(now.after, [table]):
+                raise NotPassed(behind[table.name])
+            yield now
+
+    @contextmanager
+    def _open_snapshot(self) -> Iterator[PostgresSnapshot]:
+        own = self.systems.look_up(self.shard.connection)
+        replica: Connection | None = replica_of(self.systems.look_up, self.shard)
+        with postgres_snapshot(
+            own, self.systems.application.schema, replica=replica, sessions=self.sessions
+        ) as snapshot:
+            yield snapshot
 
     def _ends(self, lsn: int, tables: Sequence[Table]) -> dict[Partition, int] | None:
         """Kafka's ends once Debezium has written everything up to `lsn`; None before."""
@@ -104,16 +157,27 @@ class Reconciliation:
         topics = [self.shard.topic(table) for table in tables]
         return pipeline.ends(self.systems.look_up("kafka"), topics)
 
-    def _behind(self, ends: dict[Partition, int], tables: Sequence[Table]) -> str:
-        """Which stage has not reached these ends."""
+    def _behind(self, ends: Mapping[Partition, int], tables: Sequence[Table]) -> dict[str, str]:
+        """For each table that has not reached these ends: at which stage."""
+        application, behind = self.systems.application, {}
         with self.systems.warehouse(**READER) as warehouse:
             cursor = warehouse.cursor()
-            if pipeline.not_loaded(cursor, ends):
-                return "the loader"
+            not_loaded = {partition.topic for partition in pipeline.not_loaded(cursor, ends)}
             for table in tables:
-                if not_merged(cursor, self.shard, table, ends):
-                    return f"dbt (application_state, {table.name})"
-        return ""
+                if application.topic(self.shard, table) in not_loaded:
+                    behind[table.name] = "the loader"
+                elif not_merged(cursor, application, self.shard, table, ends):
+                    behind[table.name] = f"dbt (application_state, {table.name})"
+        return behind
 
-    def _compare(self, table: Table, now: ShardSnapshot, state: CurrentState) -> Comparison:
-        return compare(table, now, state, lambda: self.snapshot([table]))
+
+class _TableFailed(Exception):
+    """One table could not be compared."""
+
+
+def _with_raw(found: Comparison, table: Table, state: CurrentState) -> Comparison:
+    """The comparison, with the rows whose records in raw are not what they should be."""
+    lacking = [RowDifference(key, Fault.NO_RECORD) for key in state.without_record(table, MOST_NAMED)]
+    twice = [RowDifference(key, Fault.RECORD_TWICE) for key in state.records_twice(table, MOST_NAMED)]
+    every: list[Any] = [*found.differences, *lacking, *twice]
+    return replace(found, differences=tuple(every[:MOST_NAMED]), more=found.more or len(every) > MOST_NAMED)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from catchment.cdc.compare.comparison import Comparison, Fault, RowDifference
-from catchment.cdc.compare.texts import kind_of
 from catchment.cdc.declared import Shard, Table
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
@@ -27,7 +27,7 @@ class Differs(NeedsPerson):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One table of one shard, compared in one run."""
+    """One table of one shard, compared in one run. `outcome`: the comparison, or the reason why there is none."""
 
     run: str
     shard: Shard
@@ -35,31 +35,32 @@ class Result:
     lsn: int
     compared_at: datetime
     seconds: float
-    comparison: Comparison
+    outcome: Comparison | str
 
     @property
-    def not_compared(self) -> tuple[str, ...]:
-        """The columns whose types have no text form on both contents."""
-        return tuple(column for column, kind in self.table.columns.items() if kind_of(kind) is None)
+    def equal(self) -> bool:
+        """Whether the table was compared and nothing differs."""
+        return isinstance(self.outcome, Comparison) and self.outcome.equal
 
     @property
     def sentence(self) -> str:
-        found = self.comparison
-        name = f"{self.shard.name}.{self.table.name}"
-        left = f"; not compared: {', '.join(self.not_compared)}" if self.not_compared else ""
-        moving = f"; {found.unsettled} rows changed every time they were read" if found.unsettled else ""
+        name, found = f"{self.shard.name}.{self.table.name}", self.outcome
+        if isinstance(found, str):
+            return f"{name}: could not be compared: {found}"
+        moving = f"; {found.unsettled:,} rows changed every time they were read" if found.unsettled else ""
         if found.equal:
-            return f"{name}: equal, {found.rows_shard:,} rows{moving}{left}"
-        counts = [
-            f"{sum(d.fault is fault for d in found.differences):,} {fault}"
-            for fault in Fault
-            if any(d.fault is fault for d in found.differences)
-        ]
+            return f"{name}: equal, {found.rows_shard:,} rows{moving}"
+        faults = Counter(difference.fault for difference in found.differences)
+        counts = [f"{faults[fault]:,} {fault}" for fault in Fault if faults[fault]]
+        if found.keyless:
+            counts.append(f"{found.keyless:,} without a key in the warehouse")
+        if found.unexplained:
+            counts.append(f"{found.unexplained:,} ranges differ and no row of them does")
         more = "; further ranges differ and were not read" if found.more else ""
         such = "; such as " + "; ".join(described(self.table, d) for d in found.differences[:3])
         return (
             f"{name}: {found.rows_shard:,} rows on the shard, {found.rows_warehouse:,} in the warehouse; "
-            f"{', '.join(counts) or 'ranges differ'}{such if found.differences else ''}{more}{moving}{left}"
+            f"{', '.join(counts) or 'ranges differ'}{such if found.differences else ''}{more}{moving}"
         )
 
 
@@ -90,7 +91,9 @@ def as_json(table: Table, difference: RowDifference) -> dict[str, Any]:
 
 def record(cursor: Any, result: Result) -> None:
     """Write the row of a table, in place of what an earlier try of the same run wrote."""
-    found = result.comparison
+    found = result.outcome
+    if isinstance(found, str):
+        found = Comparison(rows_shard=0, rows_warehouse=0, ranges=0, ranges_different=0)
     values = {
         "run": result.run,
         "shard": result.shard.name,
@@ -103,7 +106,7 @@ def record(cursor: Any, result: Result) -> None:
         "ranges": found.ranges,
         "ranges_different": found.ranges_different,
         "rows_different": len(found.differences),
-        "is_equal": found.equal,
+        "is_equal": result.equal,
         "more": found.more,
         "unsettled": found.unsettled,
         "sentence": result.sentence,
@@ -125,11 +128,11 @@ def record(cursor: Any, result: Result) -> None:
 
 
 def refuse_differences(results: Iterable[Result]) -> None:
-    """Raise Differs, naming what differs, unless every table is equal."""
-    wrong = [result for result in results if not result.comparison.equal]
+    """Raise Differs, naming what differs and what could not be compared, unless every table is equal."""
+    wrong = [result for result in results if not result.equal]
     if wrong:
         raise Differs(
-            f"The warehouse differs from {wrong[0].shard.name} in {len(wrong)} tables. "
+            f"The warehouse is not known to equal {wrong[0].shard.name} in {len(wrong)} tables. "
             + ". ".join(result.sentence for result in wrong)
             + f". See {COMPARISONS}, and docs/runbooks/cdc_reconcile.md for what to do."
         )

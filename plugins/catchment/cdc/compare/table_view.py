@@ -1,37 +1,37 @@
 """One table as a comparison reads it: on the shard, or in the warehouse's current state. Both run the same SQL.
 
-Rows are split by the first column of the key: whole numbers in their own order, everything else by its text.
+Rows are split by their whole key: whole numbers in their own order, everything else by its text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import Any
 
-from catchment.cdc.compare.texts import Dialect, kind_of, row_digest, text_of, value_of
+from catchment.cdc.compare.texts import Kind, Texts, kind_of, row_digest
 from catchment.cdc.declared import Table
 
 Key = tuple[str, ...]
 Query = Callable[[str], Iterable[Sequence[Any]]]
 
-_WHOLE = ("smallint", "integer", "bigint")
+KEYS_A_STATEMENT = 1_000
 _NUMBER = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True)
 class KeyRange:
-    """Rows whose first key column is at least `low` and below `high`, as texts; None is no bound."""
+    """Rows whose key is at least `low` and below `high`; None is no bound."""
 
-    low: str | None = None
-    high: str | None = None
+    low: Key | None = None
+    high: Key | None = None
 
     def __str__(self) -> str:
-        return f"{self.low or '…'} to {self.high or '…'}"
+        return f"{', '.join(self.low or ('…',))} to {', '.join(self.high or ('…',))}"
 
-    def cut(self, bounds: Sequence[str]) -> tuple[KeyRange, ...]:
+    def cut(self, bounds: Sequence[Key]) -> tuple[KeyRange, ...]:
         """The ranges between these bounds, which are sorted and inside."""
         edges = [self.low, *bounds, self.high]
         return tuple(KeyRange(low, high) for low, high in pairwise(edges))
@@ -39,112 +39,146 @@ class KeyRange:
 
 @dataclass(frozen=True)
 class Digest:
-    """How many rows a range has, and the sum of their digests, which their order does not change."""
+    """How many rows there are, and the sum of their digests, which their order does not change."""
 
     rows: int = 0
     checksum: int = 0
+
+    def __add__(self, other: Digest) -> Digest:
+        return Digest(self.rows + other.rows, self.checksum + other.checksum)
+
+    def __sub__(self, other: Digest) -> Digest:
+        return Digest(self.rows - other.rows, self.checksum - other.checksum)
 
 
 @dataclass(frozen=True)
 class TableView:
     """One table of one shard in one database. `relation` and `where` select the rows, `query` runs a statement."""
 
-    dialect: Dialect
+    texts: Texts
     query: Query
     relation: str
     table: Table
     where: str = "TRUE"
 
-    def name(self, column: str) -> str:
-        """A column in this database's SQL. Snowflake's own names are in capitals, so there it is not quoted."""
-        return f'"{column}"' if self.dialect is Dialect.POSTGRES else column
-
-    def text(self, column: str) -> str:
-        return text_of(self.name(column), self.table.columns[column], self.dialect)
-
     @property
-    def compared(self) -> tuple[str, ...]:
-        return tuple(column for column, kind in self.table.columns.items() if kind_of(kind))
-
-    @property
-    def digest(self) -> str:
-        """The expression that digests a row."""
-        return row_digest(self.text(column) for column in self.compared)
-
-    @property
-    def key(self) -> str:
-        """The expression of a row's whole key as one text."""
-        return joined_key_sql([self.text(column) for column in self.table.key])
+    def key(self) -> tuple[str, ...]:
+        """The expressions of a key's texts."""
+        return tuple(self._key(column) for column in self.table.key)
 
     def count(self) -> int:
         (row,) = self.query(f"SELECT COUNT(*) FROM {self.relation} WHERE {self.where}")
         return int(row[0])
 
-    def bounds(self, within: KeyRange, parts: int) -> tuple[str, ...]:
-        """Up to `parts - 1` bounds that cut a range into parts of as many rows."""
+    def keyless(self) -> int:
+        """How many rows lack a part of their key: they are in no range."""
+        lacking = " OR ".join(f"{text} IS NULL" for text in self.key)
+        (row,) = self.query(f"SELECT COUNT(*) FROM {self.relation} WHERE {self.where} AND ({lacking})")
+        return int(row[0])
+
+    def bounds(self, within: KeyRange, rows: int) -> tuple[Key, ...]:
+        """The keys that cut a range into parts of so many rows."""
+        names = [f"k{number}" for number in range(len(self.table.key))]
+        named = ", ".join(f"{expression} AS {name}" for expression, name in zip(self._ordered, names, strict=True))
         sql = (
-            f"SELECT MIN(k) FROM (SELECT k, NTILE({parts}) OVER (ORDER BY k) AS part FROM "
-            f"(SELECT {self._first} AS k FROM {self.relation} WHERE {self.where} AND {self._within([within])}) a) b "
-            "GROUP BY part ORDER BY 1"
+            f"SELECT {', '.join(names)} FROM (SELECT {', '.join(names)}, "
+            f"ROW_NUMBER() OVER (ORDER BY {', '.join(names)}) AS place FROM "
+            f"(SELECT {named} FROM {self.relation} WHERE {self.where} AND {self._within([within])}) a) b "
+            f"WHERE place > 1 AND (place - 1) % {rows} = 0 ORDER BY place"
         )
-        found = [str(k) for (k,) in self.query(sql)]
-        return tuple(dict.fromkeys(bound for bound in found[1:] if bound != found[0]))
+        found = dict.fromkeys(tuple(map(str, row)) for row in self.query(sql))
+        return tuple(bound for bound in found if bound != within.low)
 
     def digests(self, ranges: Sequence[KeyRange]) -> dict[KeyRange, Digest]:
         """The digest of each range: one statement, one pass over their rows. The ranges are sorted and apart."""
         sql = (
             "SELECT part, COUNT(*), CAST(SUM(digest) AS VARCHAR) FROM ("
-            f"SELECT {self._part(ranges)} AS part, {self.digest} AS digest FROM {self.relation} "
+            f"SELECT {self._part(ranges)} AS part, {self._digest} AS digest FROM {self.relation} "
             f"WHERE {self.where} AND {self._within(ranges)}) a GROUP BY part"
         )
         found = {int(part): Digest(int(rows), int(checksum)) for part, rows, checksum in self.query(sql)}
         return {each: found.get(number, Digest()) for number, each in enumerate(ranges)}
 
-    def rows(self, ranges: Sequence[KeyRange]) -> dict[Key, int]:
-        """The digest of every row of these ranges, by its key."""
-        keys = ", ".join(self.text(column) for column in self.table.key)
-        sql = f"SELECT {keys}, {self.digest} FROM {self.relation} WHERE {self.where} AND {self._within(ranges)}"
-        return {tuple(map(str, row[:-1])): int(row[-1]) for row in self.query(sql)}
-
-    def values(self, keys: Iterable[Key], extra: Sequence[str] = ()) -> dict[Key, tuple[Any, ...]]:
-        """The values of the rows with these keys, as texts in the order of `compared`, then the columns `extra`."""
+    def only(self, keys: Iterable[Key]) -> TableView:
+        """The rows with these keys."""
         wanted = list(keys)
-        if not wanted:
-            return {}
-        selected = [self.text(column) for column in self.table.key]
-        selected += [value_of(self.name(column), self.table.columns[column], self.dialect) for column in self.compared]
-        first = ", ".join(dict.fromkeys(self._literal(key[0]) for key in wanted))
-        whole = ", ".join(literal(joined_key(key), self.dialect) for key in wanted)
+        first = ", ".join(dict.fromkeys(self._literal(0, key[0]) for key in wanted))
+        whole = ", ".join(self.texts.literal(joined_key(key)) for key in wanted)
+        chosen = f"{self._ordered[0]} IN ({first}) AND {joined_key_sql(self.key)} IN ({whole})" if wanted else "FALSE"
+        return replace(self, where=f"{self.where} AND {chosen}")
+
+    def keys(self, ranges: Sequence[KeyRange]) -> Iterator[Key]:
+        """The keys of these ranges, streamed."""
+        sql = f"SELECT {', '.join(self.key)} FROM {self.relation} WHERE {self.where} AND {self._within(ranges)}"
+        return (tuple(map(str, row)) for row in self.query(sql))
+
+    def rows(self, within: KeyRange) -> dict[Key, Digest]:
+        """For every key of the range its rows, of which there should be one, and their digest."""
+        keys = ", ".join(self.key)
         sql = (
-            f"SELECT {', '.join([*selected, *extra])} FROM {self.relation} "
-            f"WHERE {self.where} AND {self._first} IN ({first}) AND {self.key} IN ({whole})"
+            f"SELECT {keys}, COUNT(*), CAST(SUM({self._digest}) AS VARCHAR) FROM {self.relation} "
+            f"WHERE {self.where} AND {self._within([within])} GROUP BY {keys}"
         )
+        return {tuple(map(str, row[:-2])): Digest(int(row[-2]), int(row[-1])) for row in self.query(sql)}
+
+    def values(self, keys: Iterable[Key], extra: Sequence[str] = ()) -> dict[Key, list[tuple[Any, ...]]]:
+        """The rows with these keys: each is its columns' texts in their order, then the columns `extra`."""
+        columns = [self.texts.fetched(column, pg_type) for column, pg_type in self.table.columns.items()]
         width = len(self.table.key)
-        return {tuple(map(str, row[:width])): tuple(row[width:]) for row in self.query(sql)}
+        found: dict[Key, list[tuple[Any, ...]]] = {}
+        for some in batched(keys):
+            chosen = self.only(some)
+            selected = ", ".join([*self.key, *columns, *extra])
+            for row in self.query(f"SELECT {selected} FROM {chosen.relation} WHERE {chosen.where}"):
+                found.setdefault(tuple(map(str, row[:width])), []).append(tuple(row[width:]))
+        return found
+
+    def _key(self, column: str) -> str:
+        return self.texts.key(column, self.table.columns[column])
 
     @property
-    def _first(self) -> str:
-        """The expression by which rows are split."""
-        column = self.table.key[0]
-        if self.table.columns[column] in _WHOLE:
-            return self.name(column)
-        return self.text(column) + (' COLLATE "C"' if self.dialect is Dialect.POSTGRES else "")
+    def _digest(self) -> str:
+        return row_digest(self.texts.digested(column, pg_type) for column, pg_type in self.table.columns.items())
 
-    def _literal(self, value: str) -> str:
-        if self.table.columns[self.table.key[0]] in _WHOLE:
-            if _NUMBER.fullmatch(value) is None:
-                raise ValueError(f"{value!r} is no whole number")
-            return value
-        return literal(value, self.dialect)
+    @property
+    def _ordered(self) -> tuple[str, ...]:
+        """The expressions by which rows are ordered and split."""
+        return tuple(
+            self.texts.name(column) if self._is_whole(column) else self._key(column) + self.texts.collation
+            for column in self.table.key
+        )
+
+    def _is_whole(self, column: str) -> bool:
+        return kind_of(self.table.columns[column]) is Kind.WHOLE
+
+    def _literal(self, place: int, value: str) -> str:
+        if not self._is_whole(self.table.key[place]):
+            return self.texts.literal(value)
+        if _NUMBER.fullmatch(value) is None:
+            raise ValueError(f"{value!r} is no whole number")
+        return value
 
     def _within(self, ranges: Sequence[KeyRange]) -> str:
         """The condition for being in one of the ranges."""
         return " OR ".join(f"({self._inside(each)})" for each in _joined(ranges)).join("()")
 
     def _inside(self, range_: KeyRange) -> str:
-        low = [f"{self._first} >= {self._literal(range_.low)}"] if range_.low is not None else []
-        high = [f"{self._first} < {self._literal(range_.high)}"] if range_.high is not None else []
-        return " AND ".join(low + high) or "TRUE"
+        low = [f"NOT {self._below(range_.low)}", self._first(">=", range_.low)] if range_.low is not None else []
+        high = [self._below(range_.high), self._first("<=", range_.high)] if range_.high is not None else []
+        there = [f"{expression} IS NOT NULL" for expression in self._ordered]
+        return " AND ".join(low + high + there)
+
+    def _first(self, sign: str, key: Key) -> str:
+        """What the first part of the key must be, for the database's index."""
+        return f"{self._ordered[0]} {sign} {self._literal(0, key[0])}"
+
+    def _below(self, key: Key) -> str:
+        """The condition for a row's key to be smaller, part by part."""
+        condition = ""
+        for place in reversed(range(len(key))):
+            part, value = self._ordered[place], self._literal(place, key[place])
+            condition = f"({part} < {value}" + (f" OR ({part} = {value} AND {condition}))" if condition else ")")
+        return condition
 
     def _part(self, ranges: Sequence[KeyRange]) -> str:
         """Which of the sorted ranges a row is in, by bisection: its number."""
@@ -156,18 +190,16 @@ class TableView:
             middle = len(among) // 2
             low = among[middle][1].low
             assert low is not None  # noqa: S101  only the first range of all may be open below
-            return (
-                f"CASE WHEN {self._first} < {self._literal(low)} THEN {choose(among[:middle])} "
-                f"ELSE {choose(among[middle:])} END"
-            )
+            return f"CASE WHEN {self._below(low)} THEN {choose(among[:middle])} ELSE {choose(among[middle:])} END"
 
         return choose(numbers)
 
 
-def literal(value: str, dialect: Dialect) -> str:
-    """A text literal. In Snowflake a backslash escapes, in Postgres it does not."""
-    text = value.replace("'", "''")
-    return f"'{text}'" if dialect is Dialect.POSTGRES else "'" + text.replace("\\", "\\\\") + "'"
+def batched(keys: Iterable[Key]) -> Iterator[tuple[Key, ...]]:
+    """The keys, as many at a time as one statement may hold."""
+    left = iter(keys)
+    while some := tuple(islice(left, KEYS_A_STATEMENT)):
+        yield some
 
 
 def joined_key(key: Key) -> str:
@@ -180,8 +212,8 @@ def joined_key_sql(texts: Sequence[str]) -> str:
     return " || ',' || ".join(f"CAST(LENGTH({text}) AS VARCHAR) || ':' || {text}" for text in texts)
 
 
-def differing(one: Mapping[Key, int], other: Mapping[Key, int]) -> list[Key]:
-    """The keys that only one of them has, or whose digests differ, sorted."""
+def differing(one: Mapping[Key, Digest], other: Mapping[Key, Digest]) -> list[Key]:
+    """The keys that only one of them has, or whose rows differ, sorted."""
     return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
 
 

@@ -1,152 +1,233 @@
-"""One text form for each type, the same on a shard and in the warehouse, so that rows of both can be compared as text.
+"""How values become texts that can be digested in SQL: Postgres' own text, and staging's value in that same form.
 
-Each function gives a SQL expression. The texts decide which rows are read: two equal rows may rarely differ in text
-(they are compared again, in Python), but rows that differ always differ in text, save for what
-docs/adr/0012 lists: a JSON document whose parts only changed places, and doubles beyond 2^±104 of the same sign.
+Nothing here rounds or casts as loading and dbt do. On the shard a value is what Postgres prints (`column::text`, with
+the session settings of `postgres.py`); in the warehouse the stored value is printed so that it must be equal. Where a
+database can't print a value in Postgres' form, the texts differ although the values may not: `meaning.py` then decides.
+Equal texts always are equal values.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Iterable
-from decimal import Decimal
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from fractions import Fraction
+from typing import Protocol
 
-TWO_52 = 2**52
-SPECIAL = "_SPECIAL"
-_SPECIAL_TYPES = ("date", "timestamp", "timestamptz")
-_ARRAY = re.compile(r".*\[\]")
-
-
-class Dialect(Enum):
-    """Whose SQL: a shard's Postgres, or the warehouse's Snowflake."""
-
-    POSTGRES = "postgres"
-    WAREHOUSE = "warehouse"
+TWO_60 = 2**60
+BAND = repr(52 * math.log(2))
+LARGEST = repr(float.fromhex("0x1.fffffffffffffp+1023"))
+LONG = 50_000  # characters: of longer texts only the digest is fetched
+BESIDE = " beside "
+TWO_BACKSLASHES, ESCAPED_QUOTE, KEPT = r"\\", r"\"", r"\1\2\3\4"
 
 
-class ColumnKind(Enum):
-    """How a column is compared. A type without a kind is not compared, and named in the result."""
+class Kind(StrEnum):
+    """How the values of a type are printed and compared."""
 
-    TEXT = "text"
+    WHOLE = "whole number"
     NUMBER = "number"
-    BOOLEAN = "boolean"
     FLOAT = "float"
+    BOOLEAN = "boolean"
     DATE = "date"
     TIMESTAMP = "timestamp"
+    TIMESTAMPTZ = "timestamp with time zone"
+    TIME = "time"
+    INTERVAL = "interval"
     JSON = "json"
     ARRAY = "array"
     BINARY = "binary"
+    TEXT = "text"
 
 
 _KINDS = {
-    "smallint": ColumnKind.NUMBER,
-    "integer": ColumnKind.NUMBER,
-    "bigint": ColumnKind.NUMBER,
-    "real": ColumnKind.FLOAT,
-    "double precision": ColumnKind.FLOAT,
-    "boolean": ColumnKind.BOOLEAN,
-    "text": ColumnKind.TEXT,
-    "uuid": ColumnKind.TEXT,
-    "enum": ColumnKind.TEXT,
-    "date": ColumnKind.DATE,
-    "timestamp": ColumnKind.TIMESTAMP,
-    "timestamptz": ColumnKind.TIMESTAMP,
-    "json": ColumnKind.JSON,
-    "jsonb": ColumnKind.JSON,
-    "bytea": ColumnKind.BINARY,
+    "smallint": Kind.WHOLE,
+    "integer": Kind.WHOLE,
+    "bigint": Kind.WHOLE,
+    "numeric": Kind.NUMBER,
+    "real": Kind.FLOAT,
+    "double precision": Kind.FLOAT,
+    "boolean": Kind.BOOLEAN,
+    "date": Kind.DATE,
+    "timestamp": Kind.TIMESTAMP,
+    "timestamptz": Kind.TIMESTAMPTZ,
+    "time": Kind.TIME,
+    "interval": Kind.INTERVAL,
+    "json": Kind.JSON,
+    "jsonb": Kind.JSON,
+    "bytea": Kind.BINARY,
 }
+_CAST_IS_OUTPUT = ("text", "varchar", "uuid", "enum")
+_AS_JSON = (Kind.WHOLE, Kind.BOOLEAN, Kind.TEXT)  # elements that Postgres and Debezium write alike in JSON
 
 
-def kind_of(pg_type: str) -> ColumnKind | None:
-    """How a declared Postgres type is compared; None for time, interval, inet and char(n), which are not."""
-    if _ARRAY.fullmatch(pg_type):
-        return ColumnKind.ARRAY
-    base = pg_type.partition("(")[0]
-    return {"numeric": ColumnKind.NUMBER, "varchar": ColumnKind.TEXT}.get(base) or _KINDS.get(pg_type)
+def kind_of(pg_type: str) -> Kind:
+    """The kind of a declared Postgres type; what has none of its own is compared as text."""
+    return Kind.ARRAY if pg_type.endswith("[]") else _KINDS.get(base_of(pg_type), Kind.TEXT)
 
 
-def text_of(column: str, pg_type: str, dialect: Dialect) -> str:
-    """The column's text form, to be digested."""
-    kind = _known(column, pg_type)
-    if kind is ColumnKind.FLOAT:
-        return float_text(_double(column, pg_type, dialect))
-    if kind is ColumnKind.JSON:
-        return _pieces_of_json(column, dialect)
-    if dialect is Dialect.POSTGRES:
-        # Postgres keeps any number of digits where none is declared, the warehouse nine.
-        value = f"ROUND({column}, 9)" if pg_type == "numeric" else column
-        return _POSTGRES[kind].format(value)
-    text = _WAREHOUSE[kind].format(column)
-    return f"COALESCE({text}, {SPECIAL}:{column}::VARCHAR)" if can_be_special(pg_type) else text
+def base_of(pg_type: str) -> str:
+    """A type without brackets and precision: `timestamp(6)[]` is a timestamp."""
+    return re.sub(r"\(.*?\)|\[\]", "", pg_type).strip()
 
 
-def can_be_special(pg_type: str) -> bool:
-    """Whether a value may stand in `_special` instead: NaN and infinity, which the column's type there can't hold."""
-    return (pg_type.startswith("numeric") and kind_of(pg_type) is ColumnKind.NUMBER) or pg_type in _SPECIAL_TYPES
+class Texts(Protocol):
+    """How one database prints a column. Another source of truth brings its own."""
+
+    collation: str
+
+    def name(self, column: str) -> str:
+        """The column as an identifier."""
+
+    def literal(self, value: str) -> str:
+        """A text literal."""
+
+    def digested(self, column: str, pg_type: str) -> str:
+        """The SQL of the text that goes into a row's digest."""
+
+    def key(self, column: str, pg_type: str) -> str:
+        """The SQL of the text of a key's part: the same in every database, or rows would not meet."""
+
+    def fetched(self, column: str, pg_type: str) -> str:
+        """The SQL of the text that `meaning.alike` compares and results show."""
 
 
-def value_of(column: str, pg_type: str, dialect: Dialect) -> str:
-    """The column's value as text, to be fetched and compared by `alike`."""
-    if _known(column, pg_type) is not ColumnKind.JSON:
-        return text_of(column, pg_type, dialect)
-    return f"CAST({column} AS VARCHAR)" if dialect is Dialect.POSTGRES else f"TO_JSON({column})"
+class PostgresTexts:
+    """Postgres' own text."""
+
+    collation = ' COLLATE "C"'
+
+    def name(self, column: str) -> str:
+        return '"' + column.replace('"', '""') + '"'
+
+    def literal(self, value: str) -> str:
+        return "'" + value.replace("'", "''") + "'"
+
+    def digested(self, column: str, pg_type: str) -> str:
+        text = self._own(column, pg_type)
+        match kind_of(pg_type):
+            case Kind.NUMBER:
+                return without_zeros(text)
+            case Kind.FLOAT:
+                return float_pieces(f"CAST({text} AS DOUBLE PRECISION)")
+            case Kind.JSON:
+                return _json_form(text, self, every=", 'g'")
+            case Kind.ARRAY if kind_of(base_of(pg_type)) in _AS_JSON:
+                return _json_form(f"CAST(ARRAY_TO_JSON({self.name(column)}) AS VARCHAR)", self, every=", 'g'")
+            case _:
+                return text
+
+    def key(self, column: str, pg_type: str) -> str:
+        return self.digested(column, pg_type)
+
+    def fetched(self, column: str, pg_type: str) -> str:
+        return _bounded(self._own(column, pg_type), kind_of(pg_type))
+
+    def _own(self, column: str, pg_type: str) -> str:
+        name = self.name(column)
+        if kind_of(pg_type) is Kind.ARRAY:
+            return f"CAST(TO_JSON(CAST({name} AS text[])) AS VARCHAR)"
+        if kind_of(pg_type) is Kind.TEXT and base_of(pg_type) not in _CAST_IS_OUTPUT:
+            # A cast to text cuts blanks off a char(n) and adds /32 to an inet: FORMAT prints what Postgres would.
+            return f"CASE WHEN {name} IS NOT NULL THEN FORMAT('%s', {name}) END"
+        return f"CAST({name} AS VARCHAR)"
 
 
-_POSTGRES = {
-    ColumnKind.TEXT: "CAST({0} AS VARCHAR)",
-    ColumnKind.NUMBER: "CAST({0} AS VARCHAR)",
-    ColumnKind.BOOLEAN: "CAST({0} AS VARCHAR)",
-    ColumnKind.DATE: "CAST({0} AS VARCHAR)",
-    ColumnKind.TIMESTAMP: (
-        "CASE WHEN ISFINITE({0}) THEN CAST(CAST(EXTRACT(EPOCH FROM {0}) * 1000000 AS BIGINT) AS VARCHAR) "
-        "ELSE CAST({0} AS VARCHAR) END"
-    ),
-    ColumnKind.ARRAY: "CAST(ARRAY_TO_JSON({0}) AS VARCHAR)",
-    ColumnKind.BINARY: "ENCODE({0}, 'hex')",
-}
+class WarehouseTexts:
+    """Staging's values as Postgres would print them; a value that is kept in `_special` counts as its column's."""
+
+    collation = ""
+
+    def name(self, column: str) -> str:
+        return '"' + column.upper() + '"'
+
+    def literal(self, value: str) -> str:
+        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+    def digested(self, column: str, pg_type: str) -> str:
+        return self._text(column, pg_type, f'_SPECIAL:"{column}"::VARCHAR')
+
+    def key(self, column: str, pg_type: str) -> str:
+        special = f'_SPECIAL:"{column}"::VARCHAR'
+        if kind_of(pg_type) in (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
+            special = _year_as_postgres(special, "+00" if kind_of(pg_type) is Kind.TIMESTAMPTZ else "")
+        return self._text(column, pg_type, special)
+
+    def _text(self, column: str, pg_type: str, special: str) -> str:
+        kind, name = kind_of(pg_type), self.name(column)
+        if kind is Kind.TEXT:
+            return name
+        text = _WAREHOUSE[kind].format(name) if kind is not Kind.FLOAT else float_pieces(name)
+        if kind in (Kind.JSON, Kind.ARRAY):
+            text = _json_form(text, self)
+        text = f"COALESCE({text} || COALESCE('{BESIDE}' || {special}, ''), {special})"
+        return without_zeros(text) if kind is Kind.NUMBER else text
+
+    def fetched(self, column: str, pg_type: str) -> str:
+        kind = kind_of(pg_type)
+        if kind in (Kind.JSON, Kind.ARRAY):
+            return f'COALESCE(TO_JSON({self.name(column)}), _SPECIAL:"{column}"::VARCHAR)'
+        return _bounded(self.digested(column, pg_type), kind)
+
+
+_NO_INTERVAL = "([^0-9.])0[YMDHS]"
 _WAREHOUSE = {
-    ColumnKind.TEXT: "{0}",
-    ColumnKind.NUMBER: "TO_VARCHAR({0})",
-    ColumnKind.BOOLEAN: "TO_VARCHAR({0})",
-    ColumnKind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
-    ColumnKind.TIMESTAMP: "TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, {0}))",
-    ColumnKind.ARRAY: "TO_JSON({0})",
-    ColumnKind.BINARY: "{0}",
+    Kind.WHOLE: "TO_VARCHAR({0})",
+    Kind.NUMBER: "TO_VARCHAR({0})",
+    Kind.BOOLEAN: "TO_VARCHAR({0})",
+    Kind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
+    Kind.TIMESTAMP: "RTRIM(RTRIM(TO_VARCHAR({0}, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')",
+    Kind.TIMESTAMPTZ: (
+        "RTRIM(RTRIM(TO_VARCHAR(CONVERT_TIMEZONE('UTC', {0}), 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.') || '+00'"
+    ),
+    Kind.TIME: (
+        "RTRIM(RTRIM(TO_VARCHAR(TIMESTAMP_NTZ_FROM_PARTS('2000-01-01'::DATE, {0}), 'HH24:MI:SS.FF9'), '0'), '.')"
+    ),
+    # Debezium names every part of an interval, Postgres those that are not 0.
+    Kind.INTERVAL: (
+        f"RTRIM(REGEXP_REPLACE(REGEXP_REPLACE({{0}}, '{_NO_INTERVAL}', '\\\\1'), '{_NO_INTERVAL}', '\\\\1'), 'T')"
+    ),
+    Kind.JSON: "TO_JSON({0})",
+    Kind.ARRAY: "TO_JSON({0})",
+    Kind.BINARY: "'\\\\x' || {0}",
 }
 
 
-def _known(column: str, pg_type: str) -> ColumnKind:
-    kind = kind_of(pg_type)
-    if kind is None:
-        raise ValueError(f"{column} is a {pg_type}, which can't be compared as text")
-    return kind
+def without_zeros(text: str) -> str:
+    """A number's text without zeros at the end of its fraction: a declared scale adds some."""
+    return f"CASE WHEN {text} LIKE '%.%' THEN RTRIM(RTRIM({text}, '0'), '.') ELSE {text} END"
 
 
-def _double(column: str, pg_type: str, dialect: Dialect) -> str:
-    """A `real` has the double that its shortest text stands for, which is what arrives in the warehouse."""
-    single = pg_type == "real" and dialect is Dialect.POSTGRES
-    return f"CAST(CAST({column} AS VARCHAR) AS DOUBLE PRECISION)" if single else column
+def _bounded(text: str, kind: Kind) -> str:
+    if kind not in (Kind.TEXT, Kind.BINARY):
+        return text
+    return f"CASE WHEN LENGTH({text}) > {LONG} THEN 'a long value, MD5 ' || MD5({text}) ELSE {text} END"
 
 
-def _pieces_of_json(column: str, dialect: Dialect) -> str:
-    """A document's `"key":value` pieces, sorted: databases order keys in their own ways.
+def _year_as_postgres(special: str, zone: str) -> str:
+    """An ISO date or time as Postgres prints it: years before Christ count from 1 and say BC."""
+    digits = f"REGEXP_SUBSTR({special}, '^[+-]?[0-9]+')"
+    year = f"TRY_CAST({digits} AS NUMBER(38, 0))"
+    rest = f"REPLACE(REPLACE(SUBSTR({special}, LENGTH({digits}) + 1), 'T', ' '), 'Z', '')"
+    rest = f"CASE WHEN {rest} LIKE '%.%' THEN RTRIM(RTRIM({rest}, '0'), '.') ELSE {rest} END || '{zone}'"
+    before = f"(CASE WHEN {year} > -9999 THEN LPAD(TO_VARCHAR(1 - {year}), 4, '0') ELSE TO_VARCHAR(1 - {year}) END)"
+    after = f"(CASE WHEN {year} < 10000 THEN LPAD(TO_VARCHAR({year}), 4, '0') ELSE TO_VARCHAR({year}) END)"
+    return (
+        f"CASE WHEN {year} IS NULL OR {special} LIKE '% %' THEN {special} "
+        f"WHEN {year} <= 0 THEN {before} || {rest} || ' BC' ELSE {after} || {rest} END"
+    )
 
-    Zeros at the end of a fraction, which Postgres keeps and others may not, are cut off on both contents.
+
+def _json_form(text: str, texts: Texts, every: str = "") -> str:
+    """A document in the order in which it stands, without blanks and zeros that mean nothing; strings stay as they are.
+
+    `every` is what makes REGEXP_REPLACE replace all. Escapes in strings are set aside first: then a string ends at the
+    next quotation mark. Documents never hold the two characters that stand for them.
     """
-    postgres = dialect is Dialect.POSTGRES
-    both = r"\1\2" if postgres else r"\\1\\2"
-    every = ", 'g'" if postgres else ""
-    text = f"CAST({column} AS VARCHAR)" if postgres else f"TO_JSON({column})"
-    text = f"REGEXP_REPLACE({text}, '([.][0-9]*[1-9])0+([],}}]|$)', '{both}'{every})"
-    text = f"REGEXP_REPLACE({text}, '([0-9])[.]0*([],}}]|$)', '{both}'{every})"
-    text = f"TRANSLATE(REPLACE({text}, ' ', ''), '{{}}[]', ',,,,')"
-    if postgres:
-        pieces = f"UNNEST(STRING_TO_ARRAY({text}, ','))"
-        return f"(SELECT STRING_AGG(piece, ',' ORDER BY piece COLLATE \"C\") FROM {pieces} AS piece)"
-    return f"ARRAY_TO_STRING(ARRAY_SORT(SPLIT({text}, ',')), ',')"
+    text = f"REPLACE(REPLACE({text}, {texts.literal(TWO_BACKSLASHES)}, CHR(1)), {texts.literal(ESCAPED_QUOTE)}, CHR(2))"
+    pattern = r'("[^"]*")|([.][0-9]*[1-9])0+([],}]|$)|[.]0+([],}]|$)|[[:space:]]'
+    return f"REGEXP_REPLACE({text}, '{pattern}', {texts.literal(KEPT)}{every})"
 
 
 def row_digest(texts: Iterable[str]) -> str:
@@ -160,46 +241,39 @@ def row_digest(texts: Iterable[str]) -> str:
     return f"CAST(TRANSLATE(SUBSTR(MD5({joined}), 1, 18), 'abcdef', '012345') AS BIGINT)"
 
 
-def float_text(value: str) -> str:
-    """A double as two whole numbers: exact for 0 and for magnitudes from 2^-52 to 2^104, by its sign beyond.
+def float_pieces(value: str) -> str:
+    """Any double, exactly, as `sign band:whole.fraction`: (whole + fraction / 2^60) · 2^(52 · band).
 
-    Every database prints doubles in its own way, but all multiply by powers of two alike.
+    Every database prints doubles in its own way, but all multiply by powers of two alike. In two steps, for the power
+    alone may be too large. A logarithm near a band's edge may choose its neighbour: the value is exact there too.
     """
     size = f"ABS({value})"
+    band = f"FLOOR(LN({size}) / {BAND})"
+    power = f"POWER({_double('2')}, -26 * {band})"
+    scaled = f"({size} * {power} * {power})"
     return (
         f"CASE WHEN {value} IS NULL THEN NULL WHEN {value} = 0 THEN '0' "
-        f"WHEN {value} = CAST('NaN' AS DOUBLE PRECISION) THEN 'NaN' "
-        f"WHEN {size} < 1 THEN 'a' || {_halves(f'({value} * {TWO_52})')} "
-        f"WHEN {size} < {TWO_52} THEN 'b' || {_halves(value)} "
-        f"WHEN {size} < {TWO_52 * TWO_52}.0 THEN 'c' || {_halves(f'({value} / {TWO_52})')} "
-        f"WHEN {value} > 0 THEN 'large' ELSE '-large' END"
+        f"WHEN {value} = {_double('NaN')} THEN 'NaN' "
+        f"ELSE CASE WHEN {value} < 0 THEN '-' ELSE '+' END || "
+        f"CASE WHEN {size} > {_double(LARGEST)} THEN 'Infinity' "
+        f"ELSE {_whole(band)} || ':' || {_whole(scaled)} || '.' || "
+        f"{_whole(f'(({scaled} - FLOOR({scaled})) * {TWO_60})')} END END"
     )
 
 
-def _halves(value: str) -> str:
-    whole = f"FLOOR({value})"
-    return (
-        f"CAST(CAST({whole} AS BIGINT) AS VARCHAR) || '.' || "
-        f"CAST(CAST(FLOOR(({value} - {whole}) * {TWO_52}) AS BIGINT) AS VARCHAR)"
-    )
+def double_of(pieces: str) -> float:
+    """The double that `float_pieces` printed. Raises ValueError for any other text."""
+    if ":" not in pieces:
+        return float(pieces)
+    sign, digits = (-1.0 if pieces.startswith("-") else 1.0), pieces[1:]
+    band, _, rest = digits.partition(":")
+    whole, _, fraction = rest.partition(".")
+    return sign * float((int(whole) + Fraction(int(fraction), TWO_60)) * Fraction(2) ** (52 * int(band)))
 
 
-def alike(kind: ColumnKind, one: str | None, other: str | None) -> bool:
-    """Whether two fetched values mean the same: the last word, after digests differed."""
-    if one is None or other is None or one == other:
-        return one == other
-    try:
-        match kind:
-            case ColumnKind.JSON | ColumnKind.ARRAY:
-                return bool(_parsed(one) == _parsed(other))
-            case ColumnKind.NUMBER:
-                return Decimal(one) == Decimal(other)
-            case _:
-                return False
-    except (ValueError, ArithmeticError):
-        return False
+def _double(text: str) -> str:
+    return f"CAST('{text}' AS DOUBLE PRECISION)"
 
 
-def _parsed(text: str) -> Any:
-    """JSON with exact numbers. Duplicate keys and key order do not matter, as in jsonb."""
-    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+def _whole(value: str) -> str:
+    return f"CAST(CAST(FLOOR({value}) AS BIGINT) AS VARCHAR)"
