@@ -67,8 +67,8 @@ class Bed:
         """The current state is as the shard is now."""
         with self.systems.shard(S0) as session, session.cursor() as cursor:
             for name in names:
-                cdc_staging.make(self.warehouse, APPLICATION, TABLES[name])
-                cdc_staging.fill(self.warehouse, cursor, APPLICATION, S0, TABLES[name])
+                cdc_staging.make(self.warehouse, S0, TABLES[name])
+                cdc_staging.fill(self.warehouse, cursor, S0, TABLES[name])
 
     def staged(self, name: str) -> str:
         return relation(APPLICATION, TABLES[name])

@@ -11,7 +11,7 @@ from typing import Any
 
 from catchment.cdc import shard as database
 from catchment.cdc.compare.warehouse import relation
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 
 COLUMNS = {
     "id": ("bigint", "bigint", "NUMBER(38, 0)"),
@@ -146,7 +146,7 @@ VALUES: tuple[tuple[str, str, str | Special], ...] = (
 )
 
 
-def make(owner: Any, cursor: Any, application: Application, shard: Shard) -> None:
+def make(owner: Any, cursor: Any, shard: Shard) -> None:
     """The table on the shard and in staging, with all its rows."""
     declared = ", ".join(f'"{name}" {kinds[1]}' for name, kinds in COLUMNS.items())
     database.rows(owner, f"DROP TABLE IF EXISTS edges; CREATE TABLE edges ({declared}, PRIMARY KEY (id, part))")
@@ -155,12 +155,12 @@ def make(owner: Any, cursor: Any, application: Application, shard: Shard) -> Non
         database.rows(
             owner, f'INSERT INTO edges (id, part, "{column}") VALUES (%s, %s, %s)', (number // 2, f"é{number}", text)
         )
-    make_staging(cursor, application, shard)
+    make_staging(cursor, shard)
 
 
-def make_staging(cursor: Any, application: Application, shard: Shard) -> None:
+def make_staging(cursor: Any, shard: Shard) -> None:
     """Staging as it should be."""
-    name = relation(application, EDGES)
+    name = relation(shard, EDGES)
     types = ", ".join(f'"{column.upper()}" {kinds[2]}' for column, kinds in COLUMNS.items())
     cursor.execute(
         f"CREATE OR REPLACE TABLE {name} ({types}, _SPECIAL VARIANT, _SHARD VARCHAR, _IS_DELETED BOOLEAN, "

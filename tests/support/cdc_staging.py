@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from catchment.cdc.compare.warehouse import relation
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 
 _TYPES = {
     "smallint": "NUMBER(38, 0)",
@@ -38,9 +38,9 @@ def snowflake_type(kind: str) -> str:
     return kind.replace("numeric", "NUMBER") if kind.startswith("numeric") else _TYPES.get(kind, "VARCHAR")
 
 
-def make(warehouse: Any, application: Application, table: Table) -> str:
+def make(warehouse: Any, shard: Shard, table: Table) -> str:
     """An empty staging table; its name."""
-    name = relation(application, table)
+    name = relation(shard, table)
     columns = ", ".join(f"{column} {snowflake_type(kind)}" for column, kind in table.columns.items())
     warehouse.execute(
         f"CREATE OR REPLACE TABLE {name} ({columns}, _SPECIAL VARIANT, _SHARD VARCHAR, _IS_DELETED BOOLEAN, "
@@ -49,9 +49,9 @@ def make(warehouse: Any, application: Application, table: Table) -> str:
     return name
 
 
-def fill(warehouse: Any, shard_cursor: Any, application: Application, shard: Shard, table: Table, lsn: int = 1) -> None:
+def fill(warehouse: Any, shard_cursor: Any, shard: Shard, table: Table, lsn: int = 1) -> None:
     """Every row that the shard has, as of its LSN `lsn`."""
-    name = relation(application, table)
+    name = relation(shard, table)
     texts = ", ".join(_text(column, kind) for column, kind in table.columns.items())
     shard_cursor.execute(f"SELECT {texts}, {_special(table)} FROM public.{table.name}")
     rows = [dict(zip((*table.columns, "special"), row, strict=True)) for row in shard_cursor.fetchall()]

@@ -53,7 +53,7 @@ class CdcCompareOperator(BaseOperator):
         if self.shards and self.shard not in self.shards:
             raise AirflowSkipException(f"{self.shard} is not among the shards chosen in the form.")
         systems = Systems(look_up, query_tag=tag_of(context, "application"))
-        application = systems.application
+        shard = systems.application.shard(self.shard)
         self._running = Reconciliation(
             systems=systems,
             shard=shard,

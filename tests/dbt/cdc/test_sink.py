@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(600)
 
 MODELS = (
     *(f"stg_application__{table}" for table in TABLES),
-    *(f"hist_application__{table}" for table in TABLES if application().table(table).history),
+    *(f"hist_application__{table}" for table in TABLES if application().database("application").table(table).history),
 )
 CUSTOMERS = ("stg_application__customers", "hist_application__customers")
 CONFIG = {

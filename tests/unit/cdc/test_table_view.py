@@ -127,7 +127,7 @@ class Recorder:
         return []
 
 
-@pytest.mark.parametrize("table", [*APPLICATION.tables, EDGES], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*APPLICATION.database("application").tables, EDGES], ids=lambda table: table.name)
 def test_all_that_the_warehouse_is_asked_parses_as_snowflake(table: Table) -> None:
     cursor = Recorder()
     state = CurrentState(cursor, APPLICATION.shards[0])

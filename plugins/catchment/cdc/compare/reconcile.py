@@ -51,7 +51,7 @@ class Reconciliation:
         """Compare table by table; each result is written as soon as it is there."""
         with self.systems.warehouse(**READER) as warehouse, self._open_snapshot() as now:
             cursor = warehouse.cursor()
-            state = CurrentState(cursor, self.systems.application, self.shard)
+            state = CurrentState(cursor, self.shard)
             behind = self.wait_until_passed(now.after, self.tables)
             if len(behind) == len(self.tables):
                 raise NotPassed(next(iter(behind.values())))
@@ -143,9 +143,7 @@ class Reconciliation:
     def _open_snapshot(self) -> Iterator[PostgresSnapshot]:
         own = self.systems.look_up(self.shard.connection)
         replica: Connection | None = replica_of(self.systems.look_up, self.shard)
-        with postgres_snapshot(
-            own, self.systems.application.schema, replica=replica, sessions=self.sessions
-        ) as snapshot:
+        with postgres_snapshot(own, self.shard.of.schema, replica=replica, sessions=self.sessions) as snapshot:
             yield snapshot
 
     def _ends(self, lsn: int, tables: Sequence[Table]) -> dict[Partition, int] | None:
@@ -159,14 +157,14 @@ class Reconciliation:
 
     def _behind(self, ends: Mapping[Partition, int], tables: Sequence[Table]) -> dict[str, str]:
         """For each table that has not reached these ends: at which stage."""
-        application, behind = self.systems.application, {}
+        behind: dict[str, str] = {}
         with self.systems.warehouse(**READER) as warehouse:
             cursor = warehouse.cursor()
             not_loaded = {partition.topic for partition in pipeline.not_loaded(cursor, ends)}
             for table in tables:
-                if application.topic(self.shard, table) in not_loaded:
+                if self.shard.topic(table) in not_loaded:
                     behind[table.name] = "the loader"
-                elif not_merged(cursor, application, self.shard, table, ends):
+                elif not_merged(cursor, self.shard, table, ends):
                     behind[table.name] = f"dbt (application_state, {table.name})"
         return behind
 

@@ -13,7 +13,7 @@ from typing import Any
 from catchment.cdc.compare.comparison import LSN
 from catchment.cdc.compare.table_view import Key, TableView
 from catchment.cdc.compare.texts import Kind, WarehouseTexts, kind_of
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 
 STAGING = "ANALYTICS.STAGING"
@@ -52,7 +52,7 @@ class CurrentState:
         rows = view.query(
             f"SELECT {names} FROM (SELECT {keys}, _PARTITION, _OFFSET FROM {view.relation} WHERE {view.where}) s "
             f"LEFT JOIN (SELECT {PARTITION} AS p, {OFFSET} AS o{raw_key} "
-            f"FROM {self.application.raw_table(self.shard, table)} WHERE RECORD_CONTENT IS NOT NULL) r "
+            f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL) r "
             f"ON p = _PARTITION AND o = _OFFSET{same} WHERE p IS NULL ORDER BY {names} LIMIT {limit}"
         )
         return [tuple(map(str, row)) for row in rows]
@@ -63,7 +63,7 @@ class CurrentState:
         self.cursor.execute(
             f"SELECT DISTINCT {', '.join(f'r{n}' for n in range(len(raw_key)))} FROM ("
             f"SELECT {', '.join(f'{text} AS r{n}' for n, text in enumerate(raw_key))} "
-            f"FROM {self.application.raw_table(self.shard, table)} WHERE RECORD_CONTENT IS NOT NULL "
+            f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL "
             f"GROUP BY {PARTITION}, {OFFSET}, {', '.join(raw_key)}, RECORD_CONTENT:ts_ns::VARCHAR, "
             f"RECORD_CONTENT:ts_ms::VARCHAR HAVING COUNT(*) > 1) twice LIMIT {limit}"
         )
@@ -71,7 +71,7 @@ class CurrentState:
 
     def _view(self, table: Table, where: str) -> TableView:
         shard = TEXTS.literal(self.shard.name)
-        return TableView(TEXTS, self._query, relation(self.application, table), table, f"_SHARD = {shard} AND {where}")
+        return TableView(TEXTS, self._query, relation(self.shard, table), table, f"_SHARD = {shard} AND {where}")
 
     def _query(self, sql: str) -> Iterator[tuple[Any, ...]]:
         self.cursor.execute(sql)
@@ -86,7 +86,7 @@ def relation(shard: Shard, table: Table) -> str:
 
 def not_merged(cursor: Any, shard: Shard, table: Table, ends: Mapping[Partition, int]) -> dict[Partition, int]:
     """For each partition of a table's topic: how many offsets of raw before `ends` dbt has not merged yet."""
-    topic = application.topic(shard, table)
+    topic = shard.topic(table)
     until = " OR ".join(
         f"({PARTITION} = {p.number} AND {OFFSET} < {end})" for p, end in ends.items() if p.topic == topic
     )
@@ -95,7 +95,7 @@ def not_merged(cursor: Any, shard: Shard, table: Table, ends: Mapping[Partition,
     cursor.execute(
         "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
         f"SELECT {PARTITION} AS part, MAX({OFFSET}) AS newest "
-        f"FROM {application.raw_table(shard, table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
+        f"FROM {shard.raw_table(table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
         "ON w.MODEL = %(relation)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
         "WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",
         {"topic": topic, "relation": relation(shard, table).lower()},
