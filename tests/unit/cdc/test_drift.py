@@ -33,7 +33,7 @@ from tests.support.cdc_health import (
     with_status,
 )
 
-TABLES = APPLICATION.database("application").tables
+DECLARED = APPLICATION.database("application").tables
 ALL = frozenset({"insert", "update", "delete", "truncate"})
 TABLES, TOPICS, SNAPSHOTS = f"{NAME}/tables", f"{NAME}/topics", f"{NAME}/snapshots"
 
@@ -47,9 +47,9 @@ def declared() -> Catalog:
                 columns=tuple(Column(name, parse(kind), kind) for name, kind in table.columns.items()),
                 indexes=(Index(f"{table.name}_pkey", table.key, is_primary=True),),
             )
-            for table in TABLES
+            for table in DECLARED
         },
-        publication=Publication("catchment", ALL, True, {table.name: Published() for table in TABLES}),
+        publication=Publication("catchment", ALL, True, {table.name: Published() for table in DECLARED}),
         role_sees_all_rows=True,
     )
 
