@@ -42,7 +42,6 @@ OWNERS = {
     "cdc_reconcile": "data",
     "cdc_resnapshot": "data",
     "cdc_resume": "data",
-    "cdc_rotate_password": "data",
 }
 FILES = {
     "chartmogul": "dags/sources/chartmogul.py",
@@ -64,7 +63,6 @@ FILES = {
     "cdc_reconcile": "dags/cdc/cdc_reconcile.py",
     "cdc_resnapshot": "dags/cdc/cdc_resnapshot.py",
     "cdc_resume": "dags/cdc/cdc_resume.py",
-    "cdc_rotate_password": "dags/cdc/cdc_rotate_password.py",
 }
 AT_ONCE = {
     "cdc_approval": 16,

@@ -125,15 +125,15 @@ def test_a_database_that_is_down_for_a_minute_is_waited_for(drill: Drill) -> Non
 def test_a_wrong_password_is_told_and_heals_when_it_is_corrected(drill: Drill) -> None:
     reference = Reference.parse(drill.look_up("kafka_connect").extra["secret"].replace("{shard}", S1.name))
     assert reference
-    right = reference.read()
-    reference.write("wrong")
+    right = reference.path.read_text()
+    reference.path.write_text(right.replace(reference.read(), "wrong"))
     try:
         drill.sql(S1, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
         drill.retry_on_rebalance(lambda c: c.restart(S1.connector))
         drill.wait_for_task(S1, "FAILED")
         report = drill.run()
     finally:
-        reference.write(right)
+        reference.path.write_text(right)
     assert drill.state(report, S1) == State.PASSWORD_REFUSED
     assert [alert.subject for alert in report.decision.alerts] == [S1.connector]
     assert "wrong" not in "\n".join(report.lines()).replace("wrong password", "")

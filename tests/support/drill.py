@@ -18,6 +18,7 @@ from catchment.cdc.health.check import Report, check
 from catchment.cdc.health.counting import count
 from catchment.cdc.health.memory import Memory
 from catchment.cdc.health.policy import MEBI, Policy, State
+from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.errors import TryAgain
 from catchment.warehouse import session
@@ -59,7 +60,7 @@ class Drill:
 
     def count(self) -> list[str]:
         """What the task that counts says."""
-        return list(count(application(), self.look_up, self.memory))
+        return list(count(Systems(self.look_up), self.memory))
 
     def fresh(self) -> None:
         """A day later, when no action or alert of before holds back another; and all is well."""
@@ -95,7 +96,7 @@ class Drill:
             except (TryAgain, NotThere, psycopg2.Error):
                 pass
             assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     def state(self, report: Report, of: Shard | str) -> State:
         return report.decision.state(of if isinstance(of, str) else of.connector)

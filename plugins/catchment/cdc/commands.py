@@ -16,6 +16,7 @@ from catchment.cdc.declared import Application, application
 from catchment.cdc.health.check import check as check_health
 from catchment.cdc.health.counting import count
 from catchment.cdc.health.memory import WarehouseMemory
+from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.errors import TryAgain
 
@@ -50,7 +51,7 @@ def health() -> int:
     declared, run_id = application(), f"cli-{now:%Y%m%dT%H%M%S}"
     report = check_health(declared, Connection.from_env, memory, run_id, query_tag="cdc-health")
     print("\n".join(report.lines()), flush=True)
-    for counted in count(declared, Connection.from_env, memory):
+    for counted in count(Systems(Connection.from_env, declared, "cdc-count"), memory):
         print(f"counted              {counted}", flush=True)
     return 1 if report.decision.alerts else 0
 

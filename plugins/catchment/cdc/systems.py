@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,14 +22,21 @@ class Systems:
     look_up: Callable[[str], Connection]
     application: Application = field(default_factory=declared.application)
     query_tag: str = ""
+    _open: list[Callable[[], Any]] = field(default_factory=list, compare=False, repr=False)
 
     def connect(self) -> Connect:
         """Kafka Connect; close it, or use it in `with`."""
         return Connect(self.look_up("kafka_connect"))
 
-    def shard(self, of: Shard, *, autocommit: bool = True) -> AbstractContextManager[Any]:
+    @contextmanager
+    def shard(self, of: Shard, *, autocommit: bool = True, statement_seconds: int = 600) -> Iterator[Any]:
         """A session as the role `cdc`; its statements may count large tables."""
-        return shard.opened(self.look_up(of.connection), statement_seconds=600, autocommit=autocommit)
+        connection = self.look_up(of.connection)
+        with (
+            shard.opened(connection, statement_seconds=statement_seconds, autocommit=autocommit) as session,
+            self._cancellable(session.cancel),
+        ):
+            yield session
 
     def owner(self, of: Shard) -> AbstractContextManager[Any]:
         """A session as the owner, for what `cdc` may not do."""
@@ -42,7 +49,24 @@ class Systems:
         connection = replace(connection, extra={**connection.extra, **as_})
         opened = session.connect(connection, query_tag=self.query_tag)
         try:
-            with session.explained("read or write what change data capture keeps"):
+            with (
+                session.explained("read or write what change data capture keeps"),
+                self._cancellable(lambda: session.cancel(opened, connection)),
+            ):
                 yield opened
         finally:
             opened.close()
+
+    def cancel(self) -> None:
+        """Have databases and the warehouse end what they run for us, from another thread than the one that waits."""
+        for end in tuple(self._open):
+            with suppress(Exception):  # it may be over by now
+                end()
+
+    @contextmanager
+    def _cancellable(self, end: Callable[[], Any]) -> Iterator[None]:
+        self._open.append(end)
+        try:
+            yield
+        finally:
+            self._open.remove(end)

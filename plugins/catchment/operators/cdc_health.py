@@ -9,10 +9,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from catchment.errors import NeedsPerson
 from catchment.hooks.connections import look_up
+from catchment.operators.cancelling import cancellable
 from catchment.operators.ingest import tag_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from catchment.cdc.systems import Systems
 
 ALERTS, KNOWN = "alerts", "known"
 APPROVED = ["Approve"]
@@ -52,20 +55,31 @@ class CdcCountOperator(BaseOperator):
     """Count what the health check wants to be counted, for at most `seconds`; it finds the answers in its next run."""
 
     ui_color = "#e8f7f4"
+    _systems: Systems | None = None
 
     def __init__(self, *, seconds: float = 600, **kwargs: Any) -> None:
         super().__init__(**{"inlets": [MEMORY], **kwargs})
         self.seconds = seconds
 
     def execute(self, context: Context) -> list[str]:
-        from catchment.cdc.declared import application
         from catchment.cdc.health.counting import count
+        from catchment.cdc.systems import Systems
 
-        said = []
-        for sentence in count(application(), look_up, context["asset_state_store"][MEMORY], seconds=self.seconds):
-            self.log.info("%s", sentence)
-            said.append(sentence)
-        return said
+        self._systems = systems = Systems(look_up, query_tag=tag_of(context, "application"))
+        memory = context["asset_state_store"][MEMORY]
+
+        def counted() -> list[str]:
+            said = []
+            for sentence in count(systems, memory, seconds=self.seconds):
+                self.log.info("%s", sentence)
+                said.append(sentence)
+            return said
+
+        return cancellable(counted, systems.cancel)
+
+    def on_kill(self) -> None:
+        if self._systems is not None:
+            self._systems.cancel()
 
 
 class CdcAlertOperator(BaseOperator):

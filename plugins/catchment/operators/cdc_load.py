@@ -29,7 +29,34 @@ def audit_asset(source: str) -> Asset:
     return Asset(name=f"audit.{source}", group="audit")
 
 
-class CdcReplayOperator(BaseOperator):
+class _OfRaw(BaseOperator):
+    """A job on raw and Kafka. A killed one leaves no statement running in the warehouse."""
+
+    _warehouse: LoaderWarehouse | None = None
+
+    def on_kill(self) -> None:
+        from catchment.warehouse.session import cancel
+
+        if self._warehouse is not None:
+            cancel(self._warehouse.session, look_up("snowflake_default"))
+
+    @contextmanager
+    def sessions(self, name: str, context: Context, stream: str) -> Iterator[tuple[Kafka, LoaderWarehouse]]:
+        """Kafka and the warehouse; the statements say who sends them."""
+        import json
+
+        from catchment.cdc.loader.kafka import Kafka
+        from catchment.cdc.loader.warehouse import LoaderWarehouse
+
+        with ExitStack() as opened:
+            tags = {**json.loads(tag_of(context, stream))}
+            warehouse = opened.enter_context(closing(LoaderWarehouse.open(look_up("snowflake_default"), name, **tags)))
+            self._warehouse = warehouse
+            kafka = opened.enter_context(closing(Kafka(look_up("kafka"))))
+            yield kafka, warehouse
+
+
+class CdcReplayOperator(_OfRaw):
     """Load a range of one topic from Kafka into raw again, replacing what is there.
 
     `partitions` (none: all), then either `from_offset` and `to_offset` (the last one wanted) of one partition, or
@@ -75,7 +102,7 @@ class CdcReplayOperator(BaseOperator):
         shard = declared.shard(self.shard)
         topic = shard.topic(shard.table(self.table))
         target = tables.targets(declared)[topic]
-        with _sessions("replay", context, topic) as (kafka, warehouse):
+        with self.sessions("replay", context, topic) as (kafka, warehouse):
             found = replay.plan(self._request(topic), target, kafka, warehouse)
             if str(self.is_dry_run).lower() != "false":
                 steps = [f"{r}: {replay.count(r, target, warehouse)} rows would be replaced" for r in found]
@@ -98,7 +125,7 @@ class CdcReplayOperator(BaseOperator):
         )
 
 
-class CdcAuditOperator(BaseOperator):
+class CdcAuditOperator(_OfRaw):
     """Find gaps and duplicates of raw in every partition; fails with the values to enter in the replay's form.
 
     `full` checks all of raw again, not only what came since the last clean audit.
@@ -118,7 +145,7 @@ class CdcAuditOperator(BaseOperator):
         from catchment.cdc.declared import application
         from catchment.cdc.loader import audit, tables
 
-        with _sessions("audit", context, "application") as (kafka, warehouse):
+        with self.sessions("audit", context, "application") as (kafka, warehouse):
             full = str(self.full).lower() == "true"
             audited = audit.audit(tables.targets(application()).values(), kafka, warehouse, full=full)
         for finding in audited.findings:
@@ -129,21 +156,6 @@ class CdcAuditOperator(BaseOperator):
         for asset in self.outlets:
             context["outlet_events"][asset].extra = dict(counts)
         return counts
-
-
-@contextmanager
-def _sessions(name: str, context: Context, stream: str) -> Iterator[tuple[Kafka, LoaderWarehouse]]:
-    """Kafka and the warehouse; the statements say who sends them."""
-    import json
-
-    from catchment.cdc.loader.kafka import Kafka
-    from catchment.cdc.loader.warehouse import LoaderWarehouse
-
-    with ExitStack() as opened:
-        tags = {**json.loads(tag_of(context, stream))}
-        warehouse = opened.enter_context(closing(LoaderWarehouse.open(look_up("snowflake_default"), name, **tags)))
-        kafka = opened.enter_context(closing(Kafka(look_up("kafka"))))
-        yield kafka, warehouse
 
 
 def _number(value: int | str | None) -> int | None:

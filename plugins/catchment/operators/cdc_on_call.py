@@ -6,14 +6,14 @@ changes nothing. Waiting is done without a slot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 
-from catchment.errors import NeedsPerson
 from catchment.hooks.connections import look_up
+from catchment.operators.cancelling import cancellable
 from catchment.operators.ingest import tag_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catchment.cdc.declared import Shard, Table
     from catchment.cdc.systems import Systems
 
+T = TypeVar("T")
 APPROVED = ["Approve"]
 POLL_SECONDS = (2, 5, 10, 15, 30)  # seconds between polls; the last one repeats
 
@@ -30,6 +31,7 @@ class OnCallOperator(BaseOperator):
     """A job with a reason and a dry run. Subclasses implement `plan` and `act`."""
 
     template_fields: Sequence[str] = ("reason", "is_dry_run")
+    _systems: Systems | None = None
     ui_color = "#fbeee0"
 
     def __init__(self, *, reason: str, is_dry_run: bool | str = True, **kwargs: Any) -> None:
@@ -38,6 +40,17 @@ class OnCallOperator(BaseOperator):
         self.is_dry_run = is_dry_run
 
     def execute(self, context: Context) -> Any:
+        return self.cancellable(lambda: self._execute(context))
+
+    def cancellable(self, work: Callable[[], T]) -> T:
+        """Do it so that a killed task leaves no statement running."""
+        return cancellable(work, self.on_kill)
+
+    def on_kill(self) -> None:
+        if self._systems is not None:
+            self._systems.cancel()
+
+    def _execute(self, context: Context) -> Any:
         systems = self.systems(context)
         if str(self.is_dry_run).lower() != "false":
             steps = self.plan(systems)
@@ -57,7 +70,8 @@ class OnCallOperator(BaseOperator):
     def systems(self, context: Context) -> Systems:
         from catchment.cdc.systems import Systems
 
-        return Systems(look_up, query_tag=tag_of(context, "application"))
+        self._systems = Systems(look_up, query_tag=tag_of(context, "application"))
+        return self._systems
 
     def poll_again(self, method: str, polls: int, **kwargs: Any) -> None:
         """Wait without a slot, then call `method`."""
@@ -146,34 +160,6 @@ class CdcEndSnapshotOperator(OnCallOperator):
         return _said(self, end_snapshot.end(systems, shard, owner="cdc_end_snapshot", reason=str(self.reason)))
 
 
-class CdcRotatePasswordOperator(OnCallOperator):
-    """Give a shard's role `cdc` a new password: a made one, or that of the connection `application_<shard>_new`."""
-
-    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
-
-    def __init__(self, *, shard: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.shard = shard
-
-    def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.repair import password
-
-        return password.plan(password.place(systems, systems.application.shard(self.shard)))
-
-    def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc.repair import password
-
-        shard = systems.application.shard(self.shard)
-        password.rotate(systems, password.place(systems, shard), self._given(systems, shard), self.log.info)
-        return _said(self, f"{shard.name}: the role cdc has a new password, and {shard.connector} runs with it.")
-
-    def _given(self, systems: Systems, shard: Shard) -> str:
-        try:
-            return systems.look_up(f"{shard.connection}_new").password
-        except NeedsPerson:
-            return ""
-
-
 class CdcAddTableOperator(OnCallOperator):
     """Prepare every shard of a database, raw and the connectors for a table that is newly declared.
 
@@ -228,6 +214,9 @@ class CdcSnapshotOperator(OnCallOperator):
 
     def poll(self, context: Context, event: Any = None, polls: int = 0, sure: bool = False) -> Any:
         """See how far it is; called again and again until it is done, and once more before rows are called skipped."""
+        return self.cancellable(lambda: self._poll(context, polls, sure))
+
+    def _poll(self, context: Context, polls: int, sure: bool) -> Any:
         from catchment.cdc.repair import snapshot
         from catchment.cdc.repair.signals import signal_id
 

@@ -98,6 +98,9 @@ class CdcGapOperator(_OfShard):
 
     def poll(self, context: Context, event: Any = None, polls: int = 0) -> Any:
         """See whether all of it is in raw; called again and again until it is."""
+        return self.cancellable(lambda: self._poll(context, polls))
+
+    def _poll(self, context: Context, polls: int) -> Any:
         from catchment.cdc.repair import rebuild
 
         systems = self.systems(context)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+from threading import Event
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseOperator
 
 from catchment.cdc.repair import rebuild
+from catchment.cdc.systems import Systems
+from catchment.connection import Connection
 from catchment.errors import NeedsPerson
+from catchment.operators import cdc_health, cdc_load, cdc_on_call, cdc_rebuild
+from catchment.operators.cancelling import cancellable
 from catchment.operators.cdc_on_call import CdcPauseOperator, OnCallOperator
 from catchment.operators.cdc_rebuild import CdcRebuildOperator
 
@@ -103,3 +110,46 @@ def test_a_dry_run_of_a_pause_says_who_until_when_and_why() -> None:
     text = " ".join(operator.execute({"ti": TaskInstance(None)}))
     assert "ada pauses application-s0 until" in text
     assert "a schema change" in text
+
+
+def test_what_a_killed_task_waits_for_is_ended_where_it_runs() -> None:
+    """Seen by reading: a killed task left its count of a large table on the primary, for up to ten minutes."""
+    ended: list[str] = []
+    systems = Systems(lambda name: Connection(conn_id=name))
+    operator = Recorded(task_id="x", reason="why")
+    operator._systems = systems
+    with systems._cancellable(lambda: ended.append("the count")), systems._cancellable(lambda: 1 / 0):
+        operator.on_kill()
+    operator.on_kill()
+    assert ended == ["the count"]
+
+
+def test_a_time_limit_ends_what_runs_beside() -> None:
+    cancelled = Event()
+
+    def work() -> None:
+        assert cancelled.wait(10)
+
+    def interrupted(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(TimeoutError):
+            cancellable(work, cancelled.set)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_every_operator_of_change_data_capture_that_waits_for_statements_can_be_killed() -> None:
+    operators = [
+        each
+        for module in (cdc_health, cdc_load, cdc_on_call, cdc_rebuild)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, BaseOperator) and each.__module__ == module.__name__
+    ]
+    # These ask XComs alone; the health check's statements have limits of seconds.
+    bounded = {"CdcAlertOperator", "CdcApprovedOperator", "CdcHealthOperator"}
+    without = {each.__name__ for each in operators if each.on_kill is BaseOperator.on_kill}
+    assert without == bounded

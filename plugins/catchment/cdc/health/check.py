@@ -52,12 +52,17 @@ class Report:
         for subject in self.decision.subjects:
             yield f"{subject.state:20} {subject.found.sentence} (since {subject.since:%Y-%m-%d %H:%M:%S} UTC)"
         for action, error in self.outcomes:
-            yield f"action               {action.act} {action.subject}, attempt {action.attempt}: {error or 'done'}"
+            ended = error or _done(action)
+            yield f"action               {action.act} {action.subject}, attempt {action.attempt}: {ended}"
         yield from (f"alert                {alert.text}" for alert in self.decision.alerts)
         for proposal in self.decision.proposals:
             yield f"proposal             {proposal.dag_id} {dict(proposal.conf)}: {proposal.consequence}"
         if self.unwritten:
             yield f"kept for later       The warehouse took no record of this run: {self.unwritten}"
+
+
+def _done(action: ConnectorAction) -> str:
+    return "done" if action.act in _NOT_OF_CONNECT else "done, and no task of it has failed since"
 
 
 def check(

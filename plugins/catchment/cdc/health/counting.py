@@ -13,12 +13,10 @@ from functools import partial
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.health.facts import SnapshotCount, Unknown, known
-from catchment.cdc.health.gather import LookUp
 from catchment.cdc.health.memory import Memory, load_counts, load_questions, save_counts
-from catchment.warehouse import session
-from catchment.warehouse.names import CDC_WAREHOUSE
+from catchment.cdc.systems import Systems
 
 LIMIT = 120  # seconds for each of the two counts of a table
 # Keys that raw has seen since a given time and that were not deleted after: a snapshot must have at least as many.
@@ -37,8 +35,7 @@ SELECT COUNT(*) FROM (
 
 
 def count(
-    application: Application,
-    look_up: LookUp,
+    systems: Systems,
     memory: Memory,
     *,
     seconds: float = 600,
@@ -59,9 +56,8 @@ def count(
     for key in sorted(wanted, key=lambda key: answers[key].failures if key in answers else 0):
         if time.monotonic() > deadline:
             break
-        shard = application.shard(key[0])
-        table = shard.table(key[1])
-        found = known(partial(_count, look_up, shard, table, wanted[key]["since"], limit))
+        shard, table = systems.application.shard(key[0]), systems.application.table(key[1])
+        found = known(partial(_count, systems, shard, table, wanted[key]["since"], limit))
         if isinstance(found, Unknown):
             failures = 1 + (answers[key].failures if key in answers else 0)
             answers[key] = SnapshotCount(*key, at=clock(), error=found.because, failures=failures)
@@ -76,18 +72,12 @@ def _key(count: SnapshotCount) -> tuple[str, str, str]:
     return count.shard, count.table, count.signal
 
 
-def _count(look_up: LookUp, shard: Shard, table: Table, since: str, limit: int) -> tuple[int, int]:
+def _count(systems: Systems, shard: Shard, table: Table, since: str, limit: int) -> tuple[int, int]:
     """Both counts; the shard's first, so that a row inserted in between is no shortage."""
-    with database.opened(look_up(shard.connection), statement_seconds=limit) as opened:
-        rows = int(database.rows(opened, f'SELECT count(*) FROM "{shard.of.schema}"."{table.name}"')[0][0])
+    with systems.shard(shard, statement_seconds=limit) as opened:
+        rows = int(database.rows(opened, f'SELECT count(*) FROM "{systems.application.schema}"."{table.name}"')[0][0])
     millis = int(datetime.fromisoformat(since).timestamp() * 1000)
-    warehouse = session.connect(
-        session.on_warehouse(look_up("snowflake_default"), CDC_WAREHOUSE), query_tag="cdc-count"
-    )
-    try:
-        with session.explained("count what a snapshot brought"):
-            cursor: Any = warehouse.cursor()
-            cursor.execute(SEEN.format(table=shard.raw_table(table)), (millis,), timeout=limit)
-            return rows, int(cursor.fetchone()[0])
-    finally:
-        warehouse.close()
+    with systems.warehouse() as warehouse:
+        cursor: Any = warehouse.cursor()
+        cursor.execute(SEEN.format(table=systems.application.raw_table(shard, table)), (millis,), timeout=limit)
+        return rows, int(cursor.fetchone()[0])

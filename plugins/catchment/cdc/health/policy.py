@@ -133,7 +133,7 @@ class Policy:
     wal_held: int = 4096 * MEBI
     safe_wal: int = 1024 * MEBI
     propose_after: timedelta = 3 * MINUTE
-    look_again: timedelta = timedelta(seconds=12)
+    look_again: timedelta = timedelta(seconds=20)
 
     def wait(self, attempts: int) -> timedelta:
         """How long after the n-th attempt the next may follow: n² + n minutes, at most an hour."""

@@ -181,7 +181,7 @@ def _failed(observed: Observation, detail: Mapping[str, Any]) -> Assessment | No
         return observed.describe(
             State.PASSWORD_REFUSED,
             f"{what}: the database refuses its password. Compare the secret that the connector refers to with the "
-            "role's (DAG cdc_rotate_password).",
+            "role's (docs/runbooks/cdc_rotate_password.md).",
         )
     if "RecordTooLargeException" in observed.traces:
         return observed.describe(
