@@ -182,4 +182,5 @@ def ask(warehouse: LoaderWarehouse, sql: str) -> Sequence[tuple[Any, ...]]:
 def table(topic: str) -> str:
     found = application().of_topic(topic)
     assert found is not None
-    return application().raw_table(*found)
+    shard, table = found
+    return shard.raw_table(table)

@@ -57,7 +57,7 @@ class Measured:
 def topics() -> set[str]:
     """The topics of the tables that are written to."""
     declared = application()
-    return {declared.topic(shard, declared.table(name)) for shard in declared.shards for name in set(TABLES)}
+    return {shard.topic(shard.table(name)) for shard in declared.shards for name in set(TABLES)}
 
 
 def measure(bench: Bench, rate: float, seconds: float, *, writers: int = 1, every: float = 0.03) -> Measured:
@@ -132,7 +132,7 @@ def _write(bench: Bench, rate: float, seconds: float, delay: float, commits: lis
             cursor.execute(INSERTS[kind])
             ((id,),) = cursor.fetchall()
             connection.commit()
-            commits.append(Commit(declared.topic(shard, declared.table(TABLES[kind])), int(id), time.time()))
+            commits.append(Commit(shard.topic(shard.table(TABLES[kind])), int(id), time.time()))
 
 
 def _are_there(session: LoaderWarehouse, topic: str, ids: set[int]) -> bool:

@@ -59,7 +59,9 @@ def test_what_is_as_declared_is_well(drill: Drill) -> None:
 
 def test_a_narrowed_publication_is_told_with_what_was_lost_and_set_right(drill: Drill) -> None:
     """yugabyte 19250: a publication without deletes; unseen. Right: told at once with its cost, and set right."""
-    drill.sql(S1, f"ALTER PUBLICATION {application().publication} SET (publish = 'insert, update')")
+    drill.sql(
+        S1, f"ALTER PUBLICATION {application().database('application').publication} SET (publish = 'insert, update')"
+    )
     report = drill.run()
     assert drill.state(report, TABLES) == State.PUBLICATION_NARROWED
     (alert,) = alerts(report, TABLES)
@@ -71,7 +73,7 @@ def test_a_narrowed_publication_is_told_with_what_was_lost_and_set_right(drill: 
 
 def test_a_publication_by_partitions_and_one_with_a_column_list_are_told(drill: Drill) -> None:
     """Reports of partitioned tables whose changes "vanish": they come under the partition's name, and are dropped."""
-    name = application().publication
+    name = application().database("application").publication
     drill.sql(S1, f"ALTER PUBLICATION {name} SET (publish_via_partition_root = false)")
     report = drill.run()
     assert drill.state(report, TABLES) == State.PUBLICATION_NARROWED

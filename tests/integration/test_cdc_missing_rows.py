@@ -15,8 +15,8 @@ from catchment.cdc.repair.missing_rows import find
 from local.scratch_warehouse import ScratchWarehouse
 
 APPLICATION = application()
-S0, USERS = APPLICATION.shard("s0"), APPLICATION.table("users")
-RAW = APPLICATION.raw_table(S0, USERS)
+S0, USERS = APPLICATION.shard("s0"), APPLICATION.database("application").table("users")
+RAW = S0.raw_table(USERS)
 START = 100  # the first offset of the new epoch, in partitions 0 and 1
 
 
@@ -49,7 +49,7 @@ def wrote(cursor: Any, *records: tuple[int, int, int | None, str, int]) -> None:
 
 def missing(cursor: Any) -> list[int]:
     starts = {Partition("s0.public.users", number): START for number in (0, 1)}
-    return sorted(each.key["id"] for each in find(cursor, APPLICATION, S0, USERS, starts))
+    return sorted(each.key["id"] for each in find(cursor, S0, USERS, starts))
 
 
 def test_what_raw_knew_and_the_snapshot_lacks_is_missing_unless_it_was_deleted(cursor: Any) -> None:
@@ -58,7 +58,7 @@ def test_what_raw_knew_and_the_snapshot_lacks_is_missing_unless_it_was_deleted(c
 
 
 def test_rows_that_were_truncated_before_are_not_deleted_again(cursor: Any) -> None:
-    """Seen: a rebuild after a TRUNCATE said of 19,360 rows that they were deleted in the gap, and wrote as many deletes."""
+    """Seen: after a TRUNCATE a rebuild said that 19,360 rows were deleted in the gap, and wrote as many deletes."""
     wrote(cursor, (0, 1, 1, "c", 10), (1, 1, 2, "c", 11), (0, 5, None, "t", 20), (1, 6, 3, "c", 30))
     assert missing(cursor) == [3]
 

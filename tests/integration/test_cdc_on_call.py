@@ -18,7 +18,7 @@ from catchment.cdc import shard as database
 from catchment.cdc.compare.reconcile import NotPassed, Reconciliation
 from catchment.cdc.compare.results import Differs, refuse_differences
 from catchment.cdc.connectors import pauses, pausing
-from catchment.cdc.declared import Shard, Table, application
+from catchment.cdc.declared import Application, Shard, Table, application
 from catchment.cdc.repair import missing_rows, rebuild, snapshot
 from catchment.cdc.setup import add_table
 from catchment.cdc.systems import Systems
@@ -253,9 +253,7 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
 
 
 def _truncations(bed: Bed, table: Table) -> int:
-    ((count,),) = bed.sql(
-        f"SELECT COUNT(*) FROM {APPLICATION.raw_table(S1, table)} WHERE RECORD_CONTENT:op::VARCHAR = 't'"
-    )
+    ((count,),) = bed.sql(f"SELECT COUNT(*) FROM {S1.raw_table(table)} WHERE RECORD_CONTENT:op::VARCHAR = 't'")
     return int(count)
 
 

@@ -110,7 +110,7 @@ def test_a_snapshot_that_fails_every_start_is_named_and_taken_out_of_the_offsets
         S1,
         "CREATE TABLE readings (at timestamp, id bigint, v text, PRIMARY KEY (at, id)); "
         "GRANT SELECT ON readings TO cdc; "
-        f"ALTER PUBLICATION {application().publication} ADD TABLE readings; "
+        f"ALTER PUBLICATION {application().database('application').publication} ADD TABLE readings; "
         "INSERT INTO readings SELECT '2026-01-01'::timestamp + g * interval '1 minute', g, 'v' "
         "FROM generate_series(1, 9000) g",
     )

@@ -56,7 +56,8 @@ def count(
     for key in sorted(wanted, key=lambda key: answers[key].failures if key in answers else 0):
         if time.monotonic() > deadline:
             break
-        shard, table = systems.application.shard(key[0]), systems.application.table(key[1])
+        shard = systems.application.shard(key[0])
+        table = shard.table(key[1])
         found = known(partial(_count, systems, shard, table, wanted[key]["since"], limit))
         if isinstance(found, Unknown):
             failures = 1 + (answers[key].failures if key in answers else 0)
@@ -75,9 +76,9 @@ def _key(count: SnapshotCount) -> tuple[str, str, str]:
 def _count(systems: Systems, shard: Shard, table: Table, since: str, limit: int) -> tuple[int, int]:
     """Both counts; the shard's first, so that a row inserted in between is no shortage."""
     with systems.shard(shard, statement_seconds=limit) as opened:
-        rows = int(database.rows(opened, f'SELECT count(*) FROM "{systems.application.schema}"."{table.name}"')[0][0])
+        rows = int(database.rows(opened, f'SELECT count(*) FROM "{shard.of.schema}"."{table.name}"')[0][0])
     millis = int(datetime.fromisoformat(since).timestamp() * 1000)
     with systems.warehouse() as warehouse:
         cursor: Any = warehouse.cursor()
-        cursor.execute(SEEN.format(table=systems.application.raw_table(shard, table)), (millis,), timeout=limit)
+        cursor.execute(SEEN.format(table=shard.raw_table(table)), (millis,), timeout=limit)
         return rows, int(cursor.fetchone()[0])

@@ -58,18 +58,14 @@ class DeletedKey:
     key: Mapping[str, Any]
 
 
-def find(
-    cursor: Any, application: Application, shard: Shard, table: Table, starts: Mapping[Partition, int]
-) -> list[DeletedKey]:
+def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int]) -> list[DeletedKey]:
     """The keys whose newest record in raw is older than `starts`, not a delete, and not before a truncation.
 
     A truncation is one record without a key. Log positions compare within an epoch alone, so it also has to be younger
     by Kafka's time; one since `starts` is of a later epoch, and came after every key that is asked for.
     """
-    new = since(application.topic(shard, table), starts)
-    cursor.execute(
-        _FIND.format(table=application.raw_table(shard, table), new=new, partition=_PARTITION, offset=_OFFSET)
-    )
+    new = since(shard.topic(table), starts)
+    cursor.execute(_FIND.format(table=shard.raw_table(table), new=new, partition=_PARTITION, offset=_OFFSET))
     return [DeletedKey(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
 
 
