@@ -31,8 +31,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Table:
     """One replicated table, the same on every shard of its database.
 
-    `columns` are Postgres types by name, in order. `surrogate_key` is the column that an incremental snapshot reads
-    by, where the primary key can't serve. `history`: staging keeps every version, not the newest alone.
+    `columns` are Postgres types by name, in order, each in its one spelling (`types.py`). `surrogate_key` is the column
+    that an incremental snapshot reads by, where the primary key can't serve. `history`: staging keeps every version,
+    not the newest alone.
     """
 
     name: str
@@ -208,7 +209,7 @@ def _table(entry: Mapping[str, Any]) -> Table:
     table = Table(
         name=name,
         key=tuple(entry.get("key", ())),
-        columns=MappingProxyType(dict(entry.get("columns", {}))),
+        columns=MappingProxyType({c: str(types.parse(str(kind))) for c, kind in entry.get("columns", {}).items()}),
         personal=tuple(entry.get("personal", ())),
         history=bool(entry.get("history", False)),
         surrogate_key=entry.get("surrogate_key"),
@@ -225,12 +226,12 @@ def _check(table: Table) -> None:
         if column not in table.columns:
             raise ContractBroken(f"table {table.name} names the column {column!r} but does not declare its type.")
     for column, kind in table.columns.items():
-        wrong = types.column_refusal(column) or types.refusal(types.parse(str(kind)))
+        wrong = types.column_refusal(column) or types.refusal(types.parse(kind))
         if wrong:
             raise ContractBroken(f'table {table.name}: column "{column}" can\'t be declared as "{kind}": {wrong}.')
     _unique(f"in table {table.name} (upper and lower case are one), column", [name.lower() for name in table.columns])
     for column in table.key:
-        part = types.parse(str(table.columns[column]))
+        part = types.parse(table.columns[column])
         if wrong := types.key_refusal(part, has_surrogate=table.surrogate_key is not None):
             raise ContractBroken(f'table {table.name} has "{column}" in its key: {wrong}.')
 

@@ -32,12 +32,16 @@ _ALIASES = {
 _PRECISIONS = {"varchar": 1, "char": 1, "timestamp": 1, "timestamptz": 1, "time": 1, "interval": 1, "numeric": 2}
 """How many numbers may stand in brackets."""
 
-SCALARS = (
-    "smallint integer bigint numeric real|double precision boolean text varchar char uuid enum "
-    "date time timestamp timestamptz interval json jsonb bytea inet cidr macaddr macaddr8"
+SCALARS = frozenset(
+    (
+        *("smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "text", "varchar", "char"),
+        *("uuid", "enum", "date", "time", "timestamp", "timestamptz", "interval", "json", "jsonb", "bytea", "inet"),
+        *("cidr", "macaddr", "macaddr8"),
+    )
 )
-_SCALARS = frozenset(SCALARS.replace("|", " ").replace("double precision", "").split()) | {"double precision"}
-_IN_ARRAYS = frozenset({"smallint", "integer", "bigint", "boolean", "text", "varchar", "uuid", "enum"})
+"""The types that can be declared, without their precision."""
+
+_IN_ARRAYS = frozenset({"smallint", "integer", "bigint", "boolean", "text", "varchar", "uuid"})
 
 _LEFT_OUT = "Leave the column out of the declaration: what arrives of it is in `_other`"
 _REFUSED = {
@@ -61,121 +65,14 @@ _FIELDS = re.compile(r"^interval (year|month|day|hour|minute|second)( to (month|
 
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 OWN_COLUMNS = frozenset(
-    [
-        "valid_from",
-        "valid_to",
-        "is_current",
-        "record_metadata",
-        "record_content",
-        "kafka_partition",
-        "kafka_offset",
-        "loaded_at",
-        "op_before",
-        "digest_before",
-        "last_op",
-        "last_epoch",
-        "last_commit_lsn",
-        "last_lsn",
-        "last_order",
-        "last_partition",
-        "last_offset",
-        "last_changed_at",
-        "source_lsn",
-        "last_commit",
-        "sequence_lsn",
-        "changed_us",
-        "changed_ms",
-    ]
+    (
+        *("valid_from", "valid_to", "is_current", "record_metadata", "record_content", "kafka_partition"),
+        *("kafka_offset", "loaded_at", "op_before", "digest_before", "last_op", "last_epoch", "last_commit_lsn"),
+        *("last_lsn", "last_order", "last_partition", "last_offset", "last_changed_at", "source_lsn", "last_commit"),
+        *("sequence_lsn", "changed_us", "changed_ms"),
+    )
 )
 """Columns of dbt's models and of the queries that make them; the others begin with an underscore."""
-RESERVED = frozenset(
-    [
-        "all",
-        "alter",
-        "and",
-        "any",
-        "as",
-        "between",
-        "by",
-        "case",
-        "cast",
-        "check",
-        "column",
-        "connect",
-        "constraint",
-        "create",
-        "cross",
-        "current",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "current_user",
-        "delete",
-        "distinct",
-        "drop",
-        "else",
-        "exists",
-        "false",
-        "following",
-        "for",
-        "from",
-        "full",
-        "grant",
-        "group",
-        "having",
-        "ilike",
-        "in",
-        "increment",
-        "inner",
-        "insert",
-        "intersect",
-        "into",
-        "is",
-        "join",
-        "lateral",
-        "left",
-        "like",
-        "localtime",
-        "localtimestamp",
-        "minus",
-        "natural",
-        "not",
-        "null",
-        "of",
-        "on",
-        "or",
-        "order",
-        "qualify",
-        "regexp",
-        "revoke",
-        "right",
-        "rlike",
-        "row",
-        "rows",
-        "sample",
-        "select",
-        "set",
-        "some",
-        "start",
-        "table",
-        "tablesample",
-        "then",
-        "to",
-        "trigger",
-        "true",
-        "try_cast",
-        "union",
-        "unique",
-        "update",
-        "using",
-        "values",
-        "when",
-        "whenever",
-        "where",
-        "with",
-    ]
-)
-"""Words that Snowflake reserves. Source: Snowflake documentation, "Reserved & limited keywords"."""
 
 
 @dataclass(frozen=True)
@@ -215,13 +112,14 @@ def parse(text: str) -> PgType:
 
 def refusal(kind: PgType) -> str | None:
     """Why a column of this type can't be replicated exactly, and what to do, in a sentence; None when it can."""
-    if kind.is_array and kind.name in _SCALARS and kind.name not in _IN_ARRAYS:
+    if kind.is_array and kind.name == "enum":
+        return f"Debezium sends NULL for every array of an enum. {_LEFT_OUT}, as NULL"
+    if kind.is_array and kind.name in SCALARS and kind.name not in _IN_ARRAYS:
         return f"the elements of a {kind} do not arrive as Postgres prints them. {_LEFT_OUT}"
     if kind.name in _REFUSED:
         return _REFUSED[kind.name]
-    if kind.name not in _SCALARS:
-        known = ", ".join(sorted(_SCALARS))
-        return f"{kind} is not known here. The types that can be declared are {known} and arrays. {_LEFT_OUT}"
+    if kind.name not in SCALARS:
+        return f"{kind} is not known here: docs/cdc_types.md has the types that can be declared. {_LEFT_OUT}"
     if len(kind.numbers) > _PRECISIONS.get(kind.name, 0):
         return f"{kind.name} takes no such numbers in brackets"
     if kind.name == "numeric" and kind.numbers:
@@ -261,8 +159,6 @@ def column_refusal(name: str) -> str | None:
         return f"it needs a name of letters, digits and underscores to be a column in the warehouse. {_LEFT_OUT}"
     if name.lower() in OWN_COLUMNS:
         return f"{name.lower()} is a column of the platform's own models. {_LEFT_OUT}"
-    if name.lower() in RESERVED:
-        return f"{name} is a reserved word in the warehouse. {_LEFT_OUT}"
     return None
 
 

@@ -69,6 +69,7 @@ def test_a_column_that_is_gone_is_named_with_the_one_it_may_be_now() -> None:
         (with_column(*COLUMNS[:2], column("note", "text", generated=True)), "is a generated column"),
         (with_column(*COLUMNS[:2], column("note", "text", dimensions=2)), "array of 2 dimensions"),
         (replace(UNIQUE, indexes=()), "no unique index"),
+        (with_column(*COLUMNS, column("moods", "enum[]", required=True)), "stops with an error"),
         (replace(RELATION, indexes=(replace(PRIMARY, columns=("id", "paid")),)), "is (id, paid), declared as (id)"),
         (replace(UNIQUE, indexes=(Index("one", ("id",), is_plain=False),)), "no unique index of all rows"),
         (
