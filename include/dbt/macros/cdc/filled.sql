@@ -157,14 +157,13 @@ filled as (
 {% macro cdc_columns(table) -%}
 {%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
-{%- set special = [] -%}
+{%- set texts, special = {}, [] -%}
 {%- for column, kind in declared.columns.items() %}
+    {%- do texts.update({column: cdc_filled_text(column, kind) if column in large else cdc_raw_text(column, 'c.')}) %}
     {%- if column in declared.key %}
     c.{{ column }},
-    {%- elif column in large %}
-    {{ cdc_typed(cdc_filled_text(column, declared.columns[column]), kind) }} as {{ column }},
     {%- else %}
-    {{ cdc_typed(cdc_raw_text(column, 'c.'), kind) }} as {{ column }},
+    {{ cdc_typed(texts[column], kind, 'c._op') }} as {{ column }},
     {%- endif %}
     {%- if cdc_can_be_special(kind) %}{% do special.append(column) %}{% endif %}
 {%- endfor %}
@@ -172,12 +171,12 @@ filled as (
 {%- if special %}
     case
         when {% for column in special -%}
-        ({{ cdc_raw_text(column, 'c.') }} is not null and {{ cdc_typed(cdc_raw_text(column, 'c.'), declared.columns[column]) }} is null)
+        ({{ texts[column] }} is not null and {{ cdc_typed(texts[column], declared.columns[column], none if column in declared.key else 'c._op') }} is null)
         {{- ' or ' if not loop.last }}
         {%- endfor %}
         then object_construct(
         {%- for column in special %}
-            '{{ column }}', {{ cdc_special(cdc_raw_text(column, 'c.'), declared.columns[column]) }}{{ ',' if not loop.last }}
+            '{{ column }}', {{ cdc_special(texts[column], declared.columns[column], none if column in declared.key else 'c._op') }}{{ ',' if not loop.last }}
         {%- endfor %}
         )::variant
     end as _special,
