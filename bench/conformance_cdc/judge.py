@@ -1,0 +1,148 @@
+"""What Postgres says beside what staging says, value by value. Nothing here knows how a value was cast."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.chaos_cdc.texts import text
+from bench.conformance_cdc.matrix import Subject, Way
+from bench.conformance_cdc.tables import Trial, way_of
+
+_MOMENT = "YYYY-MM-DD HH24:MI:SS.FF6"
+_FORMATS = {"date": "YYYY-MM-DD", "timestamp": _MOMENT, "timestamptz": f"{_MOMENT}TZH:TZM"}
+AS_SHOWN = ("inet", "cidr")
+"""Types whose cast to text adds what Postgres does not show."""
+SNAPSHOT = (Way.INITIAL, Way.INCREMENTAL)
+EXACT, SPECIAL, REFUSED, WRONG = "exact", "special", "refused", "wrong"
+
+
+Staged = dict[int, list[tuple[list[Any], dict[str, str]]]]
+"""Rows by id: values, and what `_special` says."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value that came by one way."""
+
+    subject: str
+    is_key: bool
+    way: Way | None
+    value: str | None
+    got: str | None
+    verdict: str
+
+
+def truth(session: Any, trial: Trial) -> dict[int, list[str | None]]:
+    """Each row's values by its id, as Postgres prints them."""
+    columns = ", ".join(_printed(subject) for subject in trial.subjects)
+    with session.cursor() as cursor:
+        cursor.execute(f'SELECT id, {columns} FROM "{trial.name}"')
+        return {row[0]: list(row[1:]) for row in cursor.fetchall()}
+
+
+def staged(cursor: Any, trial: Trial) -> Staged:
+    """Staging's rows by id: values and `_special`. Deleted rows are those of the way that deletes, and no others."""
+    columns = ", ".join(_fetched(subject) for subject in trial.subjects)
+    cursor.execute(
+        f"SELECT ID, TO_JSON(_SPECIAL), {columns} FROM ANALYTICS.STAGING.STG_APPLICATION__{trial.name.upper()} "
+        f"WHERE _IS_DELETED = (WAY = '{Way.DELETE.words}')"
+    )
+    found: Staged = {}
+    for number, special, *values in cursor.fetchall():
+        found.setdefault(int(number), []).append((values, json.loads(special) if special else {}))
+    return found
+
+
+def as_postgres_reads(session: Any, trial: Trial, found: Staged) -> None:
+    """Intervals come as ISO 8601: Postgres itself prints what it takes them for."""
+    with session.cursor() as cursor:
+        for place, subject in enumerate(trial.subjects):
+            if not subject.declared.startswith("interval"):
+                continue
+            for values, _ in (row for rows in found.values() for row in rows):
+                if values[place] is not None:
+                    cursor.execute("SELECT %s::interval::text", (values[place],))
+                    values[place] = cursor.fetchone()[0]
+
+
+def cells(trial: Trial, wanted: dict[int, list[str | None]], found: Staged) -> Iterator[Cell]:
+    """Each value of each way once."""
+    for place, subject in enumerate(trial.subjects):
+        name = f"{trial.form.name} {subject.name}".strip()
+        seen = set()
+        for number, values in sorted(wanted.items()):
+            way, value = way_of(number), values[place]
+            if (way, value) in seen:
+                continue
+            seen.add((way, value))
+            rows = found.get(number, [])
+            if len(rows) != 1:
+                yield Cell(name, trial.is_key, way, value, f"{len(rows)} rows", WRONG)
+                continue
+            got, special = rows[0][0][place], rows[0][1].get(subject.name)
+            verdict = _verdict(subject, way, value, got, special)
+            shown = got if special is None else f"{got} with {special!r} in _special"
+            yield Cell(name, trial.is_key, way, value, str(shown), verdict)
+    for number in sorted(found.keys() - wanted.keys()):
+        yield Cell(trial.name, trial.is_key, way_of(number), None, f"stranger {number}", WRONG)
+
+
+def _verdict(subject: Subject, way: Way, value: str | None, got: Any, special: str | None) -> str:
+    if got is None and special is not None and subject.special:
+        uncertain = way in SNAPSHOT and subject.declared == "date" and special.endswith(" (uncertain)")
+        return SPECIAL if value == special or uncertain else WRONG
+    if special is not None:
+        return WRONG
+    return EXACT if _same(subject, value, got) else WRONG
+
+
+def _same(subject: Subject, value: str | None, got: Any) -> bool:
+    if value is None or got is None:
+        return value is None and got is None
+    base = subject.declared.partition("(")[0]
+    if base == "time":
+        return _micros(value) == _micros(got)
+    if base == "real":
+        return _single(value) == _single(got)
+    return text(subject.declared, value) == text(subject.declared, got)
+
+
+def _single(number: str) -> bytes:
+    """A real's own bits: Postgres and Java print the same number with other digits."""
+    return struct.pack("f", float(number))
+
+
+def _micros(clock: str) -> str:
+    whole, _, fraction = clock.partition(".")
+    return f"{whole}.{fraction:0<6}"
+
+
+def _printed(subject: Subject) -> str:
+    name = f'"{subject.name}"'
+    if subject.declared.endswith("[]"):
+        return f"array_to_json({name})::text"
+    return (
+        f"CASE WHEN {name} IS NOT NULL THEN format('%s', {name}) END"
+        if subject.declared in AS_SHOWN
+        else f"{name}::text"
+    )
+
+
+def _fetched(subject: Subject) -> str:
+    name = f'"{subject.name.upper()}"'
+    base = subject.declared.partition("(")[0]
+    if subject.declared.endswith("[]") or base in ("json", "jsonb"):
+        return f"TO_JSON({name})"
+    if base == "time":
+        return f"{name}::VARCHAR"
+    return f"TO_VARCHAR({name}, '{_FORMATS[base]}')" if base in _FORMATS else name
+
+
+def counted(found: Iterable[Cell]) -> dict[str, int]:
+    counts = Counter(cell.verdict for cell in found)
+    return {word: counts[word] for word in (EXACT, SPECIAL, REFUSED, WRONG)}

@@ -1,0 +1,206 @@
+"""What is tried: types with their edge values, the roles of a column, and the ways by which a value arrives.
+
+Values are SQL literals, so that Postgres alone says what they are. Each is cast to the column's type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+MEGABYTE = 2**20
+
+
+class Way(Enum):
+    """How a row came to be what it is when it is compared. The number is the first of its rows' ids."""
+
+    INITIAL = 1_000
+    INCREMENTAL = 2_000
+    INSERT = 3_000
+    UPDATE = 4_000
+    UNCHANGED = 5_000
+    KEY_CHANGE = 6_000
+    DELETE = 7_000
+
+    @property
+    def words(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One column to try. `made` is its type in DDL where that is not what is declared; `more` follows the type.
+
+    `special` says in words which values are NULL in their column and stand in `_special`; `key_values` are tried in a
+    key, where not all values can be.
+    """
+
+    name: str
+    declared: str
+    values: tuple[str, ...]
+    made: str = ""
+    more: str = ""
+    special: str = ""
+    key_values: tuple[str, ...] = ()
+    can_be_key: bool = True
+    can_be_null: bool = True
+
+    @property
+    def ddl(self) -> str:
+        return f'"{self.name}" {self.made or self.declared} {self.more}'.rstrip()
+
+
+def _quoted(*texts: str) -> tuple[str, ...]:
+    return tuple("'" + text.replace("'", "''") + "'" for text in texts)
+
+
+_DIGITS = "12345678901234567890123456789012345678"
+_DATES = (
+    *("0001-01-01", "0022-03-01", "0044-03-15 BC", "0001-12-31 BC", "0400-02-29"),
+    *("1500-02-28", "1582-10-04", "1582-10-10", "1582-10-15", "1700-02-28", "1899-12-31", "1970-01-01", "2024-02-29"),
+    *("9999-12-31", "10000-01-01", "20222-03-01", "infinity", "-infinity"),
+)
+_TIMES = (
+    *("0001-01-01 00:00:00", "0044-03-15 12:34:56.789 BC", "4713-01-01 00:00:00 BC", "1500-02-28 23:59:59.999999"),
+    *("1582-10-10 10:10:10", "1582-10-15 00:00:00", "1883-11-18 12:03:57", "1969-12-31 23:59:59.999999"),
+    *("2024-02-29 12:00:00.000001", "2024-03-31 02:30:00", "9999-12-31 23:59:59.999999", "10000-01-01 00:00:00"),
+    *("20222-03-01 01:02:03", "294246-01-01 00:00:00", "294247-01-10 04:00:55", "294276-12-31 23:59:59.999999"),
+    *("infinity", "-infinity"),
+)
+_ZONED = tuple(f"{text}+00" if "BC" not in text and "inf" not in text else text for text in _TIMES)
+_TEXTS = (
+    *("", " ", "ends in blanks   ", "  begins", "a\tb\nc\r\n", "\\u0000 is no NUL", "\\x00", "null", "NaN", "''\"`"),
+    *("Größe ✨ 👩‍👩‍👧‍👦", "\U0010f7ff", "e\u0301", "[1,2]", '{"a": 1}', "V", "N", "2024-01-01"),
+)
+_JSON = (
+    *("null", "true", '""', '" "', "{}", "[]", "0", "-1.5", "1.10", _DIGITS, "0.123456789012345", "1e-7"),
+    *(
+        '{"b": 1, "a": {"c": [1, null, "x"]}}',
+        '{"": ""}',
+        '"👩‍👩‍👧‍👦 Größe"',
+        '{"n": 12345678901234567890}',
+        "[[1],[2]]",
+    ),
+)
+_AS_WRITTEN = ('{"a": 1, "a": 2}', ' { "b" : [ ] } ', '"\\u0000"')
+_ENDLESS = ("Infinity", "-Infinity")
+_YEARS = "infinity, years before 1 and beyond 9999"
+_OLD = "; read by a snapshot, every day before 1582-10-25, with the word (uncertain)"
+_LARGE = "repeat('Straße ✨ ', 300)"
+
+SUBJECTS = (
+    Subject("small", "smallint", _quoted("0", "-1", "32767", "-32768")),
+    Subject("whole", "integer", _quoted("0", "-1", "2147483647", "-2147483648")),
+    Subject("large", "bigint", _quoted("0", "-1", "9223372036854775807", "-9223372036854775808")),
+    Subject(
+        "exact",
+        "numeric",
+        _quoted("0", "-1", "0.10", "1e-9", "1.00000000049", "0.000000000000000001", "-1e-18", "123456789.123456789")
+        + _quoted(_DIGITS, "-" + _DIGITS, _DIGITS + "9", "1e60", "99999999999999999999999999999.999999999", "1e29")
+        + _quoted("NaN", "Infinity", "-Infinity"),
+        special="more than 9 decimals or 29 digits before them, NaN, infinity",
+    ),
+    Subject("price", "numeric(18,4)", _quoted("0", "-0.0001", "99999999999999.9999", "1.10", "NaN"), special="NaN"),
+    Subject("digits", "numeric(38,0)", _quoted("0", "9" * 38, "-" + "9" * 38, "NaN"), special="NaN"),
+    Subject("fraction", "numeric(38,18)", _quoted("0", "1e-18", "-1e-18", "99999999999999999999.999999999999999999")),
+    Subject("wei", "text", _quoted("0", "1" * 78, "-" + "9" * 78), made="numeric(78,0)"),
+    Subject(
+        "single", "real", _quoted("0", "1.1", "-3.4028235e38", "1e-45", "16777217", "NaN", "Infinity", "-Infinity")
+    ),
+    Subject(
+        "double",
+        "double precision",
+        _quoted("0", "0.1", "-1.7976931348623157e308", "5e-324", "1e22", "NaN", "Infinity", "-Infinity"),
+    ),
+    Subject("yes", "boolean", _quoted("true", "false")),
+    Subject("words", "text", (*_quoted(*_TEXTS), _LARGE, f"repeat('ab', {MEGABYTE // 2})")),
+    Subject("vary", "varchar", (*_quoted(*_TEXTS), _LARGE)),
+    Subject("short", "varchar(20)", _quoted("", "blanks  ", "12345678901234567890", "✨")),
+    Subject("fixed", "char(5)", _quoted("", "ab", "ab   ", "✨", "12345")),
+    Subject("letter", "char(1)", _quoted("x", "", "✨")),
+    Subject("uid", "uuid", _quoted("00000000-0000-0000-0000-000000000000", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11")),
+    Subject("mood", "enum", _quoted("happy", "so so", "Größe ✨", "it's"), made="mood"),
+    Subject("day", "date", _quoted(*_DATES), special=_YEARS + _OLD, key_values=_quoted(*_DATES[8:])),
+    Subject("clock", "time", _quoted("00:00", "23:59:59.999999", "12:00:00.1")),
+    Subject("clock3", "time(3)", _quoted("00:00", "23:59:59.999", "12:00:00.1")),
+    Subject("moment", "timestamp", _quoted(*_TIMES), special=_YEARS),
+    Subject(
+        "moment3",
+        "timestamp(3)",
+        _quoted("2024-02-29 12:00:00.001", "infinity"),
+        special=_YEARS,
+    ),
+    Subject("moment6", "timestamp(6)", _quoted("2024-02-29 12:00:00.000001", "20222-03-01 00:00:00"), special=_YEARS),
+    Subject("zoned", "timestamptz", _quoted(*_ZONED, "2024-02-29 12:00:00.000001+05:45"), special=_YEARS),
+    Subject(
+        "zoned3",
+        "timestamptz(3)",
+        _quoted("2024-02-29 12:00:00.001-08", "-infinity"),
+        special=_YEARS,
+    ),
+    Subject(
+        "span",
+        "interval",
+        _quoted("0", "1 year 2 mons 3 days 04:05:06.789", "-1 day +00:00:00.000001", "1 mon -1 day", "100000:00:00")
+        + _quoted("178000000 years", "-00:00:01", "0.000001 s", "-1 year -1 mon -1 day -01:01:01.5"),
+    ),
+    Subject("span3", "interval(3)", _quoted("1 day 00:00:00.123", "0")),
+    Subject(
+        "doc",
+        "json",
+        (*_quoted(*_JSON, '{"a": 1, "a": 2}', ' { "b" : [ ] } ', '"\\u0000"'), f"to_json({_LARGE})"),
+        can_be_key=False,
+    ),
+    Subject("docb", "jsonb", (*_quoted(*_JSON), f"to_jsonb({_LARGE})")),
+    Subject("bytes", "bytea", (*_quoted("", "\\x00ff", "\\x5c78", "\\xdeadbeef"), f"convert_to({_LARGE}, 'UTF8')")),
+    Subject("host", "inet", _quoted("127.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32", "192.168.1.5/24")),
+    Subject("net", "cidr", _quoted("10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0")),
+    Subject("mac", "macaddr", _quoted("08:00:2B:01:02:03")),
+    Subject("mac8", "macaddr8", _quoted("08:00:2b:01:02:03:04:05")),
+    Subject("smalls", "smallint[]", _quoted("{}", "{0,NULL,-32768}")),
+    Subject("wholes", "integer[]", (*_quoted("{}", "{NULL}", "{1,-2147483648}"), "array_fill(7, ARRAY[2000])")),
+    Subject("larges", "bigint[]", _quoted("{}", "{9223372036854775807,NULL,-9223372036854775808}")),
+    Subject("truths", "boolean[]", _quoted("{}", "{t,f,NULL}")),
+    Subject("texts", "text[]", (*_quoted("{}", '{""," ","a,b","\\"q\\"",NULL,"null","✨"}'), f"ARRAY[{_LARGE}, '']")),
+    Subject("varies", "varchar(10)[]", _quoted("{}", '{"a  ","",NULL}')),
+    Subject("uids", "uuid[]", _quoted("{}", "{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11,NULL}")),
+    Subject("e_mail", "varchar(30)", _quoted("a@b.c", "ends  "), made="e_mail"),
+    Subject("amount", "numeric(12,3)", _quoted("0", "1.100", "-999999999.999"), made="amount"),
+    Subject("userId", "integer", _quoted("0", "-7")),
+    Subject("createdAt", "timestamptz", _quoted("2024-02-29 12:00:00+00", "infinity"), special=_YEARS),
+    *(Subject(word, "text", _quoted("", "reserved")) for word in ("end", "user", "order", "select", "desc", "window")),
+    *(Subject(word, "text", _quoted("", "reserved")) for word in ("default", "value", "key", "analyze", "array")),
+    Subject("defaulted", "integer", _quoted("0", "7"), more="DEFAULT 7"),
+    Subject(
+        "counted",
+        "bigint",
+        _quoted("1", "9223372036854775807"),
+        more="GENERATED BY DEFAULT AS IDENTITY",
+        can_be_null=False,
+    ),
+)
+
+REFUSED_TYPES = (
+    *("numeric(78,0)", "money", "bit(1)", "bit varying(3)", "time with time zone", "xml", "citext", "hstore", "point"),
+    *("int4range", "tsvector", "box", "oid", "pg_lsn", "serial", "enum[]", "numeric(5,-2)", "numeric(3,5)"),
+    *("numeric[]", "real[]", "double precision[]", "date[]", "timestamp[]", "timestamptz[]", "time[]", "interval[]"),
+    *("json[]", "jsonb[]", "bytea[]", "inet[]", "char(3)[]"),
+)
+"""Types that no column may be declared with."""
+
+REFUSED_IN_KEY = ("json", "integer[]", "text[]", "time", "timestamp", "timestamp(3)", "timestamptz", "timestamptz(6)")
+"""Types that no key may have; those of times may where a surrogate_key is named."""
+
+REFUSED_NAMES = ("valid_from", "valid_to", "is_current", "_order", "_special", "größe", "with blank")
+
+LIMITS = (
+    "A `time` of 24:00 arrives as 00:00 (Debezium).",
+    "A `date` before Christ that a snapshot reads arrives without BC (Debezium): before the year 1583 it is NULL with "
+    "(uncertain) in `_special`, later years BC can't be known from others.",
+    "A `date` before 1582-10-25 in a key is another key in a snapshot than in the stream (Debezium).",
+    "A value of several dimensions in a column that is declared as a plain array arrives as NULLs (Debezium).",
+    "Rows of a table that becomes a partition, or is one no longer, are not sent: the table is to be read again.",
+    "The text `__debezium_unavailable_value` as a value is taken for one that was left out.",
+    "Snowflake keeps numbers in JSON of more than 38 digits as doubles.",
+)
+"""What is known to be wrong and can't be known from a declaration or a catalog."""
