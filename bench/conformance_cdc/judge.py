@@ -71,25 +71,27 @@ def as_postgres_reads(session: Any, trial: Trial, found: Staged) -> None:
 
 
 def cells(trial: Trial, wanted: dict[int, list[str | None]], found: Staged) -> Iterator[Cell]:
-    """Each value of each way once."""
+    """Each value of each way once: wrong if any of its rows is."""
     for place, subject in enumerate(trial.subjects):
         name = f"{trial.form.name} {subject.name}".strip()
-        seen = set()
+        once: dict[tuple[Way, str | None], Cell] = {}
         for number, values in sorted(wanted.items()):
             way, value = way_of(number), values[place]
-            if (way, value) in seen:
-                continue
-            seen.add((way, value))
-            rows = found.get(number, [])
-            if len(rows) != 1:
-                yield Cell(name, trial.is_key, way, value, f"{len(rows)} rows", WRONG)
-                continue
-            got, special = rows[0][0][place], rows[0][1].get(subject.name)
-            verdict = _verdict(subject, way, value, got, special)
-            shown = got if special is None else f"{got} with {special!r} in _special"
-            yield Cell(name, trial.is_key, way, value, str(shown), verdict)
+            verdict, got = _judged(subject, way, value, [(row[place], odd) for row, odd in found.get(number, ())])
+            if verdict == WRONG or (way, value) not in once:
+                once[way, value] = Cell(name, trial.is_key, way, value, got, verdict)
+        yield from once.values()
     for number in sorted(found.keys() - wanted.keys()):
         yield Cell(trial.name, trial.is_key, way_of(number), None, f"stranger {number}", WRONG)
+
+
+def _judged(subject: Subject, way: Way, value: str | None, rows: list[tuple[Any, dict[str, str]]]) -> tuple[str, str]:
+    if len(rows) != 1:
+        return WRONG, f"{len(rows)} rows"
+    ((got, odd),) = rows
+    special = odd.get(subject.name)
+    shown = str(got) if special is None else f"{got} with {special!r} in _special"
+    return _verdict(subject, way, value, got, special), shown
 
 
 def _verdict(subject: Subject, way: Way, value: str | None, got: Any, special: str | None) -> str:

@@ -1,7 +1,7 @@
 """`cdc-check` on a real shard: each way in which a table or the publication can differ from what is declared.
 
-A publication narrowed to inserts and updates was "healthy" while deletes never came (yugabyte 19250); a renamed column or
-a changed type was NULL in staging at once and was reported a day later; a table with REPLICA IDENTITY NOTHING refuses
+A publication narrowed to inserts and updates was "healthy" while deletes never came (yugabyte 19250); a renamed column
+or a changed type was NULL in staging at once, and reported a day later; a table with REPLICA IDENTITY NOTHING refuses
 the application's updates from the moment that it is published.
 """
 
