@@ -21,6 +21,7 @@ from bench.conformance_cdc.tables import PREPARATION, Trial
 from catchment import dbt_application
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
+from catchment.cdc.connectors.client import TaskStatus
 from catchment.cdc.connectors.configs import source_config
 from catchment.cdc.declared import Application, Shard, Table, parse
 from catchment.cdc.loader.kafka import Kafka
@@ -32,6 +33,7 @@ from catchment.cdc.setup.migrate import migrate
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.dbt_project import DBT, TARGET, environment
+from catchment.errors import CatchmentError
 from local.settings import ROOT
 
 PROJECT = ROOT / "include" / "dbt"
@@ -188,11 +190,18 @@ class Run:
     def _until(self, what: str, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not done():
-            with self.systems.connect() as connect:
-                failed = connect.status(self.shard.connector).failed
+            failed = self._failed_tasks()
             if failed or time.monotonic() > deadline:
                 raise TimeoutError(f"{what}: not within {PATIENCE:.0f} s. Failed tasks: {failed}")
             time.sleep(1)
+
+    def _failed_tasks(self) -> tuple[TaskStatus, ...]:
+        """None where Connect does not know yet."""
+        try:
+            with self.systems.connect() as connect:
+                return connect.status(self.shard.connector).failed
+        except CatchmentError:
+            return ()
 
     # --- dbt --------------------------------------------------------------------------------------------------------
 

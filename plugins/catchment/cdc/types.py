@@ -50,8 +50,8 @@ _REFUSED = {
     "bigserial": 'bigserial is no type but a default: declare "bigint"',
     "money": f"money is printed as the server's locale has it, so its amount is not certain. {_LEFT_OUT}",
     "timetz": f"Debezium sends a time with a zone in UTC, its own zone is lost. {_LEFT_OUT}",
-    "bit": f"Debezium sends bits as bytes in another order. {_LEFT_OUT}",
-    "varbit": f"Debezium sends bits as bytes in another order. {_LEFT_OUT}",
+    "bit": f"Debezium sends bits as bytes, a single one as true or false. {_LEFT_OUT}",
+    "varbit": f"Debezium sends bits as bytes, a single one as true or false. {_LEFT_OUT}",
     "citext": f"citext was never tried here. {_LEFT_OUT}",
     "xml": f"xml was never tried here. {_LEFT_OUT}",
     "hstore": f"Debezium sends hstore as JSON, not as Postgres prints it. {_LEFT_OUT}",
@@ -113,7 +113,7 @@ def parse(text: str) -> PgType:
 def refusal(kind: PgType) -> str | None:
     """Why a column of this type can't be replicated exactly, and what to do, in a sentence; None when it can."""
     if kind.is_array and kind.name == "enum":
-        return f"Debezium sends NULL for every array of an enum. {_LEFT_OUT}, as NULL"
+        return f"Debezium sends NULL for an array of an enum that has a NULL in it. {_LEFT_OUT}"
     if kind.is_array and kind.name in SCALARS and kind.name not in _IN_ARRAYS:
         return f"the elements of a {kind} do not arrive as Postgres prints them. {_LEFT_OUT}"
     if kind.name in _REFUSED:
