@@ -75,7 +75,7 @@ def _of_columns(table: Table, relation: Relation) -> Iterator[Problem]:
     for each in relation.columns:  # declared or not: every column of a table is sent
         if each.is_required and each.kind.is_array and each.kind.name == "enum":
             wrong = (
-                "is an array of an enum, and required: Debezium stops with an error at a value that has a NULL in it"
+                "is an array of an enum, and required: Debezium stops with an error at one that has a NULL in it"
             )
             yield Problem(table.name, each.name, wrong, "ALTER TABLE … ALTER COLUMN … DROP NOT NULL")
     strangers = [column for column in relation.columns if column.name not in table.columns]
