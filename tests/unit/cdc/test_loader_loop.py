@@ -217,9 +217,9 @@ def test_poison_goes_to_the_rejects_and_the_rest_goes_on() -> None:
     log.add(b"\x00poison")
     log.add()
     status = load(cluster, raw, everything_is_loaded(cluster, raw))
-    assert raw.of(TOPIC) == [(0, 0), (0, 2)]
+    assert raw.of(TOPIC) == [(0, 0), (0, 1), (0, 2)]  # the reject's key
     assert [(r.topic, r.partition, r.offset) for r in raw.rejects] == [(TOPIC, 0, 1)]
-    assert (status.rows, status.rejected) == (2, 1)
+    assert (status.rows, status.rejected) == (3, 1)
 
 
 def test_a_topic_that_was_made_again_stops_alone_and_loudly(caplog: pytest.LogCaptureFixture) -> None:

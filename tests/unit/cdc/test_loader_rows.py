@@ -21,7 +21,7 @@ def one(value: bytes | None, key: bytes | None = b'{"id":1}') -> bytes:
 
 def reason(value: bytes | None, key: bytes | None = b'{"id":1}') -> str:
     made, _, (reject,) = lines("s0.public.t", 2, [Message(7, value, key)])
-    assert made == []
+    assert [json.loads(line)["m"].get("rejected") for line in made] in ([], [reject.reason])
     assert (reject.file, reject.offset, reject.record) == ("kafka://s0.public.t/2", 7, value)
     return reject.reason
 
@@ -107,8 +107,54 @@ def test_a_reject_keeps_only_the_beginning_of_a_long_record() -> None:
 
 def test_bad_records_do_not_hold_back_their_neighbours() -> None:
     made, _, rejects = lines("t", 0, [Message(0), Message(1, b"nope"), Message(2)])
-    assert [json.loads(line)["o"] for line in made] == [0, 2]
+    assert [(json.loads(line)["o"], "rejected" in json.loads(line)["m"]) for line in made] == [
+        (0, False),
+        (1, True),
+        (2, False),
+    ]
     assert [r.offset for r in rejects] == [1]
+
+
+def test_a_reject_leaves_its_key_and_which_change_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """artie PR 100: a value that was too large was skipped, and the one before it was shown as if it still held."""
+    monkeypatch.setattr(rows, "LONGEST", 1000)
+    value = {"before": None, "after": {"id": 1, "t": "x" * 1000}, "op": "u", "source": {"lsn": 9, "sequence": "[1,9]"}}
+    (line,), size, (reject,) = lines("s0.public.t", 2, [Message(7, json.dumps(value | {"ts_ms": 5}).encode())])
+    assert size == len(line)
+    assert json.loads(line) == {
+        "p": 2,
+        "o": 7,
+        "m": {
+            "topic": "s0.public.t",
+            "partition": 2,
+            "offset": 7,
+            "CreateTime": 1_700_000_000_000,
+            "key": {"id": 1},
+            "rejected": reject.reason,
+        },
+        "c": {"op": "u", "source": value["source"], "ts_ms": 5},
+    }
+
+
+@pytest.mark.parametrize("value", [b"nope", b'{"op":1}', b"[1]", None])
+def test_a_reject_that_is_no_change_leaves_its_key_alone(value: bytes | None) -> None:
+    ours = rows.without_values(one(value), "was refused") if value not in (b"nope", None) else None
+    line = ours or lines("t", 0, [Message(7, b"nope")])[0][0]
+    assert json.loads(line)["m"]["key"] == {"id": 1}
+    assert "c" not in json.loads(line)
+
+
+def test_a_reject_without_a_key_that_can_be_read_leaves_nothing() -> None:
+    assert lines("t", 0, [Message(7, b"{}", b"no key")])[0] == lines("t", 0, [Message(7, b"nope", None)])[0] == []
+    assert rows.without_values(one(b"{}", None), "was refused") is None
+
+
+def test_what_the_warehouse_refused_leaves_its_key_once() -> None:
+    line = rows.without_values(one(b'{"op":"d","source":{"lsn":1},"after":null}', b'{"c":"}\\""}'), "was refused")
+    assert line is not None
+    assert json.loads(line)["c"] == {"op": "d", "source": {"lsn": 1}}
+    assert (json.loads(line)["m"]["key"], json.loads(line)["m"]["rejected"]) == ({"c": '}"'}, "was refused")
+    assert rows.without_values(line, "again") is None
 
 
 texts = st.recursive(

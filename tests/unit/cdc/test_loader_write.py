@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlglot
+import zstandard
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
@@ -27,6 +28,10 @@ USERS, EVENTS = "s0.public.users", "s1.public.events"
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+def _plain(file: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(file)
+
+
 @dataclass
 class Cursor:
     """Answers as the warehouse would, and remembers what it was asked. `refuses(sql)` says which statements fail."""
@@ -41,11 +46,13 @@ class Cursor:
     name: str = ""
     copied: int = 0
 
-    def execute(self, sql: str, values: Any = None, **_: Any) -> None:
+    def execute(self, sql: str, values: Any = None, file_stream: Any = None) -> None:
         self.asked.append(" ".join(sql.split()[:2]))
         if self.refuses(sql):
             raise ProgrammingError("Error parsing JSON")
         match sql.split()[0]:
+            case "PUT" if b'"rejected":' in (file := _plain(file_stream.read())):  # keys of refused rows can be read
+                self.copied, self.unread = file.count(b"\n"), 0
             case "MERGE":
                 self.moved, self.name = len(json.loads(values[0])), values[1]
                 self.rows = [(self.moved, 0)]
@@ -109,7 +116,9 @@ def test_a_row_that_the_warehouse_refuses_is_a_reject_and_the_others_are_loaded(
     assert cursor.asked[:4] == ["BEGIN NAME", "MERGE INTO", "INSERT FIRST", "ROLLBACK"]
     assert cursor.asked[4:] == [
         *("BEGIN NAME", "MERGE INTO", "PUT file:///s0.public.users.jsonl.zst", "COPY INTO", "INSERT INTO"),
-        *("DELETE FROM", "SELECT KAFKA_PARTITION,", "INSERT INTO", "SELECT COUNT(*)", "COMMIT"),
+        *("DELETE FROM", "SELECT KAFKA_PARTITION,"),
+        *("PUT file:///s0.public.users.jsonl.zst", "COPY INTO", "INSERT INTO", "DELETE FROM"),  # its key
+        *("INSERT INTO", "SELECT COUNT(*)", "COMMIT"),
     ]
     assert (refused.offset, refused.reason) == (0, "the warehouse could not read it")
     assert [row[1:5] for row in cursor.many] == [("application", "s0.users", f"kafka://{USERS}/0", 0)]

@@ -6,6 +6,9 @@ A row is one line of JSON, the same for both ways into the warehouse (a bound ar
 
 `c` is the record's value, byte for byte but for line breaks between tokens, and is left out for a tombstone, so that
 RECORD_CONTENT is NULL. The metadata has the names that Snowflake's sink writes with schematization off.
+
+A rejected record leaves a row too, if its key can be read: otherwise nobody would know that this key has changed. Its
+metadata has the reason as `rejected`, and its content is what says which change it was: `op`, `source`, the times.
 """
 
 from __future__ import annotations
@@ -26,6 +29,33 @@ STAGED_FROM_ROWS = 500
 
 _CHECK = msgspec.json.Decoder(msgspec.Raw)
 _BROKEN = (msgspec.DecodeError, RecursionError)
+
+
+class _Change(msgspec.Struct, omit_defaults=True):
+    """What is kept of a rejected record's value: which change it was, without the row."""
+
+    op: str
+    source: msgspec.Raw
+    ts_ms: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Line(msgspec.Struct):
+    """A line in its parts."""
+
+    p: int
+    o: int
+    m: msgspec.Raw
+    c: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Metadata(msgspec.Struct):
+    key: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    rejected: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_CHANGE = msgspec.json.Decoder(_Change)
+_LINE = msgspec.json.Decoder(_Line)
+_METADATA = msgspec.json.Decoder(_Metadata)
 
 
 class Record(Protocol):
@@ -124,32 +154,48 @@ def lines(topic: str, partition: int, records: Iterable[Record]) -> tuple[list[b
     head = b'{"p":%d,"m":{"topic":%b,"partition":%d,"offset":' % (partition, json.dumps(topic).encode(), partition)
     made: list[bytes] = []
     rejects: list[Rejected] = []
-    size = 0
     for record in records:
         offset, key, value = record.offset, record.key, record.value
-        reason = None
+        bad_value = bad_key = None
         if value is not None and not _is_plain_json(value):
-            reason, value = _why_not(value), _without_breaks(value)
+            bad_value, value = _why_not(value), _without_breaks(value)
         if key is not None and not _is_plain_json(key):
-            reason, key = reason or _why_not(key, "its key "), _without_breaks(key)
-        if reason is not None:
-            rejects.append(Rejected(topic, partition, offset, reason, record.value))
-            continue
-        line = b'%b%d,"CreateTime":%d%b},"o":%d%b}\n' % (
-            head,
-            offset,
-            record.timestamp,
-            b"" if key is None else b',"key":' + key,
-            offset,
-            b"" if value is None else b',"c":' + value,
-        )
-        if len(line) > LONGEST:
+            bad_key, key = _why_not(key, "its key "), _without_breaks(key)
+        start = b'%b%d,"CreateTime":%d' % (head, offset, record.timestamp)
+        if key is not None and bad_key is None:
+            start += b',"key":%b' % key
+        end = b',"o":%d' % offset
+        line = b"%b}%b%b}\n" % (start, end, b"" if value is None else b',"c":' + value)
+        reason = bad_value or bad_key
+        if reason is None and len(line) > LONGEST:
             reason = f"has {len(line)} bytes, more than the {LONGEST} that a VARIANT holds"
-            rejects.append(Rejected(topic, partition, offset, reason, record.value))
+        if reason is None:
+            made.append(line)
             continue
-        made.append(line)
-        size += len(line)
-    return made, size, rejects
+        rejects.append(Rejected(topic, partition, offset, reason, record.value))
+        if key is not None and bad_key is None:
+            made.append(_line_of_reject(start, end, reason, None if bad_value else value))
+    return made, sum(map(len, made)), rejects
+
+
+def without_values(line: bytes, reason: str) -> bytes | None:
+    """The line of a rejected record for a line that the warehouse refused; None where it has no key, or is one."""
+    parts = _LINE.decode(line)
+    metadata = _METADATA.decode(parts.m)
+    if metadata.rejected is not msgspec.UNSET or metadata.key is msgspec.UNSET:
+        return None
+    start = b'{"p":%d,"m":%b' % (parts.p, bytes(parts.m).rstrip()[:-1])
+    return _line_of_reject(start, b',"o":%d' % parts.o, reason, None if parts.c is msgspec.UNSET else bytes(parts.c))
+
+
+def _line_of_reject(start: bytes, end: bytes, reason: str, value: bytes | None) -> bytes:
+    """A line without the row's values. `start` ends inside of the metadata."""
+    rejected = msgspec.json.encode(reason)
+    try:
+        content = b',"c":' + msgspec.json.encode(_CHANGE.decode(value)) if value is not None else b""
+    except (*_BROKEN, msgspec.ValidationError):
+        content = b""  # it is no change as Debezium writes it
+    return b'%b,"rejected":%b}%b%b}\n' % (start, rejected, end, content)
 
 
 def _is_plain_json(data: bytes) -> bool:

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from catchment.cdc.loader.offsets import OFFSETS, Advanced
-from catchment.cdc.loader.rows import Lines, Rejected
+from catchment.cdc.loader.rows import Lines, Rejected, without_values
 from catchment.errors import CatchmentError
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.names import FILE_FORMAT, LINES_FORMAT, REJECT_COLUMNS, REJECTS
@@ -112,7 +112,15 @@ class Writer:
         self.cursor.execute(insert)
         inserted = int(self.cursor.fetchall()[0][0])
         self.cursor.execute(delete)
-        return [] if inserted == rows.count else self._refused(target, rows)
+        if inserted == rows.count:
+            return []
+        refused = self._refused(target, rows)
+        left = [line for r in refused if (line := without_values(r.record or b"", r.reason))]
+        if left:  # their keys alone; what is refused of these has no row
+            keys = Lines()
+            keys.extend(left, sum(map(len, left)))
+            self._copy_lines(target, keys)
+        return refused
 
     def _put(self, target: Target, rows: Lines) -> str:
         """Stage the rows as a file; its name."""

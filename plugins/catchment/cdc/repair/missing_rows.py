@@ -3,7 +3,7 @@
 The snapshot of a new epoch contains every existing row. A key that raw knew before and that has no record since was
 deleted in the gap. Each gets a delete and a tombstone on its own topic and partition, so raw, current state, history
 and every other consumer see an ordinary delete. Its LSN is older than the snapshot's, so any record of the key in the
-new epoch wins. `source.connector` is "catchment", to tell them from Debezium's.
+new epoch wins. `source.connector` is "catchment", by which dbt puts them before all else in the epoch.
 """
 
 from __future__ import annotations
@@ -58,14 +58,19 @@ class DeletedKey:
     key: Mapping[str, Any]
 
 
-def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int]) -> list[DeletedKey]:
-    """The keys whose newest record in raw is older than `starts`, not a delete, and not before a truncation.
-
-    A truncation is one record without a key. Log positions compare within an epoch alone, so it also has to be younger
-    by Kafka's time; one since `starts` is of a later epoch, and came after every key that is asked for.
-    """
-    new = since(shard.topic(table), starts)
-    cursor.execute(_FIND.format(table=shard.raw_table(table), new=new, partition=_PARTITION, offset=_OFFSET))
+def find(
+    cursor: Any, application: Application, shard: Shard, table: Table, starts: Mapping[Partition, int]
+) -> list[DeletedKey]:
+    """The keys whose newest record in raw is older than `starts` and not a delete."""
+    new = since(application.topic(shard, table), starts)
+    cursor.execute(
+        "SELECT key_text, MAX_BY(part, at) FROM ("
+        f"SELECT TO_JSON(RECORD_METADATA:key) AS key_text, {_PARTITION} AS part, {_OFFSET} AS at, "
+        f"COALESCE(RECORD_CONTENT:op::VARCHAR, IFF(RECORD_METADATA:rejected IS NULL, 'd', '?')) AS op, "
+        f"IFF({new}, 1, 0) AS is_new "
+        f"FROM {application.raw_table(shard, table)} WHERE RECORD_METADATA:key IS NOT NULL) records "
+        "GROUP BY key_text HAVING MAX(is_new) = 0 AND MAX_BY(op, at) <> 'd'"
+    )
     return [DeletedKey(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
 
 
