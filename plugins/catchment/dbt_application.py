@@ -7,7 +7,8 @@ is said of both; and the declaration as a macro, for the macros of `include/dbt/
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,19 @@ RAW_COLUMNS = (
     ("kafka_offset", "The offset in the partition; NULL where Snowflake's sink wrote the row."),
     ("loaded_at", "When the loader wrote the row (UTC); NULL where Snowflake's sink did."),
 )
+EXACT = re.compile(r"smallint|integer|bigint|boolean|text|varchar(\(\d+\))?|char\(\d+\)|uuid|enum|inet|interval|bytea")
+"""Types of which every value is itself in the warehouse."""
 OWN_COLUMNS = (
     ("_other", "Columns that are not declared, as an object, as Debezium sent them."),
     ("_special", "What the column's type can't hold, by column: NaN, infinity, -infinity, years beyond 9999."),
-    ("_unresolved", "Columns (with commas; * for all) whose value was not told: unchanged, large and not in raw."),
+    (
+        "_unresolved",
+        "Columns (with commas; * for all) whose value is not known: not sent, or sent in a rejected record.",
+    ),
+    ("_rejected_offset", "Kafka offset of the rejected record that had the values; -1 if none is in raw; else NULL."),
     ("_shard", "The shard that the row is on."),
 )
+KEY_COLUMN = ("_key", "The primary key as it came, as text: the key's own columns can't hold all of its values.")
 STATE_COLUMNS = (("_is_deleted", "Whether the row is gone; it keeps the values that it had last."),)
 VERSION_COLUMNS = (
     ("valid_from", "Since when the row was so (UTC, inclusive); for rows of the first snapshot, when it was taken."),
@@ -77,18 +85,20 @@ def _files(database: Database, shards: Sequence[Shard]) -> dict[Path, str]:
     return {FOLDER / name: text for name, text in files.items()}
 
 
+def merge_key(table: Table) -> list[str]:
+    """The columns by which rows are told apart, as SQL: the key's, and its own text where a type holds less here."""
+    own = [f'"{column.upper()}"' for column in table.key if EXACT.fullmatch(table.columns[column])]
+    return ["_shard", *own, *(["_key"] if len(own) < len(table.key) else [])]
+
+
 def _macro(application: Application) -> str:
     declared = {
-        f"{database.source}.{table.name}": {
-            "source": database.source,
-            "schema": database.schema,
-            "name": table.name,
-            "shards": [shard.name for shard in application.shards_of(database)],
-            "key": list(table.key),
-            "columns": dict(table.columns),
-        }
-        for database in application.databases
-        for table in database.tables
+        "schema": application.schema,
+        "shards": [shard.name for shard in application.shards],
+        "tables": {
+            t.name: {"key": list(t.key), "merge_key": merge_key(t), "columns": dict(t.columns)}
+            for t in application.tables
+        },
     }
     literal = json.dumps(declared, indent=4)
     head = f"{{#- Written from {ORIGIN} -#}}\n"
@@ -139,10 +149,10 @@ def _described(database: Database, table: Table) -> list[dict[str, Any]]:
             "name": database.staging(table),
             "description": f"The {table.name} as they are now, one row per shard and key; deleted ones too.",
             "data_tests": [
-                {"is_key": {"arguments": {"columns": ["_shard", *table.key]}}},
+                {"is_key": {"arguments": {"columns": merge_key(table)}}},
                 {"no_value_is_lacking": {"arguments": {"living": "not _is_deleted"}}},
             ],
-            "columns": _of_table(table) + _columns((*OWN_COLUMNS, *STATE_COLUMNS, *CHANGE_COLUMNS)),
+            "columns": _of_table(table) + _columns((*_own(table), *STATE_COLUMNS, *CHANGE_COLUMNS)),
         }
     ]
     if table.history:
@@ -151,14 +161,18 @@ def _described(database: Database, table: Table) -> list[dict[str, Any]]:
                 "name": database.versions(table),
                 "description": f"Every version of the {table.name}: one row per shard, key and transaction.",
                 "data_tests": [
-                    {"is_key": {"arguments": {"columns": ["_shard", *table.key, "_order"]}}},
-                    {"versions_do_not_overlap": {"arguments": {"key": ["_shard", *table.key]}}},
+                    {"is_key": {"arguments": {"columns": [*merge_key(table), "_order"]}}},
+                    {"versions_do_not_overlap": {"arguments": {"key": merge_key(table)}}},
                     {"no_value_is_lacking": {"arguments": {"living": "is_current"}}},
                 ],
-                "columns": _of_table(table) + _columns((*OWN_COLUMNS, *VERSION_COLUMNS, *CHANGE_COLUMNS)),
+                "columns": _of_table(table) + _columns((*_own(table), *VERSION_COLUMNS, *CHANGE_COLUMNS)),
             }
         )
     return models
+
+
+def _own(table: Table) -> tuple[tuple[str, str], ...]:
+    return ((KEY_COLUMN,) if "_key" in merge_key(table) else ()) + OWN_COLUMNS
 
 
 def _of_table(table: Table) -> list[dict[str, Any]]:
