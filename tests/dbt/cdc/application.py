@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.dbt.cdc.records import Message, envelope, fake_before, unavailable
+from catchment.cdc.declared import application as declared
+from tests.dbt.cdc.records import Message, envelope, fake_before, rejected, unavailable
 
 TABLE = "accounts"
 PARTITIONS = 3
 LARGE = ("settings", "notes", "feature_flags")
+UNKNOWN = "_unresolved"
 Row = dict[str, Any]
 Op = tuple[str, int, int]
 """What is done to which id; the number says how (which columns, which other id)."""
@@ -43,9 +45,11 @@ class Shard:
     epoch: int = 0
     partitions: list[list[Message]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
     offsets: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
-    sent: list[tuple[int, Row | None, Row | None]] = field(default_factory=list)
+    sent: list[Message] = field(default_factory=list)
     epochs: list[tuple[int, int, int]] = field(default_factory=list)
-    told: dict[int, Row] = field(default_factory=dict)
+    seen: dict[int, Row] = field(default_factory=dict)
+    left: dict[int, Row] = field(default_factory=dict)
+    poison: set[int] = field(default_factory=set)
     versions: dict[int, list[list[Any]]] = field(default_factory=dict)
     made: int = 0
 
@@ -79,35 +83,84 @@ class Shard:
         rows = {key: dict(row) for key, row in self.rows.items()}
         changes = self._do(op, rows) if op[0] != "truncate" else []
         self.last_commit = self._next()  # the signal's own transaction
-        at = self._tick()
-        for key, row in self.rows.items():
-            self._send(key, envelope("r", dict(row), lsn=None, commit=self.last_commit, ms=at, snapshot="incremental"))
+        self._read(None, self.last_commit, "incremental")
         self._commit(changes, rows)
 
-    def begin_epoch(self, unseen: list[Op]) -> None:
-        """The slot was lost and rows changed unseen; a new epoch begins, with a snapshot, deletes for what is gone."""
+    def begin_epoch(self, unseen: list[Op], crossing: Op) -> None:
+        """The slot was lost and rows changed unseen; a new epoch begins, with a snapshot, deletes for what is gone.
+
+        LSNs begin again, as on another timeline. `crossing` wrote before the snapshot and commits after it.
+        """
         for op in unseen:
             self._do(op, self.rows)
-        self.epoch, self.lsn, self.last_commit, self.sent = self.epoch + 1, 100, None, []
+        known = self.seen.keys() - self.rows.keys()
+        self.epoch, self.lsn = self.epoch + 1, 100
         self.epochs += [(number, self.epoch, offset) for number, offset in enumerate(self.offsets)]
-        before, position, at = self._next(), self._next(), self._tick()
-        for key, row in self.rows.items():
-            self._send(key, envelope("r", dict(row), lsn=position, commit=None, ms=at, snapshot="true"))
-            if self.told.get(key) != row:
-                self._version(key, row, at)
+        rows, changes, position = self._snapshot(crossing)
         at = self._tick()
-        for key in self.told.keys() - self.rows.keys():
-            self._send(key, envelope("d", None, lsn=before, commit=before, ms=at))
+        for key in known:
+            value = envelope("d", None, lsn=position, commit=position, ms=at)
+            value["source"]["connector"] = "catchment"
+            self._send(key, value)
             self._send(key, None)
             self._version(key, None, at)
-        self.told = {key: dict(row) for key, row in self.rows.items()}
+            del self.seen[key]
+        self._commit(changes, rows)
+
+    def lose_offsets(self, unseen: list[Op], crossing: Op) -> None:
+        """Connect forgot how far it was: the epoch goes on, with a snapshot. What is deleted unseen, nobody tells."""
+        for op in unseen:
+            if op[0] in ("insert", "update"):
+                self._do(op, self.rows)
+        rows, changes, _ = self._snapshot(crossing)
+        self._commit(changes, rows)
 
     def send_again(self, count: int) -> None:
         """Connect was killed: the last records come once more, with offsets of their own."""
-        for partition, key, value in self.sent[-count:] if count else []:
-            self._append(partition, key, value)
+        for message in self.sent[-count:] if count else []:
+            self._append(message)
 
     # --- inside -------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, crossing: Op) -> tuple[dict[int, Row], list[Change], int]:
+        """An initial snapshot, while a transaction is open: what that will have done, and the snapshot's position."""
+        rows = {key: dict(row) for key, row in self.rows.items()}
+        changes = self._do(crossing, rows)
+        position, self.last_commit, self.sent = self._next(), None, []
+        self._read(position, None, "true")
+        return rows, changes, position
+
+    def _read(self, lsn: int | None, commit: int | None, kind: str) -> None:
+        at = self._tick()
+        for key, row in self.rows.items():
+            before = self.seen.get(key)
+            lost = self._send(key, envelope("r", dict(row), lsn=lsn, commit=commit, ms=at, snapshot=kind))
+            self._see(Change("r", key, dict(row), 0), lost=lost)
+            if self.seen[key] != before:
+                self._version(key, self.seen[key], at)
+
+    def _see(self, change: Change, *, lost: bool) -> None:
+        """What somebody knows who is told one change after the other."""
+        key, after = change.key, change.after
+        if change.op == "t" or key is None:
+            self.seen.clear()
+        elif change.op == "d":
+            self.left[change.lsn] = self.seen.pop(key)
+        elif lost or after is None:
+            columns = [name for name in self.rows_columns() if name != "id"]
+            self.seen[key] = {"id": key} | dict.fromkeys(columns) | {UNKNOWN: columns}
+        else:
+            row, before = dict(after), self.left.get(change.lsn) if change.op == "c" else self.seen.get(key)
+            row[UNKNOWN] = []
+            for name in LARGE:
+                if after[name] == unavailable(TABLE, name):
+                    assert before is not None
+                    row[name] = before[name]
+                    row[UNKNOWN] += [name] if name in before[UNKNOWN] else []
+            self.seen[key] = row
+
+    def rows_columns(self) -> list[str]:
+        return list(declared().table(TABLE).columns)
 
     def _do(self, op: Op, rows: dict[int, Row]) -> list[Change]:
         kind, which, how = op
@@ -167,16 +220,15 @@ class Shard:
             )
             if change.op == "d" and key is not None:
                 value["before"] = fake_before(TABLE, {"id": key})
-            self._send(key, value)
+            self._see(change, lost=self._send(key, value))
             if change.op == "d":
                 self._send(key, None)
         truncated = any(change.op == "t" for change in changes)
         changed = {change.key for change in changes if change.key is not None}
         for key in changed | (self.rows.keys() if truncated else set()):
-            self._version(key, rows.get(key), at)
+            self._version(key, self.seen.get(key), at)
         self.last_commit = self._next()
         self.rows = rows
-        self.told = {key: dict(row) for key, row in rows.items()}
         self.offsets = [offset + 1 for offset in self.offsets]  # markers of Kafka's transactions
 
     def _version(self, key: int, row: Row | None, at: int) -> None:
@@ -186,15 +238,22 @@ class Shard:
         if row is not None:
             found.append([dict(row), at, None])
 
-    def _send(self, key: int | None, value: Row | None) -> None:
+    def _send(self, key: int | None, value: Row | None) -> bool:
+        """Send a record; whether the loader will reject it."""
         partition = self.lsn % PARTITIONS if key is None else key % PARTITIONS
-        self.sent.append((partition, None if key is None else {"id": key}, value))
-        self._append(*self.sent[-1])
+        message = Message(TABLE, self.name, partition, 0, None if key is None else {"id": key}, value)
+        lost = key in self.poison and value is not None and value["op"] in ("c", "u", "r")
+        if lost and key is not None:
+            self.poison.remove(key)
+            message = rejected(message)
+        self.sent.append(message)
+        self._append(message)
+        return lost
 
-    def _append(self, partition: int, key: Row | None, value: Row | None) -> None:
-        message = Message(TABLE, self.name, partition, self.offsets[partition], key, value)
-        self.partitions[partition].append(message)
-        self.offsets[partition] += 1
+    def _append(self, message: Message) -> None:
+        number = message.partition
+        self.partitions[number].append(replace(message, offset=self.offsets[number]))
+        self.offsets[number] += 1
 
     def _next(self) -> int:
         self.lsn += 8

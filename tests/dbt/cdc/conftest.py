@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from catchment.dbt_project import TARGET, environment
+from tests.dbt.cdc import raw
+from tests.dbt.cdc.records import Message
 from tests.dbt.project import PROJECT
 from tests.dbt.warehouse import Warehouse
 
@@ -53,3 +56,17 @@ def models_of(
 
         yield run
         asked.close()
+
+
+@pytest.fixture
+def merged(warehouse: Warehouse, run_models: Callable[..., None]) -> Callable[..., list[tuple[Any, ...]]]:
+    """Loads records batch by batch, merging after each; gives columns of the current state."""
+    raw.begin_again(warehouse, "customers")
+
+    def merge(*batches: list[Message], columns: str = "_SHARD, ID, EMAIL, _IS_DELETED") -> list[tuple[Any, ...]]:
+        for batch in batches:
+            raw.put(warehouse, batch)
+            run_models("stg_application__customers")
+        return warehouse.rows(f"SELECT {columns} FROM ANALYTICS.STAGING.STG_APPLICATION__CUSTOMERS ORDER BY 1, 2")
+
+    return merge

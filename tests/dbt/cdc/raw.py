@@ -31,7 +31,9 @@ def put(warehouse: Warehouse, messages: Iterable[Message], *, by_sink: bool = Fa
 
 
 def _metadata(message: Message) -> dict[str, Any]:
-    found = {"topic": message.topic, "partition": message.partition, "offset": message.offset, "CreateTime": 1}
+    found = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+    found["CreateTime"] = (message.value or {}).get("ts_ms", 1)
+    found |= {} if message.rejected is None else {"rejected": message.rejected}
     return found if message.key is None else {**found, "key": message.key}
 
 

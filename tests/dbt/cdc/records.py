@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catchment.cdc.declared import application
 
+MS = 1_795_418_453_000
 WORD = "__debezium_unavailable_value"
 WORDS: dict[str, Any] = {"text": WORD, "jsonb": WORD, "bytea": WORD.encode().hex(), "integer[]": [*WORD.encode()]}
 """What stands for a large value that a change did not touch, by the column's type."""
@@ -26,6 +27,7 @@ class Message:
     offset: int
     key: Row | None
     value: Row | None
+    rejected: str | None = None
 
     @property
     def topic(self) -> str:
@@ -86,4 +88,45 @@ def fake_before(table: str, key: Row) -> dict[str, Any]:
 
 def unavailable(table: str, column: str) -> Any:
     """The stand-in for a column's value."""
-    return WORDS[application().database("application").table(table).columns[column]]
+    return WORDS[application().table(table).columns[column]]
+
+
+def customer(key: int, **values: Any) -> Row:
+    return {
+        "id": key,
+        "account_id": 7,
+        "external_id": f"c{key}",
+        "email": f"c{key}@example.com",
+        "contact_name": "Ada",
+        "born": "1990-01-02Z",
+        "country": "DE",
+        "city": "Köln",
+        "health_score": 0.1,
+        "tags": [1, 2],
+        "profile": '{"a": 1, "b": null}',
+        "biography": "long" * 3000,
+        "created_at": "2026-11-23T07:20:53.397057Z",
+        "updated_at": "2026-11-23T07:20:53.397057Z",
+        **values,
+    }
+
+
+def message(key: int | None, value: Row | None, offset: int, *, shard: str = "s0", partition: int = 0) -> Message:
+    return Message("customers", shard, partition, offset, None if key is None else {"id": key}, value)
+
+
+def change(
+    op: str, key: int, lsn: int, offset: int, *, shard: str = "s0", partition: int = 0, **values: Any
+) -> Message:
+    """A change of its own transaction at a log position."""
+    after = None if op == "d" else customer(key, **values)
+    before = fake_before("customers", {"id": key}) if op == "d" else None
+    value = envelope(op, after, lsn=lsn, commit=lsn - 4, ms=MS + lsn, before=before, transaction=lsn)
+    return message(key, value, offset, shard=shard, partition=partition)
+
+
+def rejected(message: Message, *, with_source: bool = True) -> Message:
+    """What the loader leaves of a record that can't be loaded: its key, and which change it was."""
+    value = message.value or {}
+    left = {name: value[name] for name in ("op", "source", "ts_ms")} if with_source else None
+    return replace(message, value=left, rejected="has 16300000 bytes")

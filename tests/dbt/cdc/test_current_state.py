@@ -11,63 +11,12 @@ from typing import Any
 import pytest
 
 from tests.dbt.cdc import raw
-from tests.dbt.cdc.records import WORD, Message, Row, envelope, fake_before
+from tests.dbt.cdc.records import MS, WORD, Message, Row, change, customer, envelope, message
 from tests.dbt.project import Dbt
 from tests.dbt.warehouse import Warehouse
 
 pytestmark = pytest.mark.timeout(900)
 Run = Callable[..., None]
-MS = 1_795_418_453_000
-
-
-def customer(key: int, **values: Any) -> Row:
-    return {
-        "id": key,
-        "account_id": 7,
-        "external_id": f"c{key}",
-        "email": f"c{key}@example.com",
-        "contact_name": "Ada",
-        "born": "1990-01-02Z",
-        "country": "DE",
-        "city": "Köln",
-        "health_score": 0.1,
-        "tags": [1, 2],
-        "profile": '{"a": 1, "b": null}',
-        "biography": "long" * 3000,
-        "created_at": "2026-11-23T07:20:53.397057Z",
-        "updated_at": "2026-11-23T07:20:53.397057Z",
-        **values,
-    }
-
-
-def message(key: int | None, value: Row | None, offset: int, *, shard: str = "s0", partition: int = 0) -> Message:
-    return Message("customers", shard, partition, offset, None if key is None else {"id": key}, value)
-
-
-def change(
-    op: str, key: int, lsn: int, offset: int, *, shard: str = "s0", partition: int = 0, **values: Any
-) -> Message:
-    """A change of its own transaction at a log position."""
-    after = None if op == "d" else customer(key, **values)
-    before = fake_before("customers", {"id": key}) if op == "d" else None
-    value = envelope(op, after, lsn=lsn, commit=lsn - 4, ms=MS + lsn, before=before, transaction=lsn)
-    return message(key, value, offset, shard=shard, partition=partition)
-
-
-@pytest.fixture
-def merged(warehouse: Warehouse, run_models: Run) -> Callable[..., list[tuple[Any, ...]]]:
-    """Loads records batch by batch, merging after each; gives columns of the current state."""
-    raw.begin_again(warehouse, "customers")
-
-    def merge(*batches: list[Message], columns: str = "_SHARD, ID, EMAIL, _IS_DELETED") -> list[tuple[Any, ...]]:
-        for batch in batches:
-            raw.put(warehouse, batch)
-            run_models("stg_application__customers")
-        return warehouse.rows(f"SELECT {columns} FROM ANALYTICS.STAGING.STG_APPLICATION__CUSTOMERS ORDER BY 1, 2")
-
-    return merge
-
-
 Merge = Callable[..., list[tuple[Any, ...]]]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.dbt.cdc import raw
-from tests.dbt.cdc.application import PARTITIONS, TABLE, Row, Shard, application
+from tests.dbt.cdc.application import PARTITIONS, TABLE, UNKNOWN, Row, Shard, application
 from tests.dbt.cdc.records import Message
 from tests.dbt.warehouse import Warehouse
 
@@ -34,7 +34,8 @@ CHANGES = st.one_of(
     st.tuples(st.just("two_at_once"), SHARD, OPS, OPS, st.booleans()),
     st.tuples(st.just("snapshot_beside"), SHARD, OPS),
     st.tuples(st.just("send_again"), SHARD, st.integers(1, 12)),
-    st.tuples(st.just("begin_epoch"), SHARD, OPS),
+    st.tuples(st.sampled_from(("begin_epoch", "lose_offsets")), SHARD, OPS, OPS),
+    st.tuples(st.just("reject"), SHARD, st.integers(0, 5)),
 )
 ROUNDS = st.lists(
     st.tuples(
@@ -90,23 +91,27 @@ def happen(shards: dict[str, Shard], change: tuple[Any, ...]) -> None:
             shard.snapshot_beside(ops[0])
         case "send_again", [count]:
             shard.send_again(count)
-        case "begin_epoch", [ops]:
-            shard.begin_epoch([op for op in ops if op[0] != "truncate"])
+        case "begin_epoch", [ops, others]:
+            shard.begin_epoch([op for op in ops if op[0] != "truncate"], others[0])
+        case "lose_offsets", [ops, others]:
+            shard.lose_offsets(ops, others[0])
+        case "reject", [key]:
+            shard.poison.add(key)
 
 
 def in_short(row: Row) -> tuple[Any, ...]:
     """A shard's row as it is compared."""
-    return (row["id"], row["name"], row["balance"], row["settings"], row["notes"], row["feature_flags"])
+    return (*(row[name] for name in COLUMNS), ",".join(row[UNKNOWN]))
 
 
 def as_told(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The same of a row of the warehouse."""
-    key, name, balance, options, notes, flags = row
+    key, name, balance, options, notes, flags, unknown = row
     loaded = (
         None if options is None else json.dumps(json.loads(options)),
         None if flags is None else json.loads(flags),
     )
-    return (key, name, f"{balance:.4f}", loaded[0], notes, loaded[1])
+    return (key, name, None if balance is None else f"{balance:.4f}", loaded[0], notes, loaded[1], unknown or "")
 
 
 def moment(milliseconds: int | None) -> datetime | None:
@@ -115,12 +120,17 @@ def moment(milliseconds: int | None) -> datetime | None:
 
 def check(warehouse: Warehouse, shards: dict[str, Shard]) -> None:
     found = warehouse.rows(
-        f"SELECT _SHARD, {', '.join(COLUMNS)} FROM ANALYTICS.STAGING.STG_APPLICATION__ACCOUNTS WHERE NOT _IS_DELETED"
+        f"SELECT _SHARD, {', '.join(COLUMNS)}, {UNKNOWN} "
+        "FROM ANALYTICS.STAGING.STG_APPLICATION__ACCOUNTS WHERE NOT _IS_DELETED"
     )
-    now = sorted(((s.name, *in_short(row)) for s in shards.values() for row in s.rows.values()), key=repr)
+    for shard in shards.values():  # what was told is what is, but for what was lost
+        told = {key: {n: row[n] for n in COLUMNS if n not in row[UNKNOWN]} for key, row in shard.seen.items()}
+        assert told == {key: {n: row[n] for n in told[key]} for key, row in shard.rows.items()}
+    now = sorted(((s.name, *in_short(row)) for s in shards.values() for row in s.seen.values()), key=repr)
     compare(sorted(((row[0], *as_told(row[1:])) for row in found), key=repr), now)
     found = warehouse.rows(
-        f"SELECT _SHARD, VALID_FROM, VALID_TO, {', '.join(COLUMNS)} FROM ANALYTICS.STAGING.HIST_APPLICATION__ACCOUNTS"
+        f"SELECT _SHARD, VALID_FROM, VALID_TO, {', '.join(COLUMNS)}, {UNKNOWN} "
+        "FROM ANALYTICS.STAGING.HIST_APPLICATION__ACCOUNTS"
     )
     versions = sorted(
         (

@@ -1,44 +1,56 @@
 {#-
-  Which raw rows a run reads: for each (topic, partition) the offsets from the model's watermark up to the newest that
-  raw holds when the run begins. They are written into the SQL as numbers, so that the warehouse skips what is older,
-  and stand in its first line, from which `cdc_advance` takes them when all is merged.
+  Which raw rows a run reads: for each (topic, partition) the offsets from the relation's watermark up to the newest that
+  raw holds when the run begins. They are written into the SQL as numbers, so that the warehouse skips what is older.
 
   Watermarks are Kafka offsets and never times or log positions: transactions commit in another order than they write.
 -#}
 
 
 {#-
-  The batch of this run: {full, ranges: [{shard, topic, partition, from, until, was, epochs}], truncates}. `was` is the
-  watermark that was found (none if there was none), `until` is exclusive, `epochs` are pairs (from offset, epoch).
+  The batch of this run: {full, ranges: [{shard, topic, partition, from, until, was, epochs, snapshots}], truncates, unplaced}.
+  `was` is the watermark that was found (none if there was none), `until` is exclusive, `epochs` are pairs (from offset,
+  epoch), `snapshots` pairs (from offset, log position of an initial snapshot). `unplaced` counts rejected records that lie
+  where the record before them lies: the batch then begins some records earlier, which changes nothing that is merged.
   Nothing is asked of the warehouse while the project is parsed, compiled or tested: then it is all there is.
 -#}
 {% macro cdc_batch(table, full=false) -%}
-    {%- set everything = {'full': true, 'ranges': none, 'truncates': 1} -%}
+    {%- set everything = {'full': true, 'ranges': none, 'truncates': 1, 'unplaced': 1} -%}
     {%- if not execute or not flags.INTROSPECT or flags.WHICH not in ('run', 'build') or model.resource_type != 'model' -%}
         {{ return(everything) }}
     {%- endif -%}
     {%- set full = full or not cdc_is_incremental() -%}
-    {%- set marks = run_query(cdc_watermarks_query()) -%}
-    {%- set found = run_query(cdc_extent_query(table, marks, full)) -%}
-    {%- set epochs = run_query(cdc_epochs_query(table)) -%}
-    {%- set batch = {'full': full, 'ranges': [], 'truncates': 0} -%}
-    {%- for shard, partition, until, truncates in found.rows -%}
-        {%- set topic = cdc_topic(shard, table) -%}
-        {%- set was = namespace(offset=none) -%}
-        {%- for mark in marks.rows if mark[0] == topic and mark[1] | int == partition | int -%}
-            {%- set was.offset = mark[2] | int -%}
-        {%- endfor -%}
-        {%- set started = [] -%}
-        {%- for epoch in epochs.rows if epoch[0] == topic and epoch[1] | int == partition | int -%}
-            {%- do started.append([epoch[2] | int, epoch[3] | int]) -%}
-        {%- endfor -%}
-        {%- do batch.update({'truncates': batch.truncates + truncates | int}) -%}
+    {%- set watermarks = run_query(cdc_watermarks_query()).rows -%}
+    {%- set found = run_query(cdc_extent_query(table, [] if full else watermarks)).rows -%}
+    {%- set epochs = run_query(cdc_epochs_query(table)).rows -%}
+    {%- set snapshots = run_query(cdc_snapshots_query(table)).rows if found | sum(attribute=4) else [] -%}
+    {%- set batch = {'full': full, 'ranges': [], 'truncates': found | sum(attribute=3), 'unplaced': found | sum(attribute=5)} -%}
+    {%- for shard, partition, until, _, _, unplaced in found -%}
+        {%- set place = [cdc_topic(shard, table), partition | int] -%}
+        {%- set was = (cdc_of(watermarks, place) | first | default([none])) | first -%}
         {%- do batch.ranges.append({
-            'shard': shard, 'topic': topic, 'partition': partition | int, 'from': 0 if full else (was.offset or 0),
-            'until': until | int, 'was': was.offset, 'epochs': started,
+            'shard': shard, 'topic': place[0], 'partition': place[1], 'until': until | int, 'was': was,
+            'from': 0 if full else [0, (was or 0) - (1000 if unplaced else 0)] | max,
+            'epochs': cdc_of(epochs, place), 'snapshots': cdc_of(snapshots, place),
         }) -%}
     {%- endfor -%}
+    {%- do graph.setdefault('cdc_batches', {}).update({model.unique_id: batch}) if not full or not cdc_is_incremental() -%}
     {{ return(batch) }}
+{%- endmacro %}
+
+
+{#- The batch that the model's SQL was made for, later in the same run. -#}
+{% macro cdc_batch_of_run() -%}
+    {{ return(graph.get('cdc_batches', {}).get(model.unique_id, {})) }}
+{%- endmacro %}
+
+
+{#- What rows (topic, partition, numbers…) say of a place, as whole numbers. -#}
+{% macro cdc_of(rows, place) -%}
+    {%- set found = [] -%}
+    {%- for row in rows if [row[0], row[1] | int] == place -%}
+        {%- do found.append(row[2:] | map('int') | list) -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro %}
 
 
@@ -55,6 +67,16 @@
 
 {% macro cdc_raw(shard, table) -%}
     {{ return(source(declared_tables()[table].source, shard ~ '_' ~ declared_tables()[table].name)) }}
+{%- endmacro %}
+
+
+{#- Where a row of raw lies, whichever way it was written. -#}
+{% macro cdc_partition_of_row() -%}
+coalesce(kafka_partition, record_metadata:"partition"::number(38, 0))
+{%- endmacro %}
+
+{% macro cdc_offset_of_row() -%}
+coalesce(kafka_offset, record_metadata:"offset"::number(38, 0))
 {%- endmacro %}
 
 
@@ -85,28 +107,81 @@ order by epoch, from_offset
 {%- endmacro %}
 
 
-{#- How far raw goes, and how many truncations are new: (shard, partition, until, truncates) where there is news. -#}
-{% macro cdc_extent_query(table, marks, full) -%}
-select shard, kafka_partition, max(until_offset), sum(truncates)
+{#-
+  From which offset on each partition is after which initial snapshot: from the snapshot's first row, or, where no row of it
+  lies in the partition, from the first record that Debezium sent after the snapshot began. All of raw is read, so it is
+  asked only where a record of the batch needs it: those of the first transaction after a snapshot.
+-#}
+{% macro cdc_snapshots_query(table) -%}
+with records as (
+    {%- for shard in declared_application().shards %}
+    select
+        '{{ cdc_topic(shard, table) }}' as topic,
+        {{ cdc_partition_of_row() }} as part,
+        {{ cdc_offset_of_row() }} as place,
+        record_metadata:"CreateTime"::number(38, 0) as sent_at,
+        case
+            when record_content:"op"::varchar = 'r' and record_content:"source"."snapshot"::varchar <> 'incremental'
+            then record_content:"source"."lsn"::number(38, 0)
+        end as snapshot_lsn
+    from {{ cdc_raw(shard, table) }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+snapshots as (
+    select topic, snapshot_lsn, min(sent_at) as began_at
+    from records
+    where snapshot_lsn is not null
+    group by topic, snapshot_lsn
+)
+
+select
+    records.topic,
+    records.part,
+    coalesce(
+        min(case when records.snapshot_lsn = snapshots.snapshot_lsn then records.place end),
+        min(case when records.sent_at >= snapshots.began_at then records.place end)
+    ) as from_offset,
+    snapshots.snapshot_lsn
+from records
+inner join snapshots on records.topic = snapshots.topic
+group by records.topic, records.part, snapshots.snapshot_lsn
+having from_offset is not null
+order by records.topic, records.part, from_offset
+{%- endmacro %}
+
+
+{#-
+  How far raw goes, where there is news: (shard, partition, until), and how many of the new records are truncations, of a
+  first transaction (it has no `commit`), or rejected without a place of their own.
+-#}
+{% macro cdc_extent_query(table, watermarks) -%}
+select shard, kafka_partition, max(until_offset), sum(truncates), sum(first_ones), sum(unplaced)
 from (
-    {%- for shard in declared_tables()[table].shards -%}
-        {%- set raw = cdc_raw(shard, table) -%}
+    {%- for shard in declared_application().shards -%}
         {%- set known = {} -%}
-        {%- for mark in marks.rows if mark[0] == cdc_topic(shard, table) and not full -%}
-            {%- do known.update({mark[1] | int: mark[2] | int}) -%}
+        {%- for topic, partition, next_offset in watermarks if topic == cdc_topic(shard, table) -%}
+            {%- do known.update({partition | int: next_offset | int}) -%}
         {%- endfor -%}
         {%- set first_unknown = (known.keys() | max + 1) if known else 0 -%}
-        {%- for partition in range(first_unknown) %}
-{{ cdc_extent(shard, raw, 'kafka_partition', 'kafka_offset', '= ' ~ partition, known.get(partition, 0)) }}
-union all
-{{ cdc_extent(shard, raw, 'record_metadata:"partition"::number(38, 0)', 'record_metadata:"offset"::number(38, 0)', '= ' ~ partition,
-    known.get(partition, 0), 'kafka_partition is null and') }}
-union all
+        {%- for partition in range(first_unknown + 1) %}
+            {%- set condition = ('= ' if partition < first_unknown else '>= ') ~ partition -%}
+            {%- for way in cdc_ways() %}
+select
+    '{{ shard }}' as shard,
+    {{ way.partition }} as kafka_partition,
+    max({{ way.offset }}) + 1 as until_offset,
+    count_if(record_metadata:"key" is null and record_content is not null) as truncates,
+    count_if(record_content:"source"."sequence"::varchar like '[null,%' and record_content:"op"::varchar <> 'r') as first_ones,
+    count_if(record_content:"source" is null and {{ cdc_is_hole() }}) as unplaced
+from {{ cdc_raw(shard, table) }}
+where {{ way.only }}{{ way.partition }} {{ condition }} and {{ way.offset }} >= {{ known.get(partition, 0) }}
+group by {{ way.partition }}
+                {{- '\nunion all' if not loop.last }}
+            {%- endfor %}
+            {{- '\nunion all' if not loop.last }}
         {%- endfor %}
-{{ cdc_extent(shard, raw, 'kafka_partition', 'kafka_offset', '>= ' ~ first_unknown, 0) }}
-union all
-{{ cdc_extent(shard, raw, 'record_metadata:"partition"::number(38, 0)', 'record_metadata:"offset"::number(38, 0)', '>= ' ~ first_unknown,
-    0, 'kafka_partition is null and') }}
         {{- '\nunion all' if not loop.last }}
     {%- endfor %}
 ) as extents
@@ -114,57 +189,65 @@ group by shard, kafka_partition
 order by shard, kafka_partition
 {%- endmacro %}
 
-{% macro cdc_extent(shard, raw, partition, at, condition, since, also='') -%}
-select
-    '{{ shard }}' as shard,
-    {{ partition }} as kafka_partition,
-    max({{ at }}) + 1 as until_offset,
-    count_if(record_metadata:"key" is null and record_content is not null) as truncates
-from {{ raw }}
-where {{ also }} {{ partition }} {{ condition }} and {{ at }} >= {{ since }}
-group by {{ partition }}
+
+{#- The two ways in which rows come to raw: our loader fills columns, Snowflake's sink the metadata alone. -#}
+{% macro cdc_ways() -%}
+    {{ return([
+        {'partition': 'kafka_partition', 'offset': 'kafka_offset', 'only': ''},
+        {'partition': 'record_metadata:"partition"::number(38, 0)', 'offset': 'record_metadata:"offset"::number(38, 0)',
+            'only': 'kafka_partition is null and '},
+    ]) }}
 {%- endmacro %}
 
 
 {#- The raw rows of the batch, each with its place and epoch; one branch a partition and way of writing, so that all are pruned. -#}
 {% macro cdc_raw_rows(table, batch) -%}
     {%- set branches = [] -%}
-    {%- for range in (batch.ranges or []) if batch.ranges is not none -%}
-        {%- set raw = cdc_raw(range.shard, table) -%}
-        {%- do branches.append(cdc_branch(range.shard, raw, 'kafka_partition', 'kafka_offset',
-            'kafka_partition = ' ~ range.partition ~ ' and kafka_offset >= ' ~ range.from ~ ' and kafka_offset < ' ~ range.until,
-            range.epochs)) -%}
-        {%- set at = 'record_metadata:"offset"::number(38, 0)' -%}
-        {%- set part = 'record_metadata:"partition"::number(38, 0)' -%}
-        {%- do branches.append(cdc_branch(range.shard, raw, part, at,
-            'kafka_partition is null and ' ~ part ~ ' = ' ~ range.partition ~ ' and ' ~ at ~ ' >= ' ~ range.from
-            ~ ' and ' ~ at ~ ' < ' ~ range.until, range.epochs)) -%}
-    {%- endfor -%}
-    {%- if not branches -%}
-        {%- for shard in declared_tables()[table].shards -%}
-            {%- do branches.append(cdc_branch(shard, cdc_raw(shard, table),
-                'coalesce(kafka_partition, record_metadata:"partition"::number(38, 0))',
-                'coalesce(kafka_offset, record_metadata:"offset"::number(38, 0))',
-                'true' if batch.ranges is none else 'false', [])) -%}
+    {%- for range in batch.ranges or [] -%}
+        {%- for way in cdc_ways() -%}
+            {%- do branches.append(cdc_branch(table, range, way, way.only ~ way.partition ~ ' = ' ~ range.partition
+                ~ ' and ' ~ way.offset ~ ' >= ' ~ range.from ~ ' and ' ~ way.offset ~ ' < ' ~ range.until)) -%}
         {%- endfor -%}
-    {%- endif -%}
+    {%- else -%}
+        {%- for shard in declared_application().shards -%}
+            {%- do branches.append(cdc_branch(table, {'shard': shard},
+                {'partition': cdc_partition_of_row(), 'offset': cdc_offset_of_row()},
+                'true' if batch.ranges is none else 'false')) -%}
+        {%- endfor -%}
+    {%- endfor -%}
 {{ branches | join('\n    union all\n') }}
 {%- endmacro %}
 
-{% macro cdc_branch(shard, raw, partition, at, condition, epochs) %}
+{% macro cdc_branch(table, range, way, condition) %}
     select
-        '{{ shard }}' as _shard,
-        {{ partition }} as _partition,
-        {{ at }} as _offset,
-        {% if epochs -%}
-        case
-            {%- for since, epoch in epochs | reverse %} when {{ at }} >= {{ since }} then {{ epoch }}{% endfor %} else 0
-        end as _epoch,
-        {%- else -%}
-        0 as _epoch,
-        {%- endif %}
+        '{{ range.shard }}' as _shard,
+        {{ way.partition }} as _partition,
+        {{ way.offset }} as _offset,
+        {{ cdc_by_offset(way.offset, range.epochs, 0) }} as _epoch,
+        {{ cdc_by_offset(way.offset, cdc_snapshots_in_epochs(range), 'null') }}::number(38, 0) as _snapshot_lsn,
         record_metadata,
         record_content
-    from {{ raw }}
+    from {{ cdc_raw(range.shard, table) }}
     where {{ condition }}
+{%- endmacro %}
+
+
+{#- The value of the last pair (from offset, value) that begins at or before an offset. -#}
+{% macro cdc_by_offset(offset, pairs, otherwise) -%}
+    {%- if not pairs -%} {{ otherwise }} {%- else -%}
+case
+            {%- for since, value in pairs | reverse %} when {{ offset }} >= {{ since }} then {{ value }}{% endfor %}{{ ' else ' ~ otherwise if otherwise != 'null' }}
+        end
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Snapshots by offset; a new epoch begins without one, for its log positions don't compare with those before. -#}
+{% macro cdc_snapshots_in_epochs(range) -%}
+    {%- set found = [] -%}
+    {%- for since, epoch in range.epochs or [] if range.snapshots %}{% do found.append([since, 0, 'null']) %}{% endfor -%}
+    {%- for since, lsn in range.snapshots or [] %}{% do found.append([since, 1, lsn]) %}{% endfor -%}
+    {%- set pairs = [] -%}
+    {%- for since, _, value in found | sort %}{% do pairs.append([since, value]) %}{% endfor -%}
+    {{ return(pairs) }}
 {%- endmacro %}

@@ -5,9 +5,10 @@
 {% macro current_state(table, batch=none) -%}
 {%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
+{%- set columns = cdc_columns_of_table(declared) -%}
 {%- set incremental = cdc_is_incremental() -%}
 {%- set batch = batch or cdc_batch(table) -%}
--- batch: {{ tojson(batch) }}
+{%- if incremental %}{% do cdc_prepare_table(declared) %}{% endif %}
 {% if incremental and batch.ranges is not none and not batch.ranges -%}
 select * from {{ this }} where false
 {%- else %}
@@ -20,7 +21,7 @@ select
             {{ cdc_key_columns(declared, 'target.') }},
             case when again._order is null then target._order else '' end as _order,
         {%- for column in large %}
-            target.{{ column }}::varchar as {{ column }}{{ ',' if not loop.last }}
+            {{ cdc_known_value(column) }}{{ ',' if not loop.last }}
         {%- endfor %}
         from {{ this }} as target
         inner join incomplete_keys on {{ cdc_same_key(declared, 'target', 'incomplete_keys') }}
@@ -81,14 +82,14 @@ rows_now as (
     union all
     -- a truncation reaches rows of which the batch says nothing
     select
-        {%- for column in declared.columns %}
+        {%- for column in columns %}
         target.{{ column }},
         {%- endfor %}
-        target._other, target._special, target._unresolved, target._shard,
+        target._shard,
         target._op, target._epoch, target._commit_lsn, target._lsn, target._order, target._partition, target._offset,
         target._changed_at
     from {{ this }} as target
-    left join ranked on {{ cdc_same_key(declared, 'target', 'ranked') }} and ranked.last_order >= target._order
+    left join ranked on {{ cdc_same_key(declared, 'target', 'ranked') }} and target._order <= ranked.last_order
     where not target._is_deleted and ranked._shard is null
     {%- endif %}
 ),
@@ -100,12 +101,9 @@ latest_truncate as (
 )
 
 select
-    {%- for column in declared.columns %}
+    {%- for column in columns %}
     n.{{ column }},
     {%- endfor %}
-    n._other,
-    n._special,
-    n._unresolved,
     n._shard,
     (n._op = 'd' or e._order is not null) as _is_deleted,
     case when e._order is null then n._op else 't' end as _op,

@@ -7,8 +7,9 @@
   (`key_change_chains`). What was merged before (`known`: rows with every value) counts from its own place in the order.
   If the batch holds that same change again, it knows better what came before: the row then only fills what it lacks.
 
-  Values are text here: 'V' and the value, 'N' for NULL, and NULL for a value that was not sent.
-  `known` is SQL for such rows: _shard, the key, _order, and the large columns as text.
+  Values are text here: 'V' and the value; 'N' for NULL; '?' and an offset for a value that is lost, for the record at that
+  offset was rejected (-1: raw never had it); and NULL for a value that was not sent.
+  `known` is SQL for such rows: the key, _order, and the large columns.
 -#}
 {% macro cdc_filled(table, known) -%}
 {%- set declared = declared_tables()[table] -%}
@@ -17,14 +18,14 @@
 key_changes as (
     select distinct _shard, _order
     from changes
-    where _op = 'c' and _has_holes
+    where _op = 'c' and _is_partial
 ),
 
 incomplete_keys as (
     select distinct {{ cdc_key_columns(declared) }}
     from changes
-    where _has_holes
-    union
+    where _is_partial
+    union distinct
     select distinct {{ cdc_key_columns(declared, 'changes.') }}
     from changes
     inner join key_changes on changes._shard = key_changes._shard and changes._order = key_changes._order
@@ -38,14 +39,15 @@ values_sent as (
         changes._offset,
         changes._order,
         changes._op,
-        changes._has_holes,
+        changes._is_partial,
     {%- for column in large %}
         {%- set text = cdc_raw_text(column, 'changes.') %}
         case
+            when changes._is_rejected then '?' || changes._offset
             when changes._op = 'd' or {{ cdc_unavailable(text, declared.columns[column]) }} then null
             when {{ text }} is null then 'N'
             else 'V' || {{ text }}
-        end as {{ column }}{{ ',' if not loop.last }}
+        end as {{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from changes
     inner join incomplete_keys on {{ cdc_same_key(declared, 'changes', 'incomplete_keys') }}
@@ -58,9 +60,9 @@ values_sent as (
         -1 as _offset,
         known._order,
         'k' as _op,
-        false as _has_holes,
+        false as _is_partial,
     {%- for column in large %}
-        case when known.{{ column }} is null then 'N' else 'V' || known.{{ column }} end{{ ',' if not loop.last }}
+        known.{{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from (
         {{ known }}
@@ -84,12 +86,12 @@ carried as (
         _offset,
         _order,
         _op,
-        _has_holes,
-        max(case when _op = 'c' and _has_holes then _order end) over (partition by {{ in_lifetime }}) as _moved_at,
+        _is_partial,
+        max(case when _op = 'c' and _is_partial then _order end) over (partition by {{ in_lifetime }}) as _moved_at,
     {%- for column in large %}
-        last_value({{ column }} ignore nulls) over (
+        last_value({{ cdc_name(column) }} ignore nulls) over (
             partition by {{ in_lifetime }} order by _order, _offset rows between unbounded preceding and current row
-        ) as {{ column }}{{ ',' if not loop.last }}
+        ) as {{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from key_lifetimes
 ),
@@ -100,7 +102,7 @@ key_change_deletes as (
         _order,
         _moved_at,
     {%- for column in large %}
-        {{ column }}{{ ',' if not loop.last }}
+        {{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from carried
     where _op = 'd'
@@ -114,7 +116,7 @@ key_change_chains as (
         key_change_deletes._moved_at as _from,
         1 as _steps,
     {%- for column in large %}
-        key_change_deletes.{{ column }}{{ ',' if not loop.last }}
+        key_change_deletes.{{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from key_change_deletes
     inner join key_changes on key_change_deletes._shard = key_changes._shard and key_change_deletes._order = key_changes._order
@@ -125,7 +127,7 @@ key_change_chains as (
         key_change_deletes._moved_at as _from,
         key_change_chains._steps + 1 as _steps,
     {%- for column in large %}
-        coalesce(key_change_chains.{{ column }}, key_change_deletes.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
+        coalesce(key_change_chains.{{ cdc_name(column) }}, key_change_deletes.{{ cdc_name(column) }}) as {{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from key_change_chains
     inner join key_change_deletes on key_change_chains._shard = key_change_deletes._shard and key_change_chains._from = key_change_deletes._order
@@ -144,16 +146,27 @@ filled as (
         carried._partition,
         carried._offset,
     {%- for column in large %}
-        coalesce(carried.{{ column }}, inherited_values.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
+        coalesce(carried.{{ cdc_name(column) }}, inherited_values.{{ cdc_name(column) }}) as {{ cdc_name(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
     from carried
     left join inherited_values on carried._shard = inherited_values._shard and carried._moved_at = inherited_values._order
-    where carried._has_holes
+    where carried._is_partial
 ),
 {%- endmacro %}
 
 
-{#- The table's columns, typed, out of `changes as c` and `filled as f`; then `_other`, `_special`, `_unresolved`. -#}
+{#- What a row of the table knows of a large column, as `known` of `cdc_filled`. -#}
+{% macro cdc_known_value(column) -%}
+case
+            when {{ cdc_name(column, 'target.') }} is not null then 'V' || {{ cdc_name(column, 'target.') }}::varchar
+            when target._unresolved = '*' or contains(',' || target._unresolved || ',', ',{{ column }},')
+            then '?' || coalesce(target._rejected_offset, -1)
+            else 'N'
+        end as {{ cdc_name(column) }}
+{%- endmacro %}
+
+
+{#- The table's columns, typed, out of `changes as c` and `filled as f`; then what is said of them. -#}
 {% macro cdc_columns(table) -%}
 {%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
@@ -161,12 +174,15 @@ filled as (
 {%- for column, kind in declared.columns.items() %}
     {%- do texts.update({column: cdc_filled_text(column, kind) if column in large else cdc_raw_text(column, 'c.')}) %}
     {%- if column in declared.key %}
-    c.{{ column }},
+    {{ cdc_name(column, 'c.') }},
     {%- else %}
-    {{ cdc_typed(texts[column], kind, 'c._op') }} as {{ column }},
+    {{ cdc_typed(cdc_filled_text(column, kind) if column in large else cdc_raw_text(column, 'c.'), kind) }} as {{ cdc_name(column) }},
     {%- endif %}
     {%- if cdc_can_be_special(kind) %}{% do special.append(column) %}{% endif %}
 {%- endfor %}
+    {%- if '_key' in declared.merge_key %}
+    c._key,
+    {%- endif %}
     {{ cdc_other(declared) }} as _other,
 {%- if special %}
     case
@@ -185,22 +201,41 @@ filled as (
 {%- endif %}
     case
         when c._op = 'd' then '*'
+        when c._is_rejected then '{{ declared.columns | reject("in", declared.key) | join(",") }}'
     {%- if large %}
-        when c._has_holes then nullif(substring(
+        when c._is_partial then nullif(substring(
         {%- for column in large %}
-            case
-                when {{ cdc_unavailable(cdc_raw_text(column, 'c.'), declared.columns[column]) }} and f.{{ column }} is null
+            {{ '|| ' if not loop.first }}case
+                when {{ cdc_is_left_out(column, declared) }} and coalesce({{ cdc_name(column, 'f.') }}, '?') like '?%'
                 then ',{{ column }}' else ''
-            end{{ ' ||' if not loop.last }}
+            end
         {%- endfor %}, 2), '')
     {%- endif %}
-    end as _unresolved
+    end as _unresolved,
+    case
+        when c._is_rejected then c._offset
+    {%- if large %}
+        when c._is_partial then coalesce(
+        {%- for column in large %}
+            case when {{ cdc_is_left_out(column, declared) }} and {{ cdc_name(column, 'f.') }} like '?%'
+                then try_cast(substring({{ cdc_name(column, 'f.') }}, 2) as number(38, 0)) end,
+        {%- endfor %}
+            null
+        )
+    {%- endif %}
+    end as _rejected_offset
+{%- endmacro %}
+
+
+{% macro cdc_is_left_out(column, declared) -%}
+{{ cdc_unavailable(cdc_raw_text(column, 'c.'), declared.columns[column]) }}
 {%- endmacro %}
 
 
 {% macro cdc_filled_text(column, kind) -%}
 case
-        when c._has_holes and {{ cdc_unavailable(cdc_raw_text(column, 'c.'), kind) }} then substring(nullif(f.{{ column }}, 'N'), 2)
+        when c._is_partial and {{ cdc_unavailable(cdc_raw_text(column, 'c.'), kind) }}
+        then case when {{ cdc_name(column, 'f.') }} like 'V%' then substring({{ cdc_name(column, 'f.') }}, 2) end
         else {{ cdc_raw_text(column, 'c.') }}
     end
 {%- endmacro %}

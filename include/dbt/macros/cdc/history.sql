@@ -9,10 +9,12 @@
 {% macro history(table, batch=none) -%}
 {%- set declared = declared_tables()[table] -%}
 {%- set large = cdc_large_columns(declared) -%}
+{%- set columns = cdc_columns_of_table(declared) -%}
 {%- set incremental = cdc_is_incremental() -%}
 {%- set batch = batch or cdc_batch(table) -%}
 {%- set key = cdc_key_columns(declared) -%}
--- batch: {{ tojson(batch) }}
+{%- set key_columns = cdc_all_key_columns(declared) -%}
+{%- if incremental %}{% do cdc_prepare_table(declared) %}{% endif %}
 {% if incremental and batch.ranges is not none and not batch.ranges -%}
 select * from {{ this }} where false
 {%- else %}
@@ -21,7 +23,7 @@ select
             {{ cdc_key_columns(declared, 'target.') }},
             target._order,
         {%- for column in large %}
-            target.{{ column }}::varchar as {{ column }}{{ ',' if not loop.last }}
+            {{ cdc_known_value(column) }}{{ ',' if not loop.last }}
         {%- endfor %}
         from {{ this }} as target
         inner join incomplete_keys on {{ cdc_same_key(declared, 'target', 'incomplete_keys') }}
@@ -61,10 +63,16 @@ touched as (
     from changes
     where _op <> 't'
     {%- if batch.truncates %}
-    union
+    union distinct
     select {{ key }}
     from {{ this }}
-    where is_current and _shard in (select _shard from changes where _op = 't')
+    where
+        is_current
+        and _shard in (
+            select _shard
+            from changes
+            where _op = 't'
+        )
     {%- endif %}
 ),
 
@@ -80,19 +88,19 @@ changes_and_versions as (
     {%- if incremental %}
     union all
     select
-        {%- for column in declared.columns %}
+        {%- for column in columns %}
         {{ column }},
         {%- endfor %}
-        _other, _special, _unresolved, _shard, _op, _epoch, _commit_lsn, _lsn, _transaction_id, _order, _partition,
+        _shard, _op, _epoch, _commit_lsn, _lsn, _transaction_id, _order, _partition,
         _offset, _changed_at, 0
     from existing_versions
     union all
     -- the deletes that closed versions
     select
-        {%- for column in declared.columns %}
-        {{ column if column in declared.key else 'null' }},
+        {%- for column in columns %}
+        {{ column if column in key_columns else 'null' }},
         {%- endfor %}
-        null, null, null, _shard, 'd',
+        _shard, 'd',
         left(_closed_order, 6)::number(38, 0),
         substring(_closed_order, 8, 20)::number(38, 0),
         substring(_closed_order, 29, 20)::number(38, 0),
@@ -107,12 +115,12 @@ every_change as (
     from changes_and_versions
     union all
     select
-        {%- for column in declared.columns %}
-        {{ 'keys.' ~ column if column in declared.key else 'null' }},
+        {%- for column in columns %}
+        {{ 'keys.' ~ column if column in key_columns else 'null' }},
         {%- endfor %}
-        null, null, null, keys._shard, 't', t._epoch, t._commit_lsn, t._lsn, t._transaction_id, t._order,
+        keys._shard, 't', t._epoch, t._commit_lsn, t._lsn, t._transaction_id, t._order,
         t._partition, t._offset, t._changed_at, 1
-    from (select distinct {{ key }} from changes_and_versions) as keys
+    from (select distinct {{ key_columns | join(', ') }} from changes_and_versions) as keys
     inner join truncations as t on keys._shard = t._shard
 ),
 
@@ -120,7 +128,7 @@ last_of_transaction as (
     select
         every_change.*,
         md5(concat({% for column in declared.columns -%}
-        coalesce({{ column }}::varchar, '~'), '|', {% endfor -%} coalesce(_other::varchar, '~'), coalesce(_special::varchar, '~'))) as _digest
+        coalesce({{ cdc_name(column) }}::varchar, '~'), '|', {% endfor -%} coalesce(_other::varchar, '~'), coalesce(_special::varchar, '~'))) as _digest
     from every_change
     qualify row_number() over (
         partition by {{ key }}, _epoch, coalesce(_transaction_id::varchar, _order) order by _order desc, _is_new desc, _offset desc
@@ -130,8 +138,8 @@ last_of_transaction as (
 compared as (
     select
         last_of_transaction.*,
-        lag(_op) over (partition by {{ key }} order by _order) as op_before,
-        lag(_digest) over (partition by {{ key }} order by _order) as digest_before
+        lag(_op) over (partition by {{ key }} order by _order, _offset) as op_before,
+        lag(_digest) over (partition by {{ key }} order by _order, _offset) as digest_before
     from last_of_transaction
 ),
 
@@ -139,7 +147,7 @@ real_changes as (
     select
         compared.*,
         max(_changed_at) over (
-            partition by {{ key }} order by _order rows between unbounded preceding and current row
+            partition by {{ key }} order by _order, _offset rows between unbounded preceding and current row
         ) as valid_from
     from compared
     where _op <> 'r' or op_before is null or op_before in ('d', 't') or digest_before <> _digest
@@ -148,19 +156,16 @@ real_changes as (
 versions as (
     select
         real_changes.*,
-        lead(valid_from) over (partition by {{ key }} order by _order) as valid_to,
-        lead(_op) over (partition by {{ key }} order by _order) as _closed_by,
-        lead(_order) over (partition by {{ key }} order by _order) as _closed_order
+        lead(valid_from) over (partition by {{ key }} order by _order, _offset) as valid_to,
+        lead(_op) over (partition by {{ key }} order by _order, _offset) as _closed_by,
+        lead(_order) over (partition by {{ key }} order by _order, _offset) as _closed_order
     from real_changes
 )
 
 select
-    {%- for column in declared.columns %}
+    {%- for column in columns %}
     {{ column }},
     {%- endfor %}
-    _other,
-    _special,
-    _unresolved,
     _shard,
     valid_from,
     valid_to,

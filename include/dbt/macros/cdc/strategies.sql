@@ -11,9 +11,8 @@
     {%- set table = config.get('meta').table -%}
     {%- set declared = declared_tables()[table] -%}
     {%- do cdc_read_again_if_lacking(arg_dict.temp_relation, table, 'current_state') -%}
-    {%- set kept = [] -%}
-    {%- for column in declared.columns if column not in declared.key %}{% do kept.append(column) %}{% endfor -%}
-    {%- do kept.extend(['_other', '_special', '_unresolved']) -%}
+    {%- set columns = cdc_columns_of_table(declared) -%}
+    {%- set kept = columns | reject('in', cdc_all_key_columns(declared)) | list -%}
     {%- set change_columns = ['_is_deleted', '_op', '_epoch', '_commit_lsn', '_lsn', '_order', '_partition', '_offset', '_changed_at'] -%}
     {%- set merge -%}
 merge into {{ arg_dict.target_relation }} as target
@@ -26,8 +25,8 @@ when matched and source._order >= target._order then update set
     {% for column in change_columns -%}
     {{ column }} = source.{{ column }}{{ ',' if not loop.last }}
     {% endfor %}
-when not matched then insert ({{ (declared.key + kept + change_columns) | join(', ') }}, _shard)
-values (source.{{ (declared.key + kept + change_columns) | join(', source.') }}, source._shard)
+when not matched then insert (_shard, {{ (columns + change_columns) | join(', ') }})
+values (source._shard, source.{{ (columns + change_columns) | join(', source.') }})
     {%- endset -%}
     {{ return(snowflake_dml_explicit_transaction(merge)) }}
 {%- endmacro %}
@@ -38,7 +37,7 @@ values (source.{{ (declared.key + kept + change_columns) | join(', source.') }},
     {%- set table = config.get('meta').table -%}
     {%- set declared = declared_tables()[table] -%}
     {%- do cdc_read_again_if_lacking(arg_dict.temp_relation, table, 'history') -%}
-    {%- set columns = arg_dict.dest_columns | map(attribute='name') | join(', ') -%}
+    {%- set columns = arg_dict.dest_columns | map(attribute='quoted') | join(', ') -%}
     {%- set replace_keys -%}
 delete from {{ arg_dict.target_relation }} as target
 using (select distinct {{ cdc_key_columns(declared) }} from {{ arg_dict.temp_relation }}) as source
@@ -58,12 +57,31 @@ where _op not in ('d', 't')
   key exists again since. Then the batch is rebuilt from all of raw. This is rare, so the cost is acceptable.
 -#}
 {% macro cdc_read_again_if_lacking(temp_relation, table, kind) -%}
-    {%- if cdc_batch_read().full -%}{{ return('') }}{%- endif -%}
-    {%- set lacking = run_query('select count(*) from ' ~ temp_relation ~ " where _unresolved <> '*'").rows[0][0] -%}
+    {%- if cdc_batch_of_run().full -%}{{ return('') }}{%- endif -%}
+    {%- set lacking = run_query('select count(*) from ' ~ temp_relation ~ " where " ~ cdc_lacks_a_value()).rows[0][0] -%}
     {%- if lacking | int -%}
         {{ log(this ~ ': ' ~ lacking ~ ' rows lack a value that is not in the new changes; reading all of raw.', info=true) }}
         {%- set everything = cdc_batch(table, full=true) -%}
         {%- set sql = current_state(table, everything) if kind == 'current_state' else history(table, everything) -%}
         {%- do run_query('create or replace table ' ~ temp_relation ~ ' as (' ~ sql ~ '\n)') -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- A value was left out, and the record that had it has not come. (If it was rejected, nothing more will come.) -#}
+{% macro cdc_lacks_a_value() -%}
+_unresolved <> '*' and _rejected_offset is null
+{%- endmacro %}
+
+
+{#- A table that was built before has its new columns added, where they can be: a key's own text is in raw alone. -#}
+{% macro cdc_prepare_table(declared) -%}
+    {%- set names = adapter.get_columns_in_relation(this) | map(attribute='name') | map('upper') | list -%}
+    {%- if '_key' in declared.merge_key and '_KEY' not in names -%}
+        {%- do exceptions.raise_compiler_error(this ~ ' has no column _key, by which rows are distinguished since its key has a '
+            ~ 'type that holds less here than in Postgres. Run this model once with --full-refresh. Nothing was changed.') -%}
+    {%- endif -%}
+    {%- if '_REJECTED_OFFSET' not in names -%}
+        {%- do run_query('alter table ' ~ this ~ ' add column _rejected_offset number(38, 0)') -%}
     {%- endif -%}
 {%- endmacro %}

@@ -8,8 +8,8 @@
 -#}
 {% macro cdc_advance(table) -%}
     {%- if not execute -%}{{ return('') }}{%- endif -%}
-    {%- set batch = cdc_batch_read() -%}
-    {%- if not batch.ranges -%}{{ return('') }}{%- endif -%}
+    {%- set batch = cdc_batch_of_run() -%}
+    {%- if not batch or not batch.ranges -%}{{ return('') }}{%- endif -%}
     {%- if batch.truncates -%}{%- do run_query(cdc_remember_truncations(table, batch)) -%}{%- endif -%}
 merge into {{ source('catchment', 'watermarks') }} as target
 using (
@@ -30,7 +30,7 @@ values ('{{ cdc_watermark_key() }}', source.topic, source.kafka_partition, sourc
 
 {% macro cdc_nothing_is_awaited() -%}
     {%- set awaited = run_query(
-        "select count(*) from " ~ this ~ " where _unresolved is not null and _unresolved <> '*' and _op <> 'd'"
+        "select count(*) from " ~ this ~ " where " ~ cdc_lacks_a_value() ~ " and _op <> 'd'"
         ~ " and _changed_at > dateadd(hour, -1, sysdate())"
     ).rows[0][0] | int -%}
     {{ return('false' if awaited else 'true') }}
@@ -49,11 +49,4 @@ when not matched then insert
     (shard, table_name, change_order, epoch, commit_lsn, change_lsn, transaction_id, kafka_partition, kafka_offset, changed_at)
 values (source._shard, '{{ table }}', source._order, source._epoch, source._commit_lsn, source._lsn,
     source._transaction_id, source._partition, source._offset, source._changed_at)
-{%- endmacro %}
-
-
-{#- The batch that the model's SQL was made for: it stands in the first line of it. -#}
-{% macro cdc_batch_read() -%}
-    {%- set found = modules.re.search('-- batch: ([^\n]+)', model.compiled_code or '') -%}
-    {{ return(fromjson(found.group(1)) if found else {'full': true, 'ranges': none, 'truncates': 0}) }}
 {%- endmacro %}
