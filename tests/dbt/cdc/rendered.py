@@ -1,0 +1,85 @@
+"""The SQL of the macros without dbt and without a warehouse: answers of the warehouse are given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+
+from catchment.dbt_application import merge_key
+from tests.dbt.project import PROJECT
+
+MODEL = "model.catchment.stg"
+_MACRO = re.compile(r"{%-? macro (\w+).*?{%-? endmacro -?%}", re.DOTALL)
+Rows = Sequence[Sequence[Any]]
+
+
+class _Returned(Exception):
+    """dbt's `return`: a macro's value is an object, not its text."""
+
+
+def declaration(table: Any) -> dict[str, Any]:
+    """One table on one shard, as `declared_application` has it."""
+    one = {"key": list(table.key), "merge_key": merge_key(table), "columns": dict(table.columns)}
+    return {"schema": "public", "shards": ["s0"], "tables": {table.name: one}}
+
+
+def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows], *, incremental: bool = True) -> str:
+    """What a call of a macro gives. `answers` are rows by a word of the query."""
+    macros: dict[str, Any] = {}
+
+    def run_query(sql: str) -> Any:
+        (rows,) = [rows for word, rows in answers.items() if word in sql]
+        return SimpleNamespace(rows=rows)
+
+    def give(value: Any) -> None:
+        raise _Returned(value)
+
+    table = next(iter(declared["tables"]))
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined)
+    environment.globals |= {
+        "return": give,
+        "execute": True,
+        "flags": SimpleNamespace(INTROSPECT=True, WHICH="run"),
+        "model": SimpleNamespace(resource_type="model", unique_id=MODEL),
+        "graph": {},
+        "this": _Relation("analytics.staging.stg"),
+        "config": {"meta": SimpleNamespace(table=table)},
+        "is_incremental": lambda: incremental,
+        "source": lambda schema, name: f"raw.{schema}.{name}",
+        "run_query": run_query,
+        "adapter": SimpleNamespace(get_columns_in_relation=lambda _: _names("_key", "_rejected_offset")),
+        "log": lambda *_, **__: "",
+        "snowflake_dml_explicit_transaction": lambda sql: sql,
+    }
+    files = [*(PROJECT / "macros" / "cdc").glob("*.sql"), PROJECT / "macros" / "names.sql"]
+    texts = {m[1]: m[0] for file in files for m in _MACRO.finditer(file.read_text(encoding="utf-8"))}
+    environment.globals |= {name: _with_return(macros, name) for name in texts}
+    environment.globals["declared_application"] = lambda: declared
+    for name, text in texts.items():  # one by one, for a macro must not see the text of what another returns
+        macros[name] = getattr(environment.from_string(text).module, name)
+    return environment.from_string("{{ " + call + " }}").render()
+
+
+class _Relation(str):
+    """A relation as dbt has it."""
+
+    __slots__ = ()
+    database, schema, identifier = "analytics", "staging", "stg"
+
+
+def _names(*names: str) -> list[Any]:
+    return [SimpleNamespace(name=name, quoted=f'"{name.upper()}"') for name in names]
+
+
+def _with_return(macros: Mapping[str, Any], name: str) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return macros[name](*arguments, **named)
+        except _Returned as returned:
+            return returned.args[0]
+
+    return call
