@@ -93,12 +93,17 @@ def merge_key(table: Table) -> list[str]:
 
 def _macro(application: Application) -> str:
     declared = {
-        "schema": application.schema,
-        "shards": [shard.name for shard in application.shards],
-        "tables": {
-            t.name: {"key": list(t.key), "merge_key": merge_key(t), "columns": dict(t.columns)}
-            for t in application.tables
-        },
+        f"{database.source}.{table.name}": {
+            "source": database.source,
+            "schema": database.schema,
+            "name": table.name,
+            "shards": [shard.name for shard in application.shards_of(database)],
+            "key": list(table.key),
+            "merge_key": merge_key(table),
+            "columns": dict(table.columns),
+        }
+        for database in application.databases
+        for table in database.tables
     }
     literal = json.dumps(declared, indent=4)
     head = f"{{#- Written from {ORIGIN} -#}}\n"

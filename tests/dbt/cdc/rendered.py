@@ -22,9 +22,10 @@ class _Returned(Exception):
 
 
 def declaration(table: Any) -> dict[str, Any]:
-    """One table on one shard, as `declared_application` has it."""
+    """One table on one shard, as `declared_tables` has it."""
+    place = {"source": "application", "schema": "public", "name": table.name, "shards": ["s0"]}
     one = {"key": list(table.key), "merge_key": merge_key(table), "columns": dict(table.columns)}
-    return {"schema": "public", "shards": ["s0"], "tables": {table.name: one}}
+    return {f"application.{table.name}": place | one}
 
 
 def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows], *, incremental: bool = True) -> str:
@@ -38,7 +39,7 @@ def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows]
     def give(value: Any) -> None:
         raise _Returned(value)
 
-    table = next(iter(declared["tables"]))
+    table = next(iter(declared))
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined)
     environment.globals |= {
         "return": give,
@@ -58,7 +59,7 @@ def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows]
     files = [*(PROJECT / "macros" / "cdc").glob("*.sql"), PROJECT / "macros" / "names.sql"]
     texts = {m[1]: m[0] for file in files for m in _MACRO.finditer(file.read_text(encoding="utf-8"))}
     environment.globals |= {name: _with_return(macros, name) for name in texts}
-    environment.globals["declared_application"] = lambda: declared
+    environment.globals["declared_tables"] = lambda: declared
     for name, text in texts.items():  # one by one, for a macro must not see the text of what another returns
         macros[name] = getattr(environment.from_string(text).module, name)
     return environment.from_string("{{ " + call + " }}").render()

@@ -49,12 +49,12 @@ EXCLUDED = (
 @pytest.mark.parametrize(
     ("call", "table", "incremental"),
     [
-        ("current_state('things')", THINGS, True),
-        ("current_state('things')", PLAIN, False),
-        ("history('things')", THINGS, True),
-        ("history('things')", PLAIN, False),
-        ("cdc_snapshots_query('things')", THINGS, True),
-        ("cdc_extent_query('things', [])", THINGS, True),
+        ("current_state('application.things')", THINGS, True),
+        ("current_state('application.things')", PLAIN, False),
+        ("history('application.things')", THINGS, True),
+        ("history('application.things')", PLAIN, False),
+        ("cdc_snapshots_query('application.things')", THINGS, True),
+        ("cdc_extent_query('application.things', [])", THINGS, True),
     ],
 )
 def test_what_a_run_asks_is_tidy(call: str, table: Table, incremental: bool) -> None:
@@ -63,7 +63,7 @@ def test_what_a_run_asks_is_tidy(call: str, table: Table, incremental: bool) -> 
 
 def test_reserved_names_are_quoted_and_read_without_regard_to_case() -> None:
     """Snowflake reads createdAt as CREATEDAT, and ORDER is no name unless it is quoted."""
-    sql = rendered("current_state('things')", declaration(THINGS), NEWS)
+    sql = rendered("current_state('application.things')", declaration(THINGS), NEWS)
     (query,) = sqlglot.parse(sql, dialect="snowflake")
     assert isinstance(query, exp.Select)
     assert [e.alias_or_name for e in query.expressions[:5]] == ["ID", "OCCURRED_AT", "ORDER", "CREATEDAT", "TAGS"]

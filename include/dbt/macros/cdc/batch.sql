@@ -114,7 +114,7 @@ order by epoch, from_offset
 -#}
 {% macro cdc_snapshots_query(table) -%}
 with records as (
-    {%- for shard in declared_application().shards %}
+    {%- for shard in declared_tables()[table].shards %}
     select
         '{{ cdc_topic(shard, table) }}' as topic,
         {{ cdc_partition_of_row() }} as part,
@@ -159,7 +159,7 @@ order by records.topic, records.part, from_offset
 {% macro cdc_extent_query(table, watermarks) -%}
 select shard, kafka_partition, max(until_offset), sum(truncates), sum(first_ones), sum(unplaced)
 from (
-    {%- for shard in declared_application().shards -%}
+    {%- for shard in declared_tables()[table].shards -%}
         {%- set known = {} -%}
         {%- for topic, partition, next_offset in watermarks if topic == cdc_topic(shard, table) -%}
             {%- do known.update({partition | int: next_offset | int}) -%}
@@ -209,7 +209,7 @@ order by shard, kafka_partition
                 ~ ' and ' ~ way.offset ~ ' >= ' ~ range.from ~ ' and ' ~ way.offset ~ ' < ' ~ range.until)) -%}
         {%- endfor -%}
     {%- else -%}
-        {%- for shard in declared_application().shards -%}
+        {%- for shard in declared_tables()[table].shards -%}
             {%- do branches.append(cdc_branch(table, {'shard': shard},
                 {'partition': cdc_partition_of_row(), 'offset': cdc_offset_of_row()},
                 'true' if batch.ranges is none else 'false')) -%}

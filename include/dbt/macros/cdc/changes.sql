@@ -15,7 +15,7 @@
 
 {#- The first common table expressions of every model: raw_rows, changes, truncations. -#}
 {% macro cdc_changes(table, batch) -%}
-{%- set declared = declared_application().tables[table] -%}
+{%- set declared = declared_tables()[table] -%}
 {%- set alone = 'over (partition by _shard, _partition order by _offset rows between ' -%}
 raw_rows as (
 {{ cdc_raw_rows(table, batch) }}
