@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc bench-dedupe truth mutants fuzz chaos-extract chaos-cdc conformance-cdc install-bench install-quality
+	bench-cdc bench-dedupe truth mutants fuzz chaos-extract chaos-cdc check-reconcile install-bench install-quality
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -87,8 +87,8 @@ chaos-extract: install ## Kill the real path at every step, resume, compare with
 chaos-cdc: install ## Kill and freeze the parts of change data capture at random, compare every row
 	@$(RUN) bench.chaos_cdc
 
-conformance-cdc: install ## Every Postgres type by every way into the warehouse, compared with what Postgres prints
-	@$(RUN) bench.conformance_cdc
+check-reconcile: install ## Damage staging, raw and ledger in 20 kinds, see that the comparison names every row
+	@$(RUN) bench.check_reconcile
 
 mutants: install ## Change the core in small ways: does a unit test fail? (M="landing.py reads/http_list.py" for some)
 	@$(RUN) bench.mutants $(M)

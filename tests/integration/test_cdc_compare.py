@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg2.errors
 import pytest
 
+from bench.check_reconcile.bed import NotWaiting
 from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import Comparison, Fault, ShardSnapshot, compare
-from catchment.cdc.compare.postgres import postgres_snapshot
+from catchment.cdc.compare.postgres import Sessions, postgres_snapshot
 from catchment.cdc.compare.results import COMPARISONS, Differs, Result, record, refuse_differences
 from catchment.cdc.compare.warehouse import CurrentState, relation
-from catchment.cdc.declared import application
+from catchment.cdc.declared import Table, application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.warehouse.session import connect
@@ -49,7 +56,8 @@ class Bed:
     """The shard s0 and a warehouse that holds its current state."""
 
     def __init__(self, stack: Stack) -> None:
-        self.systems = Systems(lambda name: Connection.from_env(name, stack.environment()))
+        self.environment = stack.environment() | {"PYTHONPATH": f".{os.pathsep}plugins"}
+        self.systems = Systems(lambda name: Connection.from_env(name, self.environment))
         self.warehouse: Any = connect(self.systems.look_up("snowflake_default")).cursor()
         self.state = CurrentState(self.warehouse, APPLICATION, S0)
 
@@ -60,8 +68,22 @@ class Bed:
         with self.owner() as session:
             database.rows(session, sql)
 
+    def wait_for(self, sql: str, seconds: float = 30) -> None:
+        """Until the shard's owner is given a row."""
+        deadline = time.monotonic() + seconds
+        with self.owner() as session:
+            while not database.rows(session, sql):
+                assert time.monotonic() < deadline, f"not within {seconds} s: {sql}"
+                time.sleep(0.1)
+
     def snapshot(self) -> AbstractContextManager[ShardSnapshot]:
         return postgres_snapshot(self.systems.look_up(S0.connection))
+
+    def results(self, *tables: Table) -> dict[str, Result]:
+        """A whole run over these tables."""
+        self.warehouse.execute(_ddl())
+        run = NotWaiting(systems=self.systems, shard=S0, tables=tables, run="r")
+        return {result.table.name: result for result in run.results()}
 
     def merge(self, *names: str) -> None:
         """The current state is as the shard is now."""
@@ -103,7 +125,7 @@ def changed(bed: Bed) -> Iterator[Bed]:
 @pytest.mark.parametrize("name", TABLES)
 def test_what_is_equal_is_found_equal_in_every_type(bed: Bed, name: str) -> None:
     found = bed.compared(name)
-    assert (found.equal, found.ranges_different, found.differences) == (True, 0, ())
+    assert (found.equal, found.differences) == (True, ())
     assert found.rows_shard == found.rows_warehouse > 0
 
 
@@ -157,7 +179,7 @@ def test_a_change_after_the_moment_is_no_difference(changed: Bed) -> None:
         changed.warehouse.execute(f"UPDATE {staged} SET name = 'newer', _LSN = {now.after + 100} WHERE id = -3")
         changed.warehouse.execute(f"UPDATE {staged} SET _IS_DELETED = TRUE, _LSN = {now.after + 100} WHERE id = -4")
         found = compare(TABLES["accounts"], now, changed.state, changed.snapshot)
-    assert (found.equal, found.ranges_different) == (True, 0)
+    assert (found.equal, found.unsettled) == (True, 0)
 
 
 def test_a_change_that_the_warehouse_lost_is_found_though_the_row_changed_since(changed: Bed) -> None:
@@ -166,6 +188,65 @@ def test_a_change_that_the_warehouse_lost_is_found_though_the_row_changed_since(
         changed.warehouse.execute(f"UPDATE {changed.staged('accounts')} SET name = 'never so' WHERE id = -3")
         found = compare(TABLES["accounts"], now, changed.state, changed.snapshot)
     assert [(d.key, tuple(d.columns)) for d in found.differences] == [(("-3",), ("name",))]
+
+
+def test_rows_doubled_by_hand_are_named_and_never_equal(changed: Bed) -> None:
+    """data-diff's pull request 850: duplicates of a key vanished in a map of keys, and the tables were called equal.
+
+    Here so too: 9,000 rows against 9,003, one range that differed, no row named. Right: the three keys.
+    """
+    staged = changed.staged("activities")
+    changed.warehouse.execute(f"SELECT id FROM {staged} ORDER BY id LIMIT 3 OFFSET 100")
+    doubled = {str(number) for (number,) in changed.warehouse.fetchall()}
+    changed.warehouse.execute(f"INSERT INTO {staged} SELECT * FROM {staged} WHERE id IN ({', '.join(doubled)})")
+    found = changed.compared("activities")
+    assert {(d.key[0], d.fault) for d in found.differences} == {(number, Fault.DOUBLED) for number in doubled}
+    assert (found.rows_warehouse - found.rows_shard, found.equal) == (3, False)
+
+
+def test_a_table_that_cannot_be_compared_says_why_and_ends_no_other(changed: Bed) -> None:
+    """A renamed column, and a far timestamp, ended the comparison of the whole shard: nothing else was compared."""
+    raw = APPLICATION.raw_table(S0, TABLES["users"])
+    for name in ("accounts", "users", "activities"):
+        changed.warehouse.execute(f"ALTER TABLE {changed.staged(name)} ADD COLUMN IF NOT EXISTS _PARTITION NUMBER")
+        changed.warehouse.execute(f"ALTER TABLE {changed.staged(name)} ADD COLUMN IF NOT EXISTS _OFFSET NUMBER")
+    changed.write("ALTER TABLE accounts RENAME COLUMN notes TO remarks")
+    try:
+        changed.warehouse.execute(f"SELECT COUNT(*) FROM {raw}")
+        found = changed.results(TABLES["accounts"], TABLES["users"])
+    finally:
+        changed.write("ALTER TABLE accounts RENAME COLUMN remarks TO notes")
+    assert isinstance(found["accounts"].outcome, str)
+    assert 'column "notes" does not exist' in found["accounts"].sentence
+    assert isinstance(found["users"].outcome, Comparison)
+    assert (found["accounts"].equal, found["users"].outcome.rows_shard > 0) == (False, True)
+
+
+def test_a_comparison_that_is_stopped_ends_what_the_shard_runs(bed: Bed) -> None:
+    """Airflow kills a task; the primary must not go on for an hour."""
+    sessions = Sessions()
+    with ThreadPoolExecutor(1) as beside, sessions.opened(bed.systems.look_up(S0.connection)) as session:
+        sleeping = beside.submit(database.rows, session, "SELECT pg_sleep(60)")
+        bed.wait_for("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'")
+        sessions.cancel()
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            sleeping.result(timeout=10)
+    with pytest.raises(RuntimeError, match="stopped on request"), sessions.opened(bed.systems.look_up(S0.connection)):
+        raise AssertionError("a stopped comparison opens no session")
+
+
+def test_a_statement_ends_when_its_client_was_killed(bed: Bed) -> None:
+    """SIGKILL runs no `on_kill`: Postgres itself looks whether the client is still there."""
+    code = (
+        "import sys; from catchment.connection import Connection; from catchment.cdc.compare.postgres import Sessions\n"
+        "from catchment.cdc.shard import rows\n"
+        f"with Sessions().opened(Connection.from_env('{S0.connection}')) as s: rows(s, 'SELECT pg_sleep(61)')"
+    )
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(61)' AND state = 'active'"
+    with subprocess.Popen([sys.executable, "-c", code], env=bed.environment) as client:
+        bed.wait_for(asleep)
+        client.kill()
+    bed.wait_for(f"SELECT 1 WHERE NOT EXISTS ({asleep})")
 
 
 def test_a_result_is_kept_once_a_run_and_shows_no_personal_value(changed: Bed) -> None:
@@ -178,7 +259,7 @@ def test_a_result_is_kept_once_a_run_and_shows_no_personal_value(changed: Bed) -
         lsn=1,
         compared_at=datetime.now(UTC),
         seconds=0.5,
-        comparison=changed.compared("users"),
+        outcome=changed.compared("users"),
     )
     record(changed.warehouse, result)
     record(changed.warehouse, result)

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from bench.check_reconcile.edges import EDGES
 from catchment.cdc.compare.table_view import Digest, Key, KeyRange, TableView, differing, joined_key
 from catchment.cdc.compare.texts import PostgresTexts, double_of, float_pieces
 from catchment.cdc.compare.warehouse import CurrentState
 from catchment.cdc.declared import Table, application
-from tests.support.cdc_edges import EDGES
 
 APPLICATION = application()
 SMALL = Table(name="small", key=("id", "part"), columns={"id": "bigint", "part": "bigint", "name": "text"})
@@ -139,9 +139,10 @@ def test_all_that_the_warehouse_is_asked_parses_as_snowflake(table: Table) -> No
     side.rows(KeyRange(low, None))
     state.everything(table).values([low], extra=("_IS_DELETED", "_LSN"))
     list(state.changed(table, 5).keys([KeyRange()]))
+    state.everything(table).doubled(10)
     state.without_record(table, 10)
     state.records_twice(table, 10)
-    assert len(cursor.statements) == 8
+    assert len(cursor.statements) == 9
     for sql in cursor.statements:
         (statement,) = sqlglot.parse(sql, dialect="snowflake")
         assert isinstance(statement, exp.Select), sql

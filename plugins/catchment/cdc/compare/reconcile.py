@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
@@ -109,7 +108,7 @@ class Reconciliation:
                 except KeepsMoving:
                     with self._passed_snapshot(table) as newer:
                         found = compare(table, newer, state, lambda: self._passed_snapshot(table))
-                return _with_raw(found, table, state)
+                return _with_what_no_range_shows(found, table, state)
         except _TableFailed as failed:
             return str(failed)
 
@@ -173,9 +172,13 @@ class _TableFailed(Exception):
     """One table could not be compared."""
 
 
-def _with_raw(found: Comparison, table: Table, state: CurrentState) -> Comparison:
-    """The comparison, with the rows whose records in raw are not what they should be."""
-    lacking = [RowDifference(key, Fault.NO_RECORD) for key in state.without_record(table, MOST_NAMED)]
-    twice = [RowDifference(key, Fault.RECORD_TWICE) for key in state.records_twice(table, MOST_NAMED)]
-    every: list[Any] = [*found.differences, *lacking, *twice]
-    return replace(found, differences=tuple(every[:MOST_NAMED]), more=found.more or len(every) > MOST_NAMED)
+def _with_what_no_range_shows(found: Comparison, table: Table, state: CurrentState) -> Comparison:
+    """The comparison, with rows that have a deleted twin, or whose records in raw are not what they should be."""
+    known = {difference.key for difference in found.differences}
+    more = [
+        RowDifference(key, Fault.DOUBLED) for key in state.everything(table).doubled(MOST_NAMED) if key not in known
+    ]
+    more += [RowDifference(key, Fault.NO_RECORD) for key in state.without_record(table, MOST_NAMED)]
+    more += [RowDifference(key, Fault.RECORD_TWICE) for key in state.records_twice(table, MOST_NAMED)]
+    every = (*found.differences, *more)
+    return replace(found, differences=every[:MOST_NAMED], more=found.more or len(every) > MOST_NAMED)

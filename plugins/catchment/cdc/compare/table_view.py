@@ -76,6 +76,12 @@ class TableView:
         (row,) = self.query(f"SELECT COUNT(*) FROM {self.relation} WHERE {self.where} AND ({lacking})")
         return int(row[0])
 
+    def doubled(self, limit: int) -> list[Key]:
+        """The keys that more than one row has."""
+        keys = ", ".join(self.key)
+        sql = f"SELECT {keys} FROM {self.relation} WHERE {self.where} GROUP BY {keys} HAVING COUNT(*) > 1 LIMIT {limit}"
+        return [tuple(map(str, row)) for row in self.query(sql)]
+
     def bounds(self, within: KeyRange, rows: int) -> tuple[Key, ...]:
         """The keys that cut a range into parts of so many rows."""
         names = [f"k{number}" for number in range(len(self.table.key))]

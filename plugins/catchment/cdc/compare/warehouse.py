@@ -45,6 +45,7 @@ class CurrentState:
         view = self.everything(table)
         keys = ", ".join(f"{text} AS k{number}" for number, text in enumerate(view.key))
         names = ", ".join(f"k{number}" for number in range(len(view.key)))
+        there = " AND ".join(f"k{number} IS NOT NULL" for number in range(len(view.key)))
         # Whole numbers are spelled alike in raw and staging; a truncation's record has no key.
         whole = [n for n, column in enumerate(table.key) if kind_of(table.columns[column]) is Kind.WHOLE]
         raw_key = "".join(f', RECORD_METADATA:key:"{table.key[n]}"::VARCHAR AS r{n}' for n in whole)
@@ -52,8 +53,8 @@ class CurrentState:
         rows = view.query(
             f"SELECT {names} FROM (SELECT {keys}, _PARTITION, _OFFSET FROM {view.relation} WHERE {view.where}) s "
             f"LEFT JOIN (SELECT {PARTITION} AS p, {OFFSET} AS o{raw_key} "
-            f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL) r "
-            f"ON p = _PARTITION AND o = _OFFSET{same} WHERE p IS NULL ORDER BY {names} LIMIT {limit}"
+            f"FROM {self.application.raw_table(self.shard, table)} WHERE RECORD_CONTENT IS NOT NULL) r "
+            f"ON p = _PARTITION AND o = _OFFSET{same} WHERE p IS NULL AND {there} ORDER BY {names} LIMIT {limit}"
         )
         return [tuple(map(str, row)) for row in rows]
 

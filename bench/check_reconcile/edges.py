@@ -5,7 +5,6 @@ Both are written by hand, so that neither the loader, nor dbt, nor the compariso
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,42 +145,60 @@ VALUES: tuple[tuple[str, str, str | Special], ...] = (
 )
 
 
-def make(owner: Any, cursor: Any, shard: Shard) -> None:
-    """The table on the shard and in staging, with all its rows."""
+DELETED = 900  # the key of a row that was deleted
+TYPES = {"VARIANT": "PARSE_JSON(%s)", "ARRAY": "AS_ARRAY(PARSE_JSON(%s))", "VARCHAR": "%s"}
+
+
+def place(column: str, text: str) -> int:
+    """The number of the row whose column was given this text."""
+    return next(n for n, (name, given, _) in enumerate(VALUES) if (name, given) == (column, text))
+
+
+def key(number: int) -> tuple[str, str]:
+    """A row's key: two rows share each first part."""
+    return str(number // 2), f"é{number}"
+
+
+def make(owner: Any, cursor: Any, application: Application, shard: Shard) -> None:
+    """The table on the shard, in raw and in staging, with all its rows."""
     declared = ", ".join(f'"{name}" {kinds[1]}' for name, kinds in COLUMNS.items())
     database.rows(owner, f"DROP TABLE IF EXISTS edges; CREATE TABLE edges ({declared}, PRIMARY KEY (id, part))")
     database.rows(owner, "GRANT SELECT ON edges TO cdc")
     for number, (column, text, _) in enumerate(VALUES):
-        database.rows(
-            owner, f'INSERT INTO edges (id, part, "{column}") VALUES (%s, %s, %s)', (number // 2, f"é{number}", text)
-        )
-    make_staging(cursor, shard)
-
-
-def make_staging(cursor: Any, shard: Shard) -> None:
-    """Staging as it should be."""
-    name = relation(shard, EDGES)
+        database.rows(owner, f'INSERT INTO edges (id, part, "{column}") VALUES (%s, %s, %s)', (*key(number), text))
+    staging, raw = relation(application, EDGES), application.raw_table(shard, EDGES)
     types = ", ".join(f'"{column.upper()}" {kinds[2]}' for column, kinds in COLUMNS.items())
     cursor.execute(
-        f"CREATE OR REPLACE TABLE {name} ({types}, _SPECIAL VARIANT, _SHARD VARCHAR, _IS_DELETED BOOLEAN, "
+        f"CREATE OR REPLACE TABLE {staging} ({types}, _SPECIAL VARIANT, _SHARD VARCHAR, _IS_DELETED BOOLEAN, "
         "_LSN NUMBER(38, 0), _PARTITION NUMBER(38, 0), _OFFSET NUMBER(38, 0))"
     )
-    for statement, values in _inserts(name, shard):
-        cursor.execute(statement, values)
-
-
-def _inserts(name: str, shard: Shard) -> Iterator[tuple[str, tuple[Any, ...]]]:
     for number, (column, _, held) in enumerate(VALUES):
+        _stage(cursor, staging, shard, number, column, held)
+    cursor.execute(
+        f"INSERT INTO {staging} (ID, PART, _SHARD, _IS_DELETED, _LSN, _PARTITION, _OFFSET) "
+        f"VALUES ({DELETED}, 'x', '{shard.name}', TRUE, 1, 0, {DELETED})"
+    )
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {raw} "
+        "(RECORD_CONTENT VARIANT, RECORD_METADATA VARIANT, KAFKA_PARTITION NUMBER(38, 0), KAFKA_OFFSET NUMBER(38, 0))"
+    )
+    cursor.execute(
+        f"INSERT INTO {raw} SELECT OBJECT_CONSTRUCT('op', 'c')::VARIANT, "
+        "OBJECT_CONSTRUCT('key', OBJECT_CONSTRUCT('id', ID, 'part', PART))::VARIANT, _PARTITION, _OFFSET "
+        f"FROM {staging}"
+    )
+
+
+def _stage(cursor: Any, staging: str, shard: Shard, number: int, column: str, held: str | Special) -> None:
+    """One row of staging as it should be."""
+    if isinstance(held, Special):
+        into, value, text = "_SPECIAL", f"OBJECT_CONSTRUCT('{column}', %s)::VARIANT", held.text
+    else:
         kind = COLUMNS[column][2]
-        if isinstance(held, Special):
-            into, value, text = "_SPECIAL", f"OBJECT_CONSTRUCT('{column}', %s)::VARIANT", held.text
-        else:
-            into, text = f'"{column.upper()}"', held
-            value = {"VARIANT": "PARSE_JSON(%s)", "ARRAY": "AS_ARRAY(PARSE_JSON(%s))", "VARCHAR": "%s"}.get(
-                kind, f"CAST(%s AS {kind})"
-            )
-        yield (
-            f"INSERT INTO {name} (ID, PART, {into}, _SHARD, _IS_DELETED, _LSN, _PARTITION, _OFFSET) "
-            f"SELECT {number // 2}, %s, {value}, %s, FALSE, 1, 0, {number}",
-            (f"é{number}", text, shard.name),
-        )
+        into, value, text = f'"{column.upper()}"', TYPES.get(kind, f"CAST(%s AS {kind})"), held
+    first, second = key(number)
+    cursor.execute(
+        f"INSERT INTO {staging} (ID, PART, {into}, _SHARD, _IS_DELETED, _LSN, _PARTITION, _OFFSET) "
+        f"SELECT {first}, %s, {value}, '{shard.name}', FALSE, 1, 0, {number}",
+        (second, text),
+    )
