@@ -36,7 +36,7 @@ def empty(cursor: Any) -> None:
 
 
 def wrote(cursor: Any, *records: tuple[int, int, int | None, str, int]) -> None:
-    """(partition, offset, key, op, lsn) each; Kafka's time is the offset, as if one second lay between."""
+    """(partition, offset, key, op, lsn) each; Kafka's time is the offset in seconds."""
     for partition, offset, key, op, lsn in records:
         metadata = {"key": None if key is None else {"id": key}, "CreateTime": offset * 1000}
         content = {"op": op, "source": {"lsn": lsn}}
@@ -58,7 +58,7 @@ def test_what_raw_knew_and_the_snapshot_lacks_is_missing_unless_it_was_deleted(c
 
 
 def test_rows_that_were_truncated_before_are_not_deleted_again(cursor: Any) -> None:
-    """Seen: after a TRUNCATE a rebuild said that 19,360 rows were deleted in the gap, and wrote as many deletes."""
+    """Seen: a rebuild after a TRUNCATE wrote deletes of 19,360 rows, "deleted in the gap"."""
     wrote(cursor, (0, 1, 1, "c", 10), (1, 1, 2, "c", 11), (0, 5, None, "t", 20), (1, 6, 3, "c", 30))
     assert missing(cursor) == [3]
 

@@ -93,7 +93,7 @@ def first_cause(trace: str) -> str:
     name, _, said = ((worded or [""])[-1]).partition(": ")
     text = f"{name.rpartition('.')[2]}: {said}" if said else name
     wordless = causes[-1] if causes and causes[-1] not in worded else ""
-    return (f"{text[:240]} ({wordless[:120]})" if text and wordless else text[:240] or wordless) or "no trace"
+    return (f"{text[:240]} ({wordless[:160]})" if text and wordless else text[:240] or wordless) or "no trace"
 
 
 _WORDLESS = re.compile(r"java\.lang\.NullPointerException(: Cannot .*)?")

@@ -84,7 +84,7 @@ class ShardFacts:
     """One database. `slot` None: there is none of that name. `unpublished`: declared tables that are not in the
     publication; None: there is no publication. `heartbeat`: seconds since Debezium last wrote to `cdc.heartbeat`, by
     the database's own clock; `beats`: how often it did. `clock`: seconds by which that clock is ahead of ours.
-    `write_refused`: what the database answered to a heartbeat of our own, asked only when Debezium's is late."""
+    `write_refused`: why it could not write a temporary file, or a heartbeat of our own where Debezium's is late."""
 
     wal: int
     slot: Slot | Unknown | None
@@ -169,6 +169,8 @@ class Facts:
 def snapshotting(offset: Mapping[str, Any] | Unknown | None) -> bool:
     """Whether a connector is in its initial snapshot: it has no slot reader yet, and that is right."""
     if offset is None or isinstance(offset, Unknown):
+        return False
+    if offset.get("snapshot") == "INCREMENTAL":
         return False
     return (
         bool(offset.get("snapshot")) and not offset.get("snapshot_completed") and not offset.get("last_snapshot_record")

@@ -33,6 +33,12 @@ FROM pg_publication p LEFT JOIN pg_publication_tables t USING (pubname) WHERE p.
 """
 _HEARTBEAT = f"SELECT extract(epoch FROM clock_timestamp() - ts)::float, n FROM {HEARTBEAT} WHERE id = 1"
 _BEAT = f"UPDATE {HEARTBEAT} SET ts = ts WHERE id = 1"
+# A sort that does not fit its memory writes a file of some 400 kB: where the disk is full that fails, long before
+# heartbeats do, which need no new page. It changes nothing and is in no log.
+_SPILL = (
+    "SET work_mem = '64kB'",
+    "SELECT count(*) FROM (SELECT md5(g::text) AS t FROM generate_series(1, 6000) AS g ORDER BY t) AS sorted",
+)
 _SIGNALS = f"SELECT id, data FROM {SIGNALS} WHERE type = 'execute-snapshot' ORDER BY id"
 
 
@@ -51,7 +57,7 @@ def shard_facts(shard: Shard, connection: Connection) -> ShardFacts:
         beat = asked(lambda: _heartbeat(opened))
         heartbeat, beats = beat if isinstance(beat, tuple) else (beat, None)
         late = isinstance(heartbeat, float) and heartbeat > LATE
-        refused = asked(lambda: database.rows(opened, _BEAT)) if late else None
+        refused = asked(lambda: [database.rows(opened, sql) for sql in (*_SPILL, *([_BEAT] if late else []))])
         return ShardFacts(
             wal=wal,
             slot=slot,

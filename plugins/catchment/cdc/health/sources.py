@@ -196,7 +196,7 @@ def _failed(observed: Observation, detail: Mapping[str, Any]) -> Assessment | No
         return observed.describe(
             State.SNAPSHOT_POISONED,
             f"{what} over a snapshot that can't be read ({', '.join(tables) or 'of an unknown table'}): "
-            f"{first_cause(observed.traces)} The snapshot stands in the connector's offsets, so no restart helps, and "
+            f"{first_cause(observed.traces)}. The snapshot stands in the connector's offsets, so no restart helps, and "
             "no stop signal is read. Take it out of the offsets (DAG cdc_end_snapshot). Changes are kept by the slot.",
         )
     if "publication" in observed.traces and "does not exist" in observed.traces:

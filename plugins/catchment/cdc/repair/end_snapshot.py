@@ -65,12 +65,12 @@ def end(systems: Systems, shard: Shard, *, owner: str, reason: str) -> str:
 
 
 def without_snapshot(offsets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same offsets without the snapshot."""
-    return [
-        {**entry, "offset": {key: value for key, value in entry["offset"].items() if not key.startswith(KEYS)}}
-        for entry in offsets
-        if entry.get("offset")
-    ]
+    """The same offsets without the incremental snapshot, and without the word that one goes on."""
+
+    def kept(offset: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in offset.items() if not k.startswith(KEYS) and (k, v) != ("snapshot", "INCREMENTAL")}
+
+    return [{**entry, "offset": kept(entry["offset"])} for entry in offsets if entry.get("offset")]
 
 
 def _tables(offsets: list[dict[str, Any]]) -> tuple[str, ...]:
