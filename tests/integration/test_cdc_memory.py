@@ -12,6 +12,7 @@ from catchment.cdc.health import memory, records
 from catchment.cdc.health.history import History
 from catchment.cdc.health.memory import Kept, WarehouseMemory
 from catchment.connection import Connection
+from catchment.warehouse.names import HEALTH
 from local.scratch_warehouse import ScratchWarehouse
 from tests.support.cdc_health import Watch, running, well, with_status
 
@@ -51,7 +52,7 @@ def test_facts_are_kept_for_their_time_and_the_newest_of_each_is_read(warehouse:
         }
         assert history.actions == watch.history.actions
         records.prune(cursor, watch.now + records.RETENTION - timedelta(minutes=5))
-        cursor.execute(f"SELECT MIN(AT), COUNT(*) FROM {records.HEALTH}")
+        cursor.execute(f"SELECT MIN(AT), COUNT(*) FROM {HEALTH}")
         oldest, rows = cursor.fetchone()
         assert oldest >= (watch.now - timedelta(minutes=5)).replace(tzinfo=None)
         assert rows

@@ -18,9 +18,8 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.offsets import OFFSETS
 from catchment.connection import Connection
 from catchment.warehouse import session
-from catchment.warehouse.names import CDC_WAREHOUSE
+from catchment.warehouse.names import EPOCHS
 
-EPOCHS = "RAW.CATCHMENT.EPOCHS"
 _LEDGER = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT FROM {OFFSETS}"
 _EPOCHS = f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD"
 

@@ -19,13 +19,12 @@ from catchment.cdc.health.facts import SnapshotCount
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse import session
-from catchment.warehouse.names import CDC_WAREHOUSE
+from catchment.warehouse.names import MEMORY
 
 if TYPE_CHECKING:
     from catchment.cdc.health.decide import ConnectorAction, Decision
     from catchment.cdc.health.gather import LookUp
 
-MEMORY = "RAW.CATCHMENT.CDC_MEMORY"
 FORGOTTEN = timedelta(days=30)  # for how long what no longer exists is remembered
 MOST_UNWRITTEN = 500  # rows kept for a warehouse that is away
 _KEPT, _COUNTS, _QUESTIONS = "kept", "counts", "questions"

@@ -17,9 +17,9 @@ from catchment.cdc.health.memory import Row
 from catchment.cdc.health.policy import State
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.names import HEALTH
 from catchment.warehouse.session import Cursor
 
-HEALTH = "RAW.CATCHMENT.CDC_HEALTH"
 RETENTION = timedelta(days=400)  # a year can be compared with the year before
 
 _READ = f"""

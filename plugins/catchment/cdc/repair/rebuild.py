@@ -21,9 +21,9 @@ from catchment.cdc.repair import missing_rows, snapshot
 from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.names import EPOCHS
 from catchment.warehouse.session import transaction
 
-EPOCHS = "RAW.CATCHMENT.EPOCHS"
 _OURS = "rebuild: "  # how the reason of a rebuild's pause begins
 LASTS = timedelta(hours=6)  # how long the health DAG is silent at most, if a rebuild is left half done
 
