@@ -77,7 +77,7 @@ def _undamaged(bed: Bed, stack: Stack) -> Iterator[Outcome]:
     if not Dbt(bed.systems.look_up("snowflake_default"), stack.settings.var / "dbt").build(tries=3, report=say):
         raise RuntimeError("dbt did not build the current state: see above.")
     for shard in declared.shards:
-        tables = [table for table in declared.tables if table.name != "edges"]
+        tables = [table for table in shard.tables if table.name != "edges"]
         for result in bed.compared(shard, tables):
             yield from judged([UNDAMAGED], result)
 

@@ -48,22 +48,23 @@ class Bed:
 
     def __init__(self, stack: Stack, reconciliation: type[Reconciliation] = Reconciliation) -> None:
         environment = stack.environment()
-        declared = application()
-        self.application: Application = replace(declared, tables=(*declared.tables, edges.EDGES))
-        self.shard: Shard = declared.shards[0]
+        before = application().database("application")
+        wider = replace(before, tables=(*before.tables, edges.EDGES))
+        self.application = Application(tuple(replace(shard, of=wider) for shard in application().shards))
+        self.shard: Shard = self.application.shards[0]
         self.systems = Systems(lambda name: Connection.from_env(name, environment), self.application)
         self._reconciliation = reconciliation
         with self.systems.warehouse() as session, self.systems.owner(self.shard) as owner:
             cursor = session.cursor()
             cursor.execute("CREATE SCHEMA IF NOT EXISTS ANALYTICS.STAGING")
-            edges.make(owner, cursor, self.application, self.shard)
+            edges.make(owner, cursor, self.shard)
             for name in self.relations().values():
                 cursor.execute(f"CREATE OR REPLACE TABLE {name}_RIGHT AS SELECT * FROM {name}")
 
     def relations(self) -> dict[str, str]:
         return {
-            "staging": relation(self.application, edges.EDGES),
-            "raw": self.application.raw_table(self.shard, edges.EDGES),
+            "staging": relation(self.shard, edges.EDGES),
+            "raw": self.shard.raw_table(edges.EDGES),
         }
 
     def compared(self, shard: Shard, tables: Sequence[Table]) -> list[Result]:

@@ -159,14 +159,14 @@ def key(number: int) -> tuple[str, str]:
     return str(number // 2), f"é{number}"
 
 
-def make(owner: Any, cursor: Any, application: Application, shard: Shard) -> None:
+def make(owner: Any, cursor: Any, shard: Shard) -> None:
     """The table on the shard, in raw and in staging, with all its rows."""
     declared = ", ".join(f'"{name}" {kinds[1]}' for name, kinds in COLUMNS.items())
     database.rows(owner, f"DROP TABLE IF EXISTS edges; CREATE TABLE edges ({declared}, PRIMARY KEY (id, part))")
     database.rows(owner, "GRANT SELECT ON edges TO cdc")
     for number, (column, text, _) in enumerate(VALUES):
         database.rows(owner, f'INSERT INTO edges (id, part, "{column}") VALUES (%s, %s, %s)', (*key(number), text))
-    staging, raw = relation(application, EDGES), application.raw_table(shard, EDGES)
+    staging, raw = relation(shard, EDGES), shard.raw_table(EDGES)
     types = ", ".join(f'"{column.upper()}" {kinds[2]}' for column, kinds in COLUMNS.items())
     cursor.execute(
         f"CREATE OR REPLACE TABLE {staging} ({types}, _SPECIAL VARIANT, _SHARD VARCHAR, _IS_DELETED BOOLEAN, "

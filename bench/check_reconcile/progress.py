@@ -43,15 +43,15 @@ INSERT INTO customers (id, account_id, external_id, born, health_score, tags) VA
 
 def progress(bed: Bed, stack: Stack) -> Iterator[Outcome]:
     """Changes that nobody merges, and a ledger that says they were. Not undone: these come last."""
-    users, customers = bed.application.table("users"), bed.application.table("customers")
+    users, customers = bed.shard.table("users"), bed.shard.table("customers")
     with bed.systems.owner(bed.shard) as owner:
         database.rows(owner, "UPDATE customers SET city = 'Nowhere' WHERE id = -9")
     settle(bed.systems, bed.application, lambda _: None)
     with bed.systems.warehouse() as session:
         session.cursor().execute(
             f"UPDATE {WATERMARKS} AS w SET NEXT_OFFSET = r.newest FROM (SELECT {PARTITION} AS part, MAX({OFFSET}) + 1 "
-            f"AS newest FROM {bed.application.raw_table(bed.shard, customers)} GROUP BY 1) AS r "
-            f"WHERE w.TOPIC = '{bed.application.topic(bed.shard, customers)}' AND w.KAFKA_PARTITION = r.part"
+            f"AS newest FROM {bed.shard.raw_table(customers)} GROUP BY 1) AS r "
+            f"WHERE w.TOPIC = '{bed.shard.topic(customers)}' AND w.KAFKA_PARTITION = r.part"
         )
     yield from _compared(bed, customers, "dbt's watermark", "-9")
     stack.stop("loader")
@@ -61,9 +61,7 @@ def progress(bed: Bed, stack: Stack) -> Iterator[Outcome]:
         deadline = time.monotonic() + SETTLE_SECONDS
         while (pipeline.captured(owner, bed.shard) or 0) < wanted and time.monotonic() < deadline:
             time.sleep(0.5)
-    ends = pipeline.ends(
-        bed.systems.look_up("kafka"), pipeline.topics(bed.application, bed.shard, bed.application.tables)
-    )
+    ends = pipeline.ends(bed.systems.look_up("kafka"), [bed.shard.topic(table) for table in bed.shard.tables])
     with bed.systems.warehouse() as session:
         for partition, end in ends.items():
             session.cursor().execute(

@@ -106,14 +106,14 @@ class Run:
         self.execute(PREPARATION, *(statement for trial in self.trials for statement in trial.ddl()))
         for trial in self.trials:
             self.execute(*trial.before())
-        migrate(self.application, self.owner, self.replicator)
+        migrate(self.shard.of, self.owner, self.replicator)
 
     # --- capture ----------------------------------------------------------------------------------------------------
 
     def capture(self) -> None:
         """Everything, through to raw."""
         password = resolved(self.replicator.password)
-        config = source_config(self.application, self.shard, self.replicator, password)
+        config = source_config(self.shard, self.replicator, password)
         config |= {"incremental.snapshot.chunk.size": str(CHUNK)}
         with self.systems.connect() as connect:
             connect.put(self.shard.connector, config)
@@ -123,7 +123,7 @@ class Run:
             for statements in trial.stream():
                 self.execute(*statements)
         for trial in self.trials:
-            self._read_again(self.application.table(trial.name))
+            self._read_again(self.shard.table(trial.name))
         self.report("the changes are written, incremental snapshots are asked for")
 
     def finish(self) -> None:
@@ -135,15 +135,15 @@ class Run:
             with self.session() as session:
                 wanted = pipeline.lsn_now(session)
             self._until("Debezium has all", lambda: self._captured() >= wanted)
-            topics = [self.application.topic(*entry) for entry in self.application.replicated()]
+            topics = [self.shard.topic(table) for table in self.shard.tables]
             ends = pipeline.ends(self.look_up("kafka"), topics)
             self._until("raw has all", lambda: not self._not_loaded(ends))
         self.report("raw has everything")
 
     def _read_again(self, table: Table) -> None:
-        asked = signals.execute_snapshot(f"{table.name}-again", self.application, table, {})
+        asked = signals.execute_snapshot(f"{table.name}-again", self.shard, table, {})
         condition = {
-            "data-collection": f"{self.application.schema}.{table.name}",
+            "data-collection": f"{self.shard.of.schema}.{table.name}",
             "filter": f"way = '{Way.INCREMENTAL.words}'",
         }
         data = {**asked.data, "additional-conditions": [condition]}

@@ -27,7 +27,7 @@ from local.services.postgres import NOBODY, Cluster, _unprivileged, binary
 pytestmark = pytest.mark.timeout(300)
 APPLICATION = application()
 S0 = APPLICATION.shard("s0")
-ACCOUNTS = APPLICATION.table("accounts")
+ACCOUNTS = APPLICATION.database("application").table("accounts")
 INSERT = "INSERT INTO accounts (id, external_id, name) VALUES ({0}, 'x{0}', 'new')"
 
 

@@ -88,7 +88,7 @@ def fake_before(table: str, key: Row) -> dict[str, Any]:
 
 def unavailable(table: str, column: str) -> Any:
     """The stand-in for a column's value."""
-    return WORDS[application().table(table).columns[column]]
+    return WORDS[application().database("application").table(table).columns[column]]
 
 
 def customer(key: int, **values: Any) -> Row:

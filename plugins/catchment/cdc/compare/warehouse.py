@@ -53,7 +53,7 @@ class CurrentState:
         rows = view.query(
             f"SELECT {names} FROM (SELECT {keys}, _PARTITION, _OFFSET FROM {view.relation} WHERE {view.where}) s "
             f"LEFT JOIN (SELECT {PARTITION} AS p, {OFFSET} AS o{raw_key} "
-            f"FROM {self.application.raw_table(self.shard, table)} WHERE RECORD_CONTENT IS NOT NULL) r "
+            f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL) r "
             f"ON p = _PARTITION AND o = _OFFSET{same} WHERE p IS NULL AND {there} ORDER BY {names} LIMIT {limit}"
         )
         return [tuple(map(str, row)) for row in rows]

@@ -18,7 +18,7 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.offsets import OFFSETS
 from catchment.connection import Connection
 from catchment.warehouse import session
-from catchment.warehouse.names import EPOCHS
+from catchment.warehouse.names import CDC_WAREHOUSE, EPOCHS
 
 _LEDGER = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT FROM {OFFSETS}"
 _EPOCHS = f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD"

@@ -19,7 +19,7 @@ from catchment.cdc.health.facts import SnapshotCount
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.errors import CatchmentError, TryAgain
 from catchment.warehouse import session
-from catchment.warehouse.names import MEMORY
+from catchment.warehouse.names import CDC_WAREHOUSE, MEMORY
 
 if TYPE_CHECKING:
     from catchment.cdc.health.decide import ConnectorAction, Decision

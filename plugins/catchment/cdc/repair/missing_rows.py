@@ -29,7 +29,8 @@ _PARTITION = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
 _FIND = """
 WITH records AS (
     SELECT NULLIF(TO_JSON(RECORD_METADATA:key), 'null') AS key_text, {partition} AS part, {offset} AS at,
-        COALESCE(RECORD_CONTENT:op::VARCHAR, 'd') AS op, IFF({new}, 1, 0) AS is_new,
+        COALESCE(RECORD_CONTENT:op::VARCHAR, IFF(RECORD_METADATA:rejected IS NULL, 'd', '?')) AS op,
+        IFF({new}, 1, 0) AS is_new,
         COALESCE(RECORD_CONTENT:source.lsn::NUMBER, 0) AS lsn, RECORD_METADATA:CreateTime::NUMBER AS created
     FROM {table}
 ),
@@ -58,19 +59,14 @@ class DeletedKey:
     key: Mapping[str, Any]
 
 
-def find(
-    cursor: Any, application: Application, shard: Shard, table: Table, starts: Mapping[Partition, int]
-) -> list[DeletedKey]:
-    """The keys whose newest record in raw is older than `starts` and not a delete."""
-    new = since(application.topic(shard, table), starts)
-    cursor.execute(
-        "SELECT key_text, MAX_BY(part, at) FROM ("
-        f"SELECT TO_JSON(RECORD_METADATA:key) AS key_text, {_PARTITION} AS part, {_OFFSET} AS at, "
-        f"COALESCE(RECORD_CONTENT:op::VARCHAR, IFF(RECORD_METADATA:rejected IS NULL, 'd', '?')) AS op, "
-        f"IFF({new}, 1, 0) AS is_new "
-        f"FROM {application.raw_table(shard, table)} WHERE RECORD_METADATA:key IS NOT NULL) records "
-        "GROUP BY key_text HAVING MAX(is_new) = 0 AND MAX_BY(op, at) <> 'd'"
-    )
+def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int]) -> list[DeletedKey]:
+    """The keys whose newest record in raw is older than `starts`, not a delete, and not before a truncation.
+
+    A truncation is one record without a key. Log positions compare within an epoch alone, so it also has to be younger
+    by Kafka's time; one since `starts` is of a later epoch, and came after every key that is asked for.
+    """
+    new = since(shard.topic(table), starts)
+    cursor.execute(_FIND.format(table=shard.raw_table(table), new=new, partition=_PARTITION, offset=_OFFSET))
     return [DeletedKey(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
 
 

@@ -74,9 +74,7 @@ def _of_form(table: Table, relation: Relation, catalog: Catalog) -> Iterator[Pro
 def _of_columns(table: Table, relation: Relation) -> Iterator[Problem]:
     for each in relation.columns:  # declared or not: every column of a table is sent
         if each.is_required and each.kind.is_array and each.kind.name == "enum":
-            wrong = (
-                "is an array of an enum, and required: Debezium stops with an error at one that has a NULL in it"
-            )
+            wrong = "is an array of an enum, and required: Debezium stops with an error at one that has a NULL in it"
             yield Problem(table.name, each.name, wrong, "ALTER TABLE … ALTER COLUMN … DROP NOT NULL")
     strangers = [column for column in relation.columns if column.name not in table.columns]
     for name, written in table.columns.items():
