@@ -8,7 +8,7 @@ import pytest
 
 from catchment.cdc.declared import application
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.repair.missing_rows import DeletedKey, record, since
+from catchment.cdc.repair.missing_rows import DeletedKey, find, record, since
 from catchment.cdc.repair.rebuild import is_snapshot_over
 
 S0 = application().shard("s0")
@@ -28,6 +28,25 @@ def test_a_partition_that_came_later_is_new_as_a_whole() -> None:
     starts = {Partition("s0.public.users", 0): 10, Partition("s0.public.accounts", 1): 5}
     assert since("s0.public.users", starts).count("<") == 1
     assert since("s0.public.invoices", starts) == "TRUE"
+
+
+class Pages:
+    """A cursor whose rows come in pages, and that has no `fetchall`."""
+
+    def __init__(self, *pages: list[tuple[str, int]]) -> None:
+        self._pages = iter([*pages, []])
+
+    def execute(self, sql: str) -> None:
+        assert "GROUP BY" in sql
+
+    def fetchmany(self, _: int) -> list[tuple[str, int]]:
+        return next(self._pages)
+
+
+def test_deleted_keys_come_in_pieces_so_that_memory_does_not_grow_with_them() -> None:
+    pages = Pages([('{"id":1}', 0), ('{"id":2}', 1)], [('{"id":3}', 2)])
+    found = find(pages, APPLICATION, S0, USERS, {})
+    assert [[(each.partition, each.key["id"]) for each in some] for some in found] == [[(0, 1), (1, 2)], [(2, 3)]]
 
 
 @pytest.mark.parametrize(

@@ -59,15 +59,17 @@ class DeletedKey:
     key: Mapping[str, Any]
 
 
-def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int]) -> list[DeletedKey]:
+def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int]) -> Iterator[list[DeletedKey]]:
     """The keys whose newest record in raw is older than `starts`, not a delete, and not before a truncation.
 
     A truncation is one record without a key. Log positions compare within an epoch alone, so it also has to be younger
-    by Kafka's time; one since `starts` is of a later epoch, and came after every key that is asked for.
+    by Kafka's time; one since `starts` is of a later epoch, and came after every key that is asked for. So many keys at
+    a time: the cursor is busy until the last of them was taken.
     """
     new = since(shard.topic(table), starts)
     cursor.execute(_FIND.format(table=shard.raw_table(table), new=new, partition=_PARTITION, offset=_OFFSET))
-    return [DeletedKey(int(partition), _key(table, text)) for text, partition in cursor.fetchall()]
+    while some := cursor.fetchmany(CHUNK_ROWS):
+        yield [DeletedKey(int(partition), _key(table, text)) for text, partition in some]
 
 
 def since(topic: str, starts: Mapping[Partition, int]) -> str:
@@ -85,15 +87,12 @@ def still_on_shard(session: Any, shard: Shard, table: Table, deleted: Sequence[D
     same = " AND ".join(
         f'kept."{column}"{"::text" if kind == "enum" else ""} = deleted."{column}"' for column, kind in types.items()
     )
-    found = []
-    for chunk in _chunks(deleted):
-        sql = (
-            f"SELECT deleted.place FROM jsonb_to_recordset(%s::jsonb) AS deleted(place int, {columns}) "
-            f'JOIN "{shard.of.schema}"."{table.name}" AS kept ON {same}'
-        )
-        keys = json.dumps([{**each.key, "place": place} for place, each in enumerate(chunk)])
-        found += [chunk[place].key for (place,) in database.rows(session, sql, (keys,))]
-    return found
+    sql = (
+        f"SELECT deleted.place FROM jsonb_to_recordset(%s::jsonb) AS deleted(place int, {columns}) "
+        f'JOIN "{shard.of.schema}"."{table.name}" AS kept ON {same}'
+    )
+    keys = json.dumps([{**each.key, "place": place} for place, each in enumerate(deleted)])
+    return [deleted[place].key for (place,) in database.rows(session, sql, (keys,))]
 
 
 def write_deletes(systems: Systems, shard: Shard, table: Table, deleted: Sequence[DeletedKey], lsn: int) -> None:
@@ -169,7 +168,3 @@ def _key(table: Table, text: str) -> dict[str, Any]:
 
 def _encoded(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _chunks(deleted: Sequence[DeletedKey]) -> Iterator[Sequence[DeletedKey]]:
-    return (deleted[start : start + CHUNK_ROWS] for start in range(0, len(deleted), CHUNK_ROWS))

@@ -210,13 +210,16 @@ def write_missing_deletes(systems: Systems, shard: Shard, epoch: int) -> dict[st
         cursor = warehouse.cursor()
         starts = epoch_starts(cursor, shard, epoch)
         lsn = _snapshot_lsn(cursor, shard, starts) or pipeline.lsn_now(session)
-        deleted = {table: missing_rows.find(cursor, shard, table, starts) for table in shard.tables}
-        for table, keys in deleted.items():
-            missing_rows.refuse_if_skipped(shard, table, missing_rows.still_on_shard(session, shard, table, keys))
-        for table, keys in deleted.items():
-            if keys:
+        # Twice over the same keys: no delete is written before every table is known to be whole.
+        for table in shard.tables:
+            for keys in missing_rows.find(cursor, shard, table, starts):
+                there = missing_rows.still_on_shard(session, shard, table, keys)
+                missing_rows.refuse_if_skipped(shard, table, there)
+        for table in shard.tables:
+            written[table.name] = 0
+            for keys in missing_rows.find(cursor, shard, table, starts):
                 missing_rows.write_deletes(systems, shard, table, keys, lsn)
-            written[table.name] = len(keys)
+                written[table.name] += len(keys)
     return written
 
 
