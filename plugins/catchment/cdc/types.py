@@ -66,10 +66,8 @@ _FIELDS = re.compile(r"^interval (year|month|day|hour|minute|second)( to (month|
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 OWN_COLUMNS = frozenset(
     (
-        *("valid_from", "valid_to", "is_current", "record_metadata", "record_content", "kafka_partition"),
-        *("kafka_offset", "loaded_at", "op_before", "digest_before", "last_op", "last_epoch", "last_commit_lsn"),
-        *("last_lsn", "last_order", "last_partition", "last_offset", "last_changed_at", "source_lsn", "last_commit"),
-        *("sequence_lsn", "changed_us", "changed_ms"),
+        *("valid_from", "valid_to", "is_current", "op_before", "digest_before", "last_op", "last_epoch", "last_order"),
+        *("last_commit_lsn", "last_lsn", "last_partition", "last_offset", "last_changed_at"),
     )
 )
 """Columns of dbt's models and of the queries that make them; the others begin with an underscore."""
