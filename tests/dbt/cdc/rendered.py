@@ -28,8 +28,19 @@ def declaration(table: Any) -> dict[str, Any]:
     return {f"application.{table.name}": place | one}
 
 
-def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows], *, incremental: bool = True) -> str:
-    """What a call of a macro gives. `answers` are rows by a word of the query."""
+class Refused(Exception):
+    """The macros end the run with this sentence."""
+
+
+def rendered(
+    call: str,
+    declared: Mapping[str, Any],
+    answers: Mapping[str, Rows],
+    *,
+    incremental: bool = True,
+    built: Sequence[str] = ("_key", "_rejected_offset"),
+) -> str:
+    """What a call of a macro gives. `answers`: rows by a word of the query; `built`: the columns that the table has."""
     macros: dict[str, Any] = {}
 
     def run_query(sql: str) -> Any:
@@ -39,7 +50,10 @@ def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows]
     def give(value: Any) -> None:
         raise _Returned(value)
 
-    table = next(iter(declared))
+    def refuse(sentence: str) -> None:
+        raise Refused(sentence)
+
+    table = next(iter(declared["tables"]))
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined)
     environment.globals |= {
         "return": give,
@@ -52,7 +66,8 @@ def rendered(call: str, declared: Mapping[str, Any], answers: Mapping[str, Rows]
         "is_incremental": lambda: incremental,
         "source": lambda schema, name: f"raw.{schema}.{name}",
         "run_query": run_query,
-        "adapter": SimpleNamespace(get_columns_in_relation=lambda _: _names("_key", "_rejected_offset")),
+        "adapter": SimpleNamespace(get_columns_in_relation=lambda _: _names(*built)),
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
         "log": lambda *_, **__: "",
         "snowflake_dml_explicit_transaction": lambda sql: sql,
     }

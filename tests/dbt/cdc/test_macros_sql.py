@@ -14,7 +14,7 @@ from sqlfluff.core import FluffConfig, Linter
 from sqlglot import exp
 
 from catchment.cdc.declared import Table
-from tests.dbt.cdc.rendered import declaration, rendered
+from tests.dbt.cdc.rendered import Refused, declaration, rendered
 
 ROOT = Path(__file__).parents[3]
 THINGS = Table(
@@ -68,6 +68,17 @@ def test_reserved_names_are_quoted_and_read_without_regard_to_case() -> None:
     assert isinstance(query, exp.Select)
     assert [e.alias_or_name for e in query.expressions[:5]] == ["ID", "OCCURRED_AT", "ORDER", "CREATEDAT", "TAGS"]
     assert all(e.this.quoted for e in query.expressions[:5])
+
+
+def test_a_table_that_was_built_before_keys_had_their_text_must_be_built_again() -> None:
+    with pytest.raises(Refused, match=r"has no column _key, .* Run this model once with --full-refresh"):
+        rendered("current_state('things')", declaration(THINGS), NEWS, built=())
+
+
+def test_a_table_that_was_built_before_gets_its_new_column() -> None:
+    with pytest.raises(ValueError, match="not enough values"):  # it is asked for, and nobody answers
+        rendered("history('things')", declaration(PLAIN), NEWS, built=("ID",))
+    assert rendered("history('things')", declaration(PLAIN), NEWS | {"add column _rejected_offset": []}, built=("ID",))
 
 
 def tidy(sql: str) -> None:
