@@ -39,12 +39,12 @@ CHANGES = st.one_of(
 )
 ROUNDS = st.lists(
     st.tuples(
-        st.lists(CHANGES, min_size=4, max_size=14),
+        st.lists(CHANGES, min_size=6, max_size=24),
         st.lists(st.integers(0, 10), min_size=2 * PARTITIONS, max_size=2 * PARTITIONS),
         st.lists(st.tuples(SHARD, st.integers(0, PARTITIONS - 1), st.integers(1, 9)), max_size=2),
     ),
     min_size=2,
-    max_size=4,
+    max_size=3,  # runs cost, changes do not
 )
 COLUMNS = ("id", "name", "balance", "settings", "notes", "feature_flags")
 
