@@ -11,9 +11,13 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from catchment.cdc.compare.texts import Kind, base_of, double_of, kind_of
+from catchment.cdc.compare.texts import ColumnKind, base_of, double_of, kind_of
 
-_LAST_YEAR = {Kind.DATE: 5_874_897, Kind.TIMESTAMP: 294_276, Kind.TIMESTAMPTZ: 294_276}  # of what Postgres can hold
+_LAST_YEAR = {
+    ColumnKind.DATE: 5_874_897,
+    ColumnKind.TIMESTAMP: 294_276,
+    ColumnKind.TIMESTAMPTZ: 294_276,
+}  # of what Postgres can hold
 _DATE = re.compile(r"([+-]?\d+)-(\d\d)-(\d\d)(?:[T ](.+?))??(?:Z|([+-])(\d\d):?(\d\d)?)?( BC)?")
 _TIME = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?Z?")
 _PART = re.compile(r"(-?\d+(?:\.\d+)?)([YMDHS])")
@@ -26,28 +30,28 @@ def alike(pg_type: str, shard: str | None, warehouse: str | None) -> bool:
     if shard is None or warehouse is None or shard == warehouse:
         return shard == warehouse
     try:
-        if kind_of(pg_type) is Kind.ARRAY:
+        if kind_of(pg_type) is ColumnKind.ARRAY:
             return _elements_alike(base_of(pg_type), json.loads(shard), _json(warehouse))
         return bool(read(kind_of(pg_type), shard) == read(kind_of(pg_type), warehouse))
     except (ValueError, ArithmeticError, RecursionError):
         return False
 
 
-def read(kind: Kind, text: str) -> Any:
+def read(kind: ColumnKind, text: str) -> Any:
     """The value that a text stands for; equal values compare equal. Raises ValueError for what can't be read."""
     match kind:
-        case Kind.WHOLE | Kind.NUMBER:
+        case ColumnKind.WHOLE | ColumnKind.NUMBER:
             return _number(text)
-        case Kind.FLOAT:
+        case ColumnKind.FLOAT:
             value = double_of(text)
             return "NaN" if value != value else value  # NaN is unlike itself
-        case Kind.DATE | Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
+        case ColumnKind.DATE | ColumnKind.TIMESTAMP | ColumnKind.TIMESTAMPTZ:
             return _moment(kind, text)
-        case Kind.TIME:
+        case ColumnKind.TIME:
             return _seconds(text)
-        case Kind.INTERVAL:
+        case ColumnKind.INTERVAL:
             return _interval(text)
-        case Kind.JSON:
+        case ColumnKind.JSON:
             return _json(text)
         case _:
             return text
@@ -60,7 +64,7 @@ def _number(text: str) -> Any:
     return word if word in ("NAN", "INFINITY", "-INFINITY") else Decimal(text)
 
 
-def _moment(kind: Kind, text: str) -> Any:
+def _moment(kind: ColumnKind, text: str) -> Any:
     """(day, seconds) in UTC, in the calendar that Postgres prints; infinity as its word."""
     if text.lower().endswith("infinity"):
         return text.lower().lstrip("+")
@@ -120,13 +124,15 @@ def _elements_alike(of: str, shard: Any, warehouse: Any) -> bool:
         return shard is warehouse
     match warehouse:
         case str():
-            text = warehouse if kind_of(of) is not Kind.BINARY or warehouse.startswith("\\x") else f"\\x{warehouse}"
+            text = (
+                warehouse if kind_of(of) is not ColumnKind.BINARY or warehouse.startswith("\\x") else f"\\x{warehouse}"
+            )
         case bool():
             text = str(warehouse).lower()
         case ("number", Decimal() as number):
             text = str(number)
         case _:
-            return kind_of(of) is Kind.JSON and bool(_json(shard) == warehouse)
+            return kind_of(of) is ColumnKind.JSON and bool(_json(shard) == warehouse)
     return alike(of, shard, text)
 
 

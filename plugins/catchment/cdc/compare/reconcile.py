@@ -2,7 +2,7 @@
 
 The snapshot is taken first. Then the comparison waits until the warehouse has passed it: Debezium (the slot's confirmed
 LSN), the loader (Kafka's end offsets), dbt (its watermarks). So rows that are merely late are not called different.
-A table that can't be compared is told so with its reason, and ends no other.
+A table that can't be compared is reported with its reason, and ends no other.
 """
 
 from __future__ import annotations

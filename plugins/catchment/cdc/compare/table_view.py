@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Any
 
-from catchment.cdc.compare.texts import Kind, Texts, kind_of, row_digest
+from catchment.cdc.compare.texts import ColumnKind, Texts, kind_of, row_digest
 from catchment.cdc.declared import Table
 
 Key = tuple[str, ...]
@@ -155,7 +155,7 @@ class TableView:
         )
 
     def _is_whole(self, column: str) -> bool:
-        return kind_of(self.table.columns[column]) is Kind.WHOLE
+        return kind_of(self.table.columns[column]) is ColumnKind.WHOLE
 
     def _literal(self, place: int, value: str) -> str:
         if not self._is_whole(self.table.key[place]):

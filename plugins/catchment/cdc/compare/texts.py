@@ -23,7 +23,7 @@ BESIDE = " beside "
 TWO_BACKSLASHES, ESCAPED_QUOTE, KEPT = r"\\", r"\"", r"\1\2\3\4"
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """How the values of a type are printed and compared."""
 
     WHOLE = "whole number"
@@ -42,29 +42,33 @@ class Kind(StrEnum):
 
 
 _KINDS = {
-    "smallint": Kind.WHOLE,
-    "integer": Kind.WHOLE,
-    "bigint": Kind.WHOLE,
-    "numeric": Kind.NUMBER,
-    "real": Kind.FLOAT,
-    "double precision": Kind.FLOAT,
-    "boolean": Kind.BOOLEAN,
-    "date": Kind.DATE,
-    "timestamp": Kind.TIMESTAMP,
-    "timestamptz": Kind.TIMESTAMPTZ,
-    "time": Kind.TIME,
-    "interval": Kind.INTERVAL,
-    "json": Kind.JSON,
-    "jsonb": Kind.JSON,
-    "bytea": Kind.BINARY,
+    "smallint": ColumnKind.WHOLE,
+    "integer": ColumnKind.WHOLE,
+    "bigint": ColumnKind.WHOLE,
+    "numeric": ColumnKind.NUMBER,
+    "real": ColumnKind.FLOAT,
+    "double precision": ColumnKind.FLOAT,
+    "boolean": ColumnKind.BOOLEAN,
+    "date": ColumnKind.DATE,
+    "timestamp": ColumnKind.TIMESTAMP,
+    "timestamptz": ColumnKind.TIMESTAMPTZ,
+    "time": ColumnKind.TIME,
+    "interval": ColumnKind.INTERVAL,
+    "json": ColumnKind.JSON,
+    "jsonb": ColumnKind.JSON,
+    "bytea": ColumnKind.BINARY,
 }
 _CAST_IS_OUTPUT = ("text", "varchar", "uuid", "enum")
-_AS_JSON = (Kind.WHOLE, Kind.BOOLEAN, Kind.TEXT)  # elements that Postgres and Debezium write alike in JSON
+_AS_JSON = (
+    ColumnKind.WHOLE,
+    ColumnKind.BOOLEAN,
+    ColumnKind.TEXT,
+)  # elements that Postgres and Debezium write alike in JSON
 
 
-def kind_of(pg_type: str) -> Kind:
+def kind_of(pg_type: str) -> ColumnKind:
     """The kind of a declared Postgres type; what has none of its own is compared as text."""
-    return Kind.ARRAY if pg_type.endswith("[]") else _KINDS.get(base_of(pg_type), Kind.TEXT)
+    return ColumnKind.ARRAY if pg_type.endswith("[]") else _KINDS.get(base_of(pg_type), ColumnKind.TEXT)
 
 
 def base_of(pg_type: str) -> str:
@@ -107,13 +111,13 @@ class PostgresTexts:
     def digested(self, column: str, pg_type: str) -> str:
         text = self._own(column, pg_type)
         match kind_of(pg_type):
-            case Kind.NUMBER:
+            case ColumnKind.NUMBER:
                 return without_zeros(text)
-            case Kind.FLOAT:
+            case ColumnKind.FLOAT:
                 return float_pieces(f"CAST({text} AS DOUBLE PRECISION)")
-            case Kind.JSON:
+            case ColumnKind.JSON:
                 return _json_form(text, self, every=", 'g'")
-            case Kind.ARRAY if kind_of(base_of(pg_type)) in _AS_JSON:
+            case ColumnKind.ARRAY if kind_of(base_of(pg_type)) in _AS_JSON:
                 return _json_form(f"CAST(ARRAY_TO_JSON({self.name(column)}) AS VARCHAR)", self, every=", 'g'")
             case _:
                 return text
@@ -126,9 +130,9 @@ class PostgresTexts:
 
     def _own(self, column: str, pg_type: str) -> str:
         name = self.name(column)
-        if kind_of(pg_type) is Kind.ARRAY:
+        if kind_of(pg_type) is ColumnKind.ARRAY:
             return f"CAST(TO_JSON(CAST({name} AS text[])) AS VARCHAR)"
-        if kind_of(pg_type) is Kind.TEXT and base_of(pg_type) not in _CAST_IS_OUTPUT:
+        if kind_of(pg_type) is ColumnKind.TEXT and base_of(pg_type) not in _CAST_IS_OUTPUT:
             # A cast to text cuts blanks off a char(n) and adds /32 to an inet: FORMAT prints what Postgres would.
             return f"CASE WHEN {name} IS NOT NULL THEN FORMAT('%s', {name}) END"
         return f"CAST({name} AS VARCHAR)"
@@ -150,47 +154,47 @@ class WarehouseTexts:
 
     def key(self, column: str, pg_type: str) -> str:
         special = f'_SPECIAL:"{column}"::VARCHAR'
-        if kind_of(pg_type) in (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
-            special = _year_as_postgres(special, "+00" if kind_of(pg_type) is Kind.TIMESTAMPTZ else "")
+        if kind_of(pg_type) in (ColumnKind.DATE, ColumnKind.TIMESTAMP, ColumnKind.TIMESTAMPTZ):
+            special = _year_as_postgres(special, "+00" if kind_of(pg_type) is ColumnKind.TIMESTAMPTZ else "")
         return self._text(column, pg_type, special)
 
     def _text(self, column: str, pg_type: str, special: str) -> str:
         kind, name = kind_of(pg_type), self.name(column)
-        if kind is Kind.TEXT:
+        if kind is ColumnKind.TEXT:
             return name
-        text = _WAREHOUSE[kind].format(name) if kind is not Kind.FLOAT else float_pieces(name)
-        if kind in (Kind.JSON, Kind.ARRAY):
+        text = _WAREHOUSE[kind].format(name) if kind is not ColumnKind.FLOAT else float_pieces(name)
+        if kind in (ColumnKind.JSON, ColumnKind.ARRAY):
             text = _json_form(text, self)
         text = f"COALESCE({text} || COALESCE('{BESIDE}' || {special}, ''), {special})"
-        return without_zeros(text) if kind is Kind.NUMBER else text
+        return without_zeros(text) if kind is ColumnKind.NUMBER else text
 
     def fetched(self, column: str, pg_type: str) -> str:
         kind = kind_of(pg_type)
-        if kind in (Kind.JSON, Kind.ARRAY):
+        if kind in (ColumnKind.JSON, ColumnKind.ARRAY):
             return f'COALESCE(TO_JSON({self.name(column)}), _SPECIAL:"{column}"::VARCHAR)'
         return _bounded(self.digested(column, pg_type), kind)
 
 
 _NO_INTERVAL = "([^0-9.])0[YMDHS]"
 _WAREHOUSE = {
-    Kind.WHOLE: "TO_VARCHAR({0})",
-    Kind.NUMBER: "TO_VARCHAR({0})",
-    Kind.BOOLEAN: "TO_VARCHAR({0})",
-    Kind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
-    Kind.TIMESTAMP: "RTRIM(RTRIM(TO_VARCHAR({0}, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')",
-    Kind.TIMESTAMPTZ: (
+    ColumnKind.WHOLE: "TO_VARCHAR({0})",
+    ColumnKind.NUMBER: "TO_VARCHAR({0})",
+    ColumnKind.BOOLEAN: "TO_VARCHAR({0})",
+    ColumnKind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
+    ColumnKind.TIMESTAMP: "RTRIM(RTRIM(TO_VARCHAR({0}, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')",
+    ColumnKind.TIMESTAMPTZ: (
         "RTRIM(RTRIM(TO_VARCHAR(CONVERT_TIMEZONE('UTC', {0}), 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.') || '+00'"
     ),
-    Kind.TIME: (
+    ColumnKind.TIME: (
         "RTRIM(RTRIM(TO_VARCHAR(TIMESTAMP_NTZ_FROM_PARTS('2000-01-01'::DATE, {0}), 'HH24:MI:SS.FF9'), '0'), '.')"
     ),
     # Debezium names every part of an interval, Postgres those that are not 0.
-    Kind.INTERVAL: (
+    ColumnKind.INTERVAL: (
         f"RTRIM(REGEXP_REPLACE(REGEXP_REPLACE({{0}}, '{_NO_INTERVAL}', '\\\\1'), '{_NO_INTERVAL}', '\\\\1'), 'T')"
     ),
-    Kind.JSON: "TO_JSON({0})",
-    Kind.ARRAY: "TO_JSON({0})",
-    Kind.BINARY: "'\\\\x' || {0}",
+    ColumnKind.JSON: "TO_JSON({0})",
+    ColumnKind.ARRAY: "TO_JSON({0})",
+    ColumnKind.BINARY: "'\\\\x' || {0}",
 }
 
 
@@ -199,8 +203,8 @@ def without_zeros(text: str) -> str:
     return f"CASE WHEN {text} LIKE '%.%' THEN RTRIM(RTRIM({text}, '0'), '.') ELSE {text} END"
 
 
-def _bounded(text: str, kind: Kind) -> str:
-    if kind not in (Kind.TEXT, Kind.BINARY):
+def _bounded(text: str, kind: ColumnKind) -> str:
+    if kind not in (ColumnKind.TEXT, ColumnKind.BINARY):
         return text
     return f"CASE WHEN LENGTH({text}) > {LONG} THEN 'a long value, MD5 ' || MD5({text}) ELSE {text} END"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from catchment.cdc.compare.comparison import LSN
 from catchment.cdc.compare.table_view import Key, TableView
-from catchment.cdc.compare.texts import Kind, WarehouseTexts, kind_of
-from catchment.cdc.declared import Shard, Table
+from catchment.cdc.compare.texts import ColumnKind, WarehouseTexts, kind_of
+from catchment.cdc.declared import Application, Shard, Table
 from catchment.cdc.loader.batch import Partition
 
 STAGING = "ANALYTICS.STAGING"
@@ -47,7 +47,7 @@ class CurrentState:
         names = ", ".join(f"k{number}" for number in range(len(view.key)))
         there = " AND ".join(f"k{number} IS NOT NULL" for number in range(len(view.key)))
         # Whole numbers are spelled alike in raw and staging; a truncation's record has no key.
-        whole = [n for n, column in enumerate(table.key) if kind_of(table.columns[column]) is Kind.WHOLE]
+        whole = [n for n, column in enumerate(table.key) if kind_of(table.columns[column]) is ColumnKind.WHOLE]
         raw_key = "".join(f', RECORD_METADATA:key:"{table.key[n]}"::VARCHAR AS r{n}' for n in whole)
         same = "".join(f" AND (r{n} IS NULL OR r{n} = k{n})" for n in whole)
         rows = view.query(
