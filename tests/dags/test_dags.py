@@ -41,6 +41,7 @@ OWNERS = {
     "cdc_rebuild_shard": "data",
     "cdc_reconcile": "data",
     "cdc_resnapshot": "data",
+    "cdc_restart_topic": "data",
     "cdc_resume": "data",
 }
 FILES = {
@@ -62,6 +63,7 @@ FILES = {
     "cdc_rebuild_shard": "dags/cdc/cdc_rebuild_shard.py",
     "cdc_reconcile": "dags/cdc/cdc_reconcile.py",
     "cdc_resnapshot": "dags/cdc/cdc_resnapshot.py",
+    "cdc_restart_topic": "dags/cdc/cdc_restart_topic.py",
     "cdc_resume": "dags/cdc/cdc_resume.py",
 }
 AT_ONCE = {

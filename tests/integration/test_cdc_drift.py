@@ -19,6 +19,9 @@ from catchment.cdc.declared import application
 from catchment.cdc.health.check import Report
 from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
+from catchment.cdc.repair import snapshot
+from catchment.cdc.repair import topic as topic_repair
+from catchment.cdc.systems import Systems
 from local.cdc.stack import Stack, free_ports
 from local.settings import ROOT
 from tests.support.drill import RUN, S0, S1, Drill
@@ -219,6 +222,8 @@ def test_retention_that_is_shorter_than_the_loaders_lag_is_told_before_and_after
     finally:
         topics.change(kafka, [USERS], {"retention.ms": "604800000"})
         drill.stack.start("loader")
+    _go_on(drill, "users", f"load {USERS}/")
+    drill.until(lambda: drill.state(drill.run(), TOPICS) == State.HEALTHY, 60, "the topic is loaded")
 
 
 def test_a_topic_that_was_deleted_and_made_again_is_told(drill: Drill) -> None:
@@ -243,3 +248,16 @@ def test_a_topic_that_was_deleted_and_made_again_is_told(drill: Drill) -> None:
     report = drill.run(after=RUN)
     assert drill.state(report, TOPICS) == State.TOPIC_REPLACED
     assert f"{topic} (id" in sentence(report, TOPICS)
+    _go_on(drill, "customers", "copy RAW.APPLICATION.S1_CUSTOMERS to")
+    drill.until(lambda: drill.state(drill.run(), TOPICS) == State.HEALTHY, 60, "the topic is loaded")
+
+
+def _go_on(drill: Drill, name: str, planned: str) -> None:
+    """The cure as the form has it; and then the table is whole in raw again."""
+    systems = Systems(drill.look_up)
+    table = application().table(name)
+    assert any(planned in step for step in topic_repair.plan(systems, S1, table))
+    assert "The loader goes on" in topic_repair.go_on(systems, S1, table, reason="a drill")
+    asked = snapshot.request(systems, S1, table, f"drill-{name}")
+    drill.until(lambda: snapshot.progress(systems, asked).done, 120, "the snapshot is in raw")
+    assert "are in raw again" in snapshot.verify(asked, snapshot.progress(systems, asked))

@@ -111,14 +111,23 @@ def test_a_snapshot_that_fails_every_start_is_named_and_taken_out_of_the_offsets
     monkeypatch.setattr(configs, "source_config", lambda *given: _with_readings(declared(*given)))
     drill.run()
     drill.settled()
+    # Left alone, Debezium gives the table up after one chunk; ended before the second, it can't begin again.
+    drill.sql(
+        S1,
+        "CREATE SEQUENCE cdc.windows; "
+        "CREATE FUNCTION cdc.slow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ "
+        "BEGIN IF NEW.type = 'snapshot-window-open' AND nextval('cdc.windows') = 2 THEN PERFORM pg_sleep(30); END IF; "
+        "RETURN NEW; END $$; "
+        "CREATE TRIGGER slow BEFORE INSERT ON cdc.signals FOR EACH ROW EXECUTE FUNCTION cdc.slow()",
+    )
     drill.sql(
         S1,
         "INSERT INTO cdc.signals VALUES ('poison', 'execute-snapshot', "
         '\'{"data-collections": ["public.readings"], "type": "incremental"}\')',
     )
-    # Left alone, Debezium gives the table up after one chunk; ended in between, it can't begin again.
     drill.until(lambda: any("incremental_snapshot_collections" in e["offset"] for e in _offsets(drill)), 60, "it reads")
     drill.stack.kill("connect")
+    drill.sql(S1, "DROP TRIGGER slow ON cdc.signals")
     drill.stack.start("connect")
     drill.wait_for_task(S1, "FAILED", 120)
     report = drill.run()

@@ -188,6 +188,28 @@ class CdcAddTableOperator(OnCallOperator):
         return [shard.name for shard in systems.application.shards_of(database)]
 
 
+class CdcTopicOperator(OnCallOperator):
+    """Let the loader go on with a topic that is not what it loaded from."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard", "table")
+
+    def __init__(self, *, shard: str, table: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+        self.table = table
+
+    def plan(self, systems: Systems) -> list[str]:
+        from catchment.cdc.repair import topic
+
+        return topic.plan(systems, systems.application.shard(self.shard), systems.application.table(self.table))
+
+    def act(self, systems: Systems, context: Context) -> str:
+        from catchment.cdc.repair import topic
+
+        shard, table = systems.application.shard(self.shard), systems.application.table(self.table)
+        return _said(self, topic.go_on(systems, shard, table, reason=str(self.reason)))
+
+
 class CdcSnapshotOperator(OnCallOperator):
     """Read a table of one shard again, wait until all of it is in raw, and count it.
 
