@@ -90,7 +90,9 @@ def check(
     outcomes = _act(decision.actions, application, look_up, policy)
     rows += [records.outcome(run, now, action, error) for action, error in outcomes]
     is_first_today = before is None or before.at.date() != now.date()
-    unwritten = _record(rows, look_up, query_tag, now, prune=is_first_today) if rows or is_first_today else ""
+    unwritten = facts.warehouse.because if facts.warehouse else ""  # one that hangs must not hold up the alerts
+    if not unwritten and (rows or is_first_today):
+        unwritten = _record(rows, look_up, query_tag, now, prune=is_first_today)
     history = store.with_outcomes(after.history, history, outcomes)
     store.save(memory, replace(after, history=history, unwritten=tuple(rows) if unwritten else ()))
     store.save_questions(
