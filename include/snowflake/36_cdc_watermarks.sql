@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.WATERMARKS (
     NEXT_OFFSET NUMBER(38, 0) NOT NULL,
     UPDATED_AT TIMESTAMP_NTZ NOT NULL
 );
+-- Where the last batch began (inclusive): what a run tests is what it merged.
+ALTER TABLE RAW.CATCHMENT.WATERMARKS ADD COLUMN IF NOT EXISTS MERGED_FROM NUMBER(38, 0);
 -- MODEL used to be the model's name alone: those rows are production's. If dbt has run since, its own row counts.
 UPDATE RAW.CATCHMENT.WATERMARKS
 SET MODEL = 'analytics.staging.' || MODEL

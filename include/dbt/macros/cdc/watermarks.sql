@@ -14,7 +14,7 @@
 merge into {{ source('catchment', 'watermarks') }} as target
 using (
     {%- for range in batch.ranges %}
-    select '{{ range.topic }}' as topic, {{ range.partition }} as kafka_partition, {{ range.until }} as until_offset,
+    select '{{ range.topic }}' as topic, {{ range.partition }} as kafka_partition, {{ range.until }} as until_offset, {{ range.from }} as from_offset,
         {{ range.was if range.was is not none else 'null' }}::number(38, 0) as found_offset
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -22,9 +22,11 @@ using (
 on target.model = '{{ cdc_watermark_key() }}' and target.topic = source.topic and target.kafka_partition = source.kafka_partition
 when matched and target.next_offset = source.found_offset and {{ cdc_nothing_is_awaited() }} then update set
     next_offset = source.until_offset,
+    merged_from = source.from_offset,
     updated_at = sysdate()
-when not matched and {{ cdc_nothing_is_awaited() }} then insert (model, topic, kafka_partition, next_offset, updated_at)
-values ('{{ cdc_watermark_key() }}', source.topic, source.kafka_partition, source.until_offset, sysdate())
+when not matched and {{ cdc_nothing_is_awaited() }} then insert (model, topic, kafka_partition, next_offset, merged_from, updated_at)
+values ('{{ cdc_watermark_key() }}', source.topic, source.kafka_partition, source.until_offset, source.from_offset,
+    sysdate())
 {%- endmacro %}
 
 
