@@ -69,7 +69,7 @@ bench-extract: install-bench ## API → S3 → warehouse beside dlt and a hand-w
 bench-parse: install ## How long Airflow takes to parse the DAG files
 	@$(RUN) bench.parse
 
-bench-cdc: install ## Commit to raw: how long at 100 commits/s, how fast for a million rows
+bench-cdc: install ## Commit to raw: how long at 100 commits/s beside Kafka itself, which rate is too much, a million rows
 	@$(RUN) bench.cdc
 
 bench-dedupe: install ## Changes into current state: what a batch costs with 1, 10 and 30 times the history
