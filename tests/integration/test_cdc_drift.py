@@ -255,7 +255,7 @@ def test_a_topic_that_was_deleted_and_made_again_is_told(drill: Drill) -> None:
 def _go_on(drill: Drill, name: str, planned: str) -> None:
     """The cure as the form has it; and then the table is whole in raw again."""
     systems = Systems(drill.look_up)
-    table = application().table(name)
+    table = application().database("application").table(name)
     assert any(planned in step for step in topic_repair.plan(systems, S1, table))
     assert "The loader goes on" in topic_repair.go_on(systems, S1, table, reason="a drill")
     asked = snapshot.request(systems, S1, table, f"drill-{name}")

@@ -188,8 +188,8 @@ class CdcAddTableOperator(OnCallOperator):
         return [shard.name for shard in systems.application.shards_of(database)]
 
 
-class CdcTopicOperator(OnCallOperator):
-    """Let the loader go on with a topic that is not what it loaded from."""
+class _OfTableOperator(OnCallOperator):
+    """A job on one table of one shard."""
 
     template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard", "table")
 
@@ -198,35 +198,35 @@ class CdcTopicOperator(OnCallOperator):
         self.shard = shard
         self.table = table
 
+    def declared(self, systems: Systems) -> tuple[Shard, Table]:
+        shard = systems.application.shard(self.shard)
+        return shard, shard.table(self.table)
+
+
+class CdcTopicOperator(_OfTableOperator):
+    """Let the loader go on with a topic that is not what it loaded from."""
+
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc.repair import topic
 
-        return topic.plan(systems, systems.application.shard(self.shard), systems.application.table(self.table))
+        return topic.plan(systems, *self.declared(systems))
 
     def act(self, systems: Systems, context: Context) -> str:
         from catchment.cdc.repair import topic
 
-        shard, table = systems.application.shard(self.shard), systems.application.table(self.table)
-        return _said(self, topic.go_on(systems, shard, table, reason=str(self.reason)))
+        return _said(self, topic.go_on(systems, *self.declared(systems), reason=str(self.reason)))
 
 
-class CdcSnapshotOperator(OnCallOperator):
+class CdcSnapshotOperator(_OfTableOperator):
     """Read a table of one shard again, wait until all of it is in raw, and count it.
 
     A retry continues with the same snapshot.
     """
 
-    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard", "table")
-
-    def __init__(self, *, shard: str, table: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.shard = shard
-        self.table = table
-
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc.repair import snapshot
 
-        shard, table = self._declared(systems)
+        shard, table = self.declared(systems)
         with systems.shard(shard) as session:
             rows = snapshot.count(session, shard, table)
         return snapshot.plan(shard, table, rows)
@@ -243,7 +243,7 @@ class CdcSnapshotOperator(OnCallOperator):
         from catchment.cdc.repair.signals import signal_id
 
         systems = self.systems(context)
-        shard, table = self._declared(systems)
+        shard, table = self.declared(systems)
         id_ = signal_id("resnapshot", f"{context['ti'].dag_id}/{context['ti'].run_id}", f"{shard.name}-{table.name}")
         asked = snapshot.request(systems, shard, table, id_)
         seen = snapshot.progress(systems, asked)
@@ -251,10 +251,6 @@ class CdcSnapshotOperator(OnCallOperator):
         if not seen.done or (seen.is_short and not sure):
             self.poll_again("poll", polls, sure=seen.done)
         return _said(self, snapshot.verify(asked, seen))
-
-    def _declared(self, systems: Systems) -> tuple[Shard, Table]:
-        shard = systems.application.shard(self.shard)
-        return shard, shard.table(self.table)
 
 
 def _said(operator: BaseOperator, sentence: str) -> str:

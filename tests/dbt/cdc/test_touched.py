@@ -1,7 +1,7 @@
 """The tests of replicated tables look at what a run touched, and at whole tables at night.
 
 dbt's own generic tests read the whole relation each time, which costs more the longer a table lives, every ten minutes
-(its documentation's advice is `config: where`). Right: damage in the last batch is found at once, older damage at night.
+(its documentation advises `config: where`). Right: damage in the last batch is found at once, older damage at night.
 """
 
 from __future__ import annotations

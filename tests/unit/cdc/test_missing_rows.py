@@ -45,7 +45,7 @@ class Pages:
 
 def test_deleted_keys_come_in_pieces_so_that_memory_does_not_grow_with_them() -> None:
     pages = Pages([('{"id":1}', 0), ('{"id":2}', 1)], [('{"id":3}', 2)])
-    found = find(pages, APPLICATION, S0, USERS, {})
+    found = find(pages, S0, USERS, {})
     assert [[(each.partition, each.key["id"]) for each in some] for some in found] == [[(0, 1), (1, 2)], [(2, 3)]]
 
 

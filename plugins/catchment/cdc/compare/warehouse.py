@@ -13,7 +13,7 @@ from typing import Any
 from catchment.cdc.compare.comparison import LSN
 from catchment.cdc.compare.table_view import Key, TableView
 from catchment.cdc.compare.texts import ColumnKind, WarehouseTexts, kind_of
-from catchment.cdc.declared import Application, Shard, Table
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 
 STAGING = "ANALYTICS.STAGING"

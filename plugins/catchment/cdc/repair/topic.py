@@ -38,7 +38,7 @@ class Found:
 
 def find(systems: Systems, shard: Shard, table: Table) -> Found:
     """Why the loader left the topic alone. Raises NeedsPerson when it did not, or when there is no such topic."""
-    name = systems.application.topic(shard, table)
+    name = shard.topic(table)
     with closing(Kafka(systems.look_up("kafka"))) as kafka:
         topic = kafka.topics([name]).get(name)
         if topic is None:
@@ -59,7 +59,7 @@ def find(systems: Systems, shard: Shard, table: Table) -> Found:
 
 def plan(systems: Systems, shard: Shard, table: Table) -> list[str]:
     """What `go_on` would do, in sentences."""
-    found, raw = find(systems, shard, table), systems.application.raw_table(shard, table)
+    found, raw = find(systems, shard, table), shard.raw_table(table)
     if not found.was_made_again:
         return [f"{found.topic}: {found.reason}", *(f"load {n} from {found.firsts[n]} on" for n in found.behind)]
     return [
@@ -71,7 +71,7 @@ def plan(systems: Systems, shard: Shard, table: Table) -> list[str]:
 
 def go_on(systems: Systems, shard: Shard, table: Table, *, reason: str) -> str:
     """Set the ledger right; the loader goes on within seconds. In one transaction, after the copy."""
-    found, raw = find(systems, shard, table), systems.application.raw_table(shard, table)
+    found, raw = find(systems, shard, table), shard.raw_table(table)
     at = sql_time(datetime.now(UTC))
     with systems.warehouse() as warehouse:
         if found.was_made_again:
