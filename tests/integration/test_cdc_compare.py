@@ -25,6 +25,7 @@ from catchment.cdc.compare.warehouse import CurrentState, relation
 from catchment.cdc.declared import Table, application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
+from catchment.operators.cdc_compare import CdcCompareOperator
 from catchment.warehouse.session import connect
 from local.cdc.stack import Stack, free_ports
 from tests.support import cdc_staging
@@ -225,10 +226,12 @@ def test_a_table_that_cannot_be_compared_says_why_and_ends_no_other(changed: Bed
 def test_a_comparison_that_is_stopped_ends_what_the_shard_runs(bed: Bed) -> None:
     """Airflow kills a task; the primary must not go on for an hour."""
     sessions = Sessions()
+    task = CdcCompareOperator(task_id="compare", shard=S0.name)
+    task._running = NotWaiting(systems=bed.systems, shard=S0, tables=(), run="r", sessions=sessions)
     with ThreadPoolExecutor(1) as beside, sessions.opened(bed.systems.look_up(S0.connection)) as session:
         sleeping = beside.submit(database.rows, session, "SELECT pg_sleep(60)")
         bed.wait_for("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'")
-        sessions.cancel()
+        task.on_kill()
         with pytest.raises(psycopg2.errors.QueryCanceled):
             sleeping.result(timeout=10)
     with pytest.raises(RuntimeError, match="stopped on request"), sessions.opened(bed.systems.look_up(S0.connection)):
