@@ -108,7 +108,7 @@ case
         when {{ year }} < -4713 then '-infinity'
         when {{ year }} is not null then {{ cdc_as_postgres(text, year, base) }}
     {%- endif %}
-        else {{ text }}
+        else {{ '(' ~ text ~ ')' if text.strip().startswith('case') else text }}
     end
 {%- endmacro %}
 
