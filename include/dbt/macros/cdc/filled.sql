@@ -176,7 +176,7 @@ case
     {%- if column in declared.key %}
     {{ cdc_name(column, 'c.') }},
     {%- else %}
-    {{ cdc_typed(cdc_filled_text(column, kind) if column in large else cdc_raw_text(column, 'c.'), kind) }} as {{ cdc_name(column) }},
+    {{ cdc_typed(texts[column], kind, 'c._op') }} as {{ cdc_name(column) }},
     {%- endif %}
     {%- if cdc_can_be_special(kind) %}{% do special.append(column) %}{% endif %}
 {%- endfor %}
