@@ -33,7 +33,7 @@ from local.command import catchment
 
 PARTS = ("warehouse", "s3", "shard_s0", "shard_s1", "kafka", "connect", "loader")
 CLUSTERS = ("s0", "s1")
-PATIENCE = 180.0
+TIMEOUT = 180.0
 TABLES = ("orders", "payments")
 SCHEMA = (
     "CREATE TABLE orders (id bigint PRIMARY KEY, total numeric(18,4), paid_at timestamptz)",
@@ -115,10 +115,10 @@ def _seconds(do: Callable[[], object]) -> float:
 
 
 def _until(what: str, true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not true():
         if time.monotonic() > deadline:
-            raise SystemExit(f"not within {PATIENCE:.0f} s: {what}")
+            raise SystemExit(f"not within {TIMEOUT:.0f} s: {what}")
         time.sleep(0.5)
 
 

@@ -38,7 +38,7 @@ from local.settings import ROOT
 
 PROJECT = ROOT / "include" / "dbt"
 CHUNK = 3  # rows of a chunk: an incremental snapshot that works for one chunk only is found
-PATIENCE = 240.0
+TIMEOUT = 240.0
 Report = Callable[[str], None]
 
 
@@ -188,11 +188,11 @@ class Run:
             thread.join(60)
 
     def _until(self, what: str, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not done():
             failed = self._failed_tasks()
             if failed or time.monotonic() > deadline:
-                raise TimeoutError(f"{what}: not within {PATIENCE:.0f} s. Failed tasks: {failed}")
+                raise TimeoutError(f"{what}: not within {TIMEOUT:.0f} s. Failed tasks: {failed}")
             time.sleep(1)
 
     def _failed_tasks(self) -> tuple[TaskStatus, ...]:

@@ -22,8 +22,9 @@ def test_sources_stand_first_then_dbt_then_what_watches_then_what_people_run_the
     order = [listed[name] for name in sorted(listed, key=str.lower)]
     assert set(order[:3]) == set(SOURCES)
     assert order[3:5] == ["application_state", "customer_metrics"]
-    assert set(order[5:9]) == {"cdc_audit", "cdc_connector_health", "cdc_reconcile", "source_freshness"}
-    assert all("on-call" in parsed["dags"][dag_id]["tags"] for dag_id in order[9:-1])
+    watching = {"cdc_audit", "cdc_connector_health", "cdc_reconcile", "cdc_snapshot_counts", "source_freshness"}
+    assert set(order[5:10]) == watching
+    assert all("on-call" in parsed["dags"][dag_id]["tags"] for dag_id in order[10:-1])
     assert order[-1] == "cdc_approval"
 
 

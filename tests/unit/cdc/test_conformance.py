@@ -22,7 +22,7 @@ def test_every_type_that_can_be_declared_is_tried() -> None:
 
 
 def test_the_matrix_can_be_declared_and_what_it_holds_refused_can_not() -> None:
-    assert len(parse(declaration(trials(SUBJECTS), "c0")).tables) == len(trials(SUBJECTS))
+    assert len(parse(declaration(trials(SUBJECTS), "c0")).shards[0].tables) == len(trials(SUBJECTS))
     assert {cell.verdict for cell in refused.at_declaration()} == {REFUSED}
 
 
