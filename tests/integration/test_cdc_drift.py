@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from threading import Event, Thread
 
 import pytest
 
@@ -23,7 +19,6 @@ from catchment.cdc.repair import snapshot
 from catchment.cdc.repair import topic as topic_repair
 from catchment.cdc.systems import Systems
 from local.cdc.stack import Stack, free_ports
-from local.settings import ROOT
 from tests.support.drill import RUN, S0, S1, Drill
 
 pytestmark = pytest.mark.timeout(900)
@@ -156,50 +151,6 @@ def test_a_clock_that_jumped_is_told_and_blinds_nothing(drill: Drill) -> None:
     back = drill.run(after=-timedelta(hours=3))
     assert drill.state(back, "clock") == State.CLOCK_JUMPED
     assert drill.state(drill.run(), "clock") == State.HEALTHY
-
-
-def test_a_second_loader_is_found(drill: Drill) -> None:
-    """An old deployment that was not stopped. What ends is started again, as by a supervisor."""
-    states: list[State] = []
-    with _second_loader(drill):
-        deadline = time.monotonic() + 150
-        while State.TWO_LOADERS not in states and time.monotonic() < deadline:
-            until = time.monotonic() + 15
-            while time.monotonic() < until:
-                for shard in (S0, S1):
-                    drill.sql(shard, "UPDATE accounts SET updated_at = updated_at")
-                time.sleep(0.2)
-            states.append(drill.state(drill.run(), "loader"))
-    assert State.TWO_LOADERS in states, states
-    drill.until(lambda: not drill.run().facts.behind(), 90, "one loader loads on")
-
-
-@contextmanager
-def _second_loader(drill: Drill) -> Iterator[None]:
-    """Beside the stack's; both are started again when they end."""
-    command = [sys.executable, "-m", "catchment", "cdc-load"]
-    over = Event()
-
-    def keep() -> None:
-        while not over.is_set():
-            with subprocess.Popen(
-                command, cwd=ROOT, env=drill.stack.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            ) as loader:
-                while loader.poll() is None and not over.wait(0.3):
-                    if not drill.stack.is_up("loader"):
-                        drill.stack.start("loader", wait=False)
-                loader.terminate()
-                loader.wait(60)
-
-    keeper = Thread(target=keep)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join(90)
-        if not drill.stack.is_up("loader"):
-            drill.stack.start("loader")
 
 
 def test_retention_that_is_shorter_than_the_loaders_lag_is_told_before_and_after(drill: Drill) -> None:
