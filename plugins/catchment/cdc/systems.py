@@ -15,6 +15,17 @@ from catchment.warehouse import session
 from catchment.warehouse.names import CDC_WAREHOUSE
 
 
+@contextmanager
+def warehouse_session(connection: Connection, *, query_tag: str, doing: str) -> Iterator[session.Session]:
+    """A session on change data capture's warehouse; what fails in it is explained by `doing`."""
+    opened = session.connect(session.on_warehouse(connection, CDC_WAREHOUSE), query_tag=query_tag)
+    try:
+        with session.explained(doing):
+            yield opened
+    finally:
+        opened.close()
+
+
 @dataclass(frozen=True)
 class Systems:
     """Connections by id (`look_up`), the declaration, and the query tag of the warehouse's statements."""
@@ -45,17 +56,14 @@ class Systems:
     @contextmanager
     def warehouse(self, **as_: str) -> Iterator[session.Session]:
         """A session on change data capture's warehouse, as the connection says, or with another `role`."""
-        connection = session.on_warehouse(self.look_up("snowflake_default"), CDC_WAREHOUSE)
+        connection = self.look_up("snowflake_default")
         connection = replace(connection, extra={**connection.extra, **as_})
-        opened = session.connect(connection, query_tag=self.query_tag)
-        try:
-            with (
-                session.explained("read or write what change data capture keeps"),
-                self._cancellable(lambda: session.cancel(opened, connection)),
-            ):
-                yield opened
-        finally:
-            opened.close()
+        doing = "read or write what change data capture keeps"
+        with (
+            warehouse_session(connection, query_tag=self.query_tag, doing=doing) as opened,
+            self._cancellable(lambda: session.cancel(opened, connection)),
+        ):
+            yield opened
 
     def cancel(self) -> None:
         """Have databases and the warehouse end what they run for us, from another thread than the one that waits."""

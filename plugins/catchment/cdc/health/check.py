@@ -27,9 +27,8 @@ from catchment.cdc.health.shared import suspicious
 from catchment.cdc.health.snapshots import questions
 from catchment.cdc.health.topics import set_right
 from catchment.cdc.setup.migrate import migrate
+from catchment.cdc.systems import warehouse_session
 from catchment.errors import CatchmentError
-from catchment.warehouse import session
-from catchment.warehouse.names import CDC_WAREHOUSE
 
 FAILED = "FAILED"
 
@@ -179,16 +178,11 @@ def _record(rows: Sequence[Row], look_up: LookUp, query_tag: str, now: datetime,
     """Write the rows; why not, where the warehouse did not take them: they are kept for the next run."""
 
     def write() -> None:
-        warehouse = session.connect(
-            session.on_warehouse(look_up("snowflake_default"), CDC_WAREHOUSE), query_tag=query_tag
-        )
-        try:
-            with session.explained("record what the health check saw and did"):
-                records.write(warehouse.cursor(), rows)
-                if prune:
-                    records.prune(warehouse.cursor(), now)
-        finally:
-            warehouse.close()
+        doing = "record what the health check saw and did"
+        with warehouse_session(look_up("snowflake_default"), query_tag=query_tag, doing=doing) as warehouse:
+            records.write(warehouse.cursor(), rows)
+            if prune:
+                records.prune(warehouse.cursor(), now)
 
     written = known(write)
     return written.because if isinstance(written, Unknown) else ""

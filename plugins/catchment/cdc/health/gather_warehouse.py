@@ -16,9 +16,10 @@ from catchment.cdc.health import records
 from catchment.cdc.health.history import History
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.offsets import OFFSETS
+from catchment.cdc.systems import warehouse_session
 from catchment.connection import Connection
 from catchment.warehouse import session
-from catchment.warehouse.names import CDC_WAREHOUSE, EPOCHS
+from catchment.warehouse.names import EPOCHS
 
 _LEDGER = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT FROM {OFFSETS}"
 _EPOCHS = f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD"
@@ -37,12 +38,8 @@ class WarehouseFacts:
 
 
 def warehouse_facts(connection: Connection, *, query_tag: str, with_history: bool) -> WarehouseFacts:
-    opened = session.connect(session.on_warehouse(connection, CDC_WAREHOUSE), query_tag=query_tag)
-    try:
-        with session.explained("read pauses, ledger and epochs"):
-            return _read(opened.cursor(), with_history)
-    finally:
-        opened.close()
+    with warehouse_session(connection, query_tag=query_tag, doing="read pauses, ledger and epochs") as opened:
+        return _read(opened.cursor(), with_history)
 
 
 def _read(cursor: session.Cursor, with_history: bool) -> WarehouseFacts:

@@ -17,9 +17,9 @@ import msgspec
 from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.health.facts import SnapshotCount
 from catchment.cdc.health.history import Done, History, Seen
+from catchment.cdc.systems import warehouse_session
 from catchment.errors import CatchmentError, TryAgain
-from catchment.warehouse import session
-from catchment.warehouse.names import CDC_WAREHOUSE, MEMORY
+from catchment.warehouse.names import MEMORY
 
 if TYPE_CHECKING:
     from catchment.cdc.health.decide import ConnectorAction, Decision
@@ -164,13 +164,8 @@ class WarehouseMemory:
         )
 
     def _run(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        opened = session.connect(
-            session.on_warehouse(self.look_up("snowflake_default"), CDC_WAREHOUSE), query_tag="cdc-health"
-        )
-        try:
-            with session.explained("read or write the memory of the health check"):
-                cursor = opened.cursor()
-                cursor.execute(sql, values)
-                return list(cursor.fetchall())
-        finally:
-            opened.close()
+        doing = "read or write the memory of the health check"
+        with warehouse_session(self.look_up("snowflake_default"), query_tag="cdc-health", doing=doing) as opened:
+            cursor = opened.cursor()
+            cursor.execute(sql, values)
+            return list(cursor.fetchall())
