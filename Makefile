@@ -78,8 +78,8 @@ bench-dedupe: install ## Changes into current state: what a batch costs with 1, 
 bench-shards: install ## Ten small shards: how long until they stream, are supervised and compared
 	@$(RUN) bench.shards
 
-truth: install ## Random histories of runs on the real SQL: what is current is what the vendor said last (EXAMPLES=50)
-	@CATCHMENT_EXAMPLES=$(or $(EXAMPLES),50) $(RUN) pytest -q tests/integration/test_truth_in_sql.py
+truth: install ## Random histories on the real SQL, of runs and of changes: what is current is what was said last (EXAMPLES=50)
+	@CATCHMENT_EXAMPLES=$(or $(EXAMPLES),50) $(RUN) pytest -q tests/integration/test_truth_in_sql.py tests/dbt/cdc/test_random_histories.py
 
 chaos-extract: install ## Kill the real path at every step, resume, compare with the truth
 	@$(RUN) bench.chaos_extract

@@ -160,7 +160,7 @@ class Shard:
             self.seen[key] = row
 
     def rows_columns(self) -> list[str]:
-        return list(declared().table(TABLE).columns)
+        return list(declared().database("application").table(TABLE).columns)
 
     def _do(self, op: Op, rows: dict[int, Row]) -> list[Change]:
         kind, which, how = op

@@ -53,7 +53,7 @@ def rendered(
     def refuse(sentence: str) -> None:
         raise Refused(sentence)
 
-    table = next(iter(declared["tables"]))
+    table = next(iter(declared))
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined)
     environment.globals |= {
         "return": give,

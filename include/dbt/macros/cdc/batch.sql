@@ -22,7 +22,7 @@
     {%- set watermarks = run_query(cdc_watermarks_query()).rows -%}
     {%- set found = run_query(cdc_extent_query(table, [] if full else watermarks)).rows -%}
     {%- set epochs = run_query(cdc_epochs_query(table)).rows -%}
-    {%- set snapshots = run_query(cdc_snapshots_query(table)).rows if found | sum(attribute=4) else [] -%}
+    {%- set snapshots = run_query(cdc_snapshots_query(table, epochs)).rows if found | sum(attribute=4) else [] -%}
     {%- set batch = {'full': full, 'ranges': [], 'truncates': found | sum(attribute=3), 'unplaced': found | sum(attribute=5)} -%}
     {%- for shard, partition, until, _, _, unplaced in found -%}
         {%- set place = [cdc_topic(shard, table), partition | int] -%}
@@ -109,16 +109,26 @@ order by epoch, from_offset
 
 {#-
   From which offset on each partition is after which initial snapshot: from the snapshot's first row, or, where no row of it
-  lies in the partition, from the first record that Debezium sent after the snapshot began. All of raw is read, so it is
-  asked only where a record of the batch needs it: those of the first transaction after a snapshot.
+  lies in the partition, from the first record of its epoch that Debezium sent after the snapshot began; of two from the
+  same record on, the later one comes last. All of raw is read, so it is asked only where a record of the batch needs it:
+  those of the first transaction after a snapshot.
 -#}
-{% macro cdc_snapshots_query(table) -%}
+{% macro cdc_snapshots_query(table, epochs) -%}
 with records as (
     {%- for shard in declared_tables()[table].shards %}
+    {%- set topic = cdc_topic(shard, table) %}
     select
-        '{{ cdc_topic(shard, table) }}' as topic,
+        '{{ topic }}' as topic,
         {{ cdc_partition_of_row() }} as part,
         {{ cdc_offset_of_row() }} as place,
+        case
+            {%- for of, part, since, epoch in epochs | reverse if of == topic %}
+            when {{ cdc_partition_of_row() }} = {{ part }} and {{ cdc_offset_of_row() }} >= {{ since }} then {{ epoch }}
+            {%- else %}
+            when true then 0
+            {%- endfor %}
+            else 0
+        end as epoch,
         record_metadata:"CreateTime"::number(38, 0) as sent_at,
         case
             when record_content:"op"::varchar = 'r' and record_content:"source"."snapshot"::varchar <> 'incremental'
@@ -130,10 +140,10 @@ with records as (
 ),
 
 snapshots as (
-    select topic, snapshot_lsn, min(sent_at) as began_at
+    select topic, epoch, snapshot_lsn, min(sent_at) as began_at
     from records
     where snapshot_lsn is not null
-    group by topic, snapshot_lsn
+    group by topic, epoch, snapshot_lsn
 )
 
 select
@@ -145,10 +155,10 @@ select
     ) as from_offset,
     snapshots.snapshot_lsn
 from records
-inner join snapshots on records.topic = snapshots.topic
-group by records.topic, records.part, snapshots.snapshot_lsn
+inner join snapshots on records.topic = snapshots.topic and records.epoch = snapshots.epoch
+group by records.topic, records.part, records.epoch, snapshots.snapshot_lsn, snapshots.began_at
 having from_offset is not null
-order by records.topic, records.part, from_offset
+order by records.topic, records.part, from_offset, snapshots.began_at
 {%- endmacro %}
 
 
@@ -246,7 +256,7 @@ case
 {% macro cdc_snapshots_in_epochs(range) -%}
     {%- set found = [] -%}
     {%- for since, epoch in range.epochs or [] if range.snapshots %}{% do found.append([since, 0, 'null']) %}{% endfor -%}
-    {%- for since, lsn in range.snapshots or [] %}{% do found.append([since, 1, lsn]) %}{% endfor -%}
+    {%- for since, lsn in range.snapshots or [] %}{% do found.append([since, loop.index, lsn]) %}{% endfor -%}
     {%- set pairs = [] -%}
     {%- for since, _, value in found | sort %}{% do pairs.append([since, value]) %}{% endfor -%}
     {{ return(pairs) }}
