@@ -8,7 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install start cdc stop status logs query clean distclean demo test lint fmt lock bench-extract bench-parse \
-	bench-cdc bench-dedupe truth mutants fuzz chaos-extract chaos-cdc check-reconcile install-bench install-quality
+	bench-cdc bench-dedupe bench-shards drills truth mutants fuzz chaos-extract chaos-cdc check-reconcile conformance-cdc \
+	install-bench install-quality
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -77,6 +78,9 @@ bench-dedupe: install ## Changes into current state: what a batch costs with 1, 
 
 bench-shards: install ## Ten small shards: how long until they stream, are supervised and compared
 	@$(RUN) bench.shards
+
+drills: install ## Bad states of change data capture, provoked and cured on the real parts; proofs that can't be blind
+	@$(RUN) pytest -q tests/drills
 
 truth: install ## Random histories on the real SQL, of runs and of changes: what is current is what was said last (EXAMPLES=50)
 	@CATCHMENT_EXAMPLES=$(or $(EXAMPLES),50) $(RUN) pytest -q tests/integration/test_truth_in_sql.py tests/dbt/cdc/test_random_histories.py

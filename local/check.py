@@ -32,12 +32,21 @@ LINT = (
     Check("docs/streams.md is the specs'", (MAIN, "-m", "catchment", "stream-docs", "--check")),
     Check("the locks are of these requirements (else: make lock)", (MAIN, "-m", "local.locks", "check")),
 )
+OTHERS = ("warehouse", "integration", "drills")  # drills take long: make drills
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")  # files keep their fixtures, and much is waiting
 TEST = (
     Check("the local warehouse keeps its word", (WAREHOUSE, "-m", "pytest", "tests/warehouse", "-q", *TWO_AT_A_TIME)),
     Check(
         "the code keeps its word",
-        (MAIN, "-m", "pytest", "tests", "--ignore=tests/warehouse", "--ignore=tests/integration", "-q", *TWO_AT_A_TIME),
+        (
+            MAIN,
+            "-m",
+            "pytest",
+            "tests",
+            *(f"--ignore=tests/{each}" for each in OTHERS),
+            "-q",
+            *TWO_AT_A_TIME,
+        ),
     ),
     # Most of it is waiting. Files with few tests are not put last: they take the longest.
     Check(
