@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 	install-bench install-quality
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: ## Make the Python environments and fetch the Java programs, as locked (nothing to do: no network)
 	@$(PYTHON) -m local.install main warehouse java
@@ -90,6 +90,9 @@ chaos-extract: install ## Kill the real path at every step, resume, compare with
 
 chaos-cdc: install ## Kill and freeze the parts of change data capture at random, compare every row
 	@$(RUN) bench.chaos_cdc
+
+conformance-cdc: install ## Every Postgres type by every way into the warehouse, compared with what Postgres prints
+	@$(RUN) bench.conformance_cdc
 
 check-reconcile: install ## Damage staging, raw and ledger in 20 kinds, see that the comparison names every row
 	@$(RUN) bench.check_reconcile
