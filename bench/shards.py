@@ -25,6 +25,7 @@ from catchment.cdc import declared
 from catchment.cdc.compare.reconcile import Reconciliation
 from catchment.cdc.declared import Application, Shard
 from catchment.cdc.health.check import check
+from catchment.cdc.health.memory import WarehouseMemory
 from catchment.cdc.health.policy import State
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -90,14 +91,15 @@ def measure(stack: Stack, application: Application, folder: Path) -> dict[str, f
 
 
 def _all_healthy(application: Application, systems: Systems) -> bool:
-    decision = check(application, systems.look_up, f"start-{time.monotonic_ns()}").decision
+    memory = WarehouseMemory(systems.look_up)
+    decision = check(application, systems.look_up, memory, f"start-{time.monotonic_ns()}").decision
     return all(decision.state(shard.connector) is State.HEALTHY for shard in application.shards)
 
 
 def _compare(systems: Systems, shards: tuple[Shard, ...]) -> None:
     def compare(shard: Shard) -> list[str]:
         of = Reconciliation(systems=systems, shard=shard, tables=shard.tables, run="bench", timeout=120, report=_quiet)
-        return [result.sentence for result in of.results() if not result.comparison.equal]
+        return [result.sentence for result in of.results() if not result.equal]
 
     with ThreadPoolExecutor(4) as together:
         if different := [sentence for found in together.map(compare, shards) for sentence in found]:

@@ -11,7 +11,6 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from catchment.cdc.declared import application
 from catchment.cdc.health.gather_shard import shard_facts
 from catchment.cdc.health.policy import State
 from catchment.connection import Connection
@@ -52,5 +51,5 @@ def test_a_full_disk_is_told_while_the_database_still_answers(drill: Drill) -> N
 def seen(drill: Drill) -> State:
     """By what the database says; no connector runs here, so slot and heartbeat are as if one did."""
     connection = Connection.from_env(S1.connection, drill.stack.environment())
-    found = replace(shard_facts(application(), S1, connection), heartbeat=3.0, slot=slot())
+    found = replace(shard_facts(S1, connection), heartbeat=3.0, slot=slot())
     return Watch().see(well(shards={**well().shards, "s1": found})).state(S1.connector)

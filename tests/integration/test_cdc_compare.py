@@ -60,7 +60,7 @@ class Bed:
         self.environment = stack.environment() | {"PYTHONPATH": f".{os.pathsep}plugins"}
         self.systems = Systems(lambda name: Connection.from_env(name, self.environment))
         self.warehouse: Any = connect(self.systems.look_up("snowflake_default")).cursor()
-        self.state = CurrentState(self.warehouse, APPLICATION, S0)
+        self.state = CurrentState(self.warehouse, S0)
 
     def owner(self) -> AbstractContextManager[Any]:
         return self.systems.owner(S0)
@@ -94,7 +94,7 @@ class Bed:
                 cdc_staging.fill(self.warehouse, cursor, S0, TABLES[name])
 
     def staged(self, name: str) -> str:
-        return relation(APPLICATION, TABLES[name])
+        return relation(S0, TABLES[name])
 
     def compared(self, name: str) -> Comparison:
         with self.snapshot() as now:

@@ -18,6 +18,7 @@ from bench import databases
 from catchment.cdc import declared
 from catchment.cdc.compare.reconcile import Reconciliation
 from catchment.cdc.health.check import check
+from catchment.cdc.health.memory import WarehouseMemory
 from catchment.cdc.health.policy import State
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -104,11 +105,11 @@ def test_its_changes_arrive_are_merged_supervised_and_compared(stack: Stack, sys
     assert rows[2] == ("-0.0001", True, "billing", False)
     assert rows[3][3] is True
 
-    report = check(systems.application, systems.look_up, "run")
+    report = check(systems.application, systems.look_up, WarehouseMemory(systems.look_up), "run")
     assert report.decision.state("billing") is State.HEALTHY, report.lines()
     assert report.decision.state("application-s0") is State.HEALTHY, report.lines()
 
     (result,) = Reconciliation(
         systems=systems, shard=billing, tables=billing.tables, run="r", timeout=120, report=print
     ).results()
-    assert result.comparison.equal, result.sentence
+    assert result.equal, result.sentence

@@ -49,7 +49,7 @@ def wrote(cursor: Any, *records: tuple[int, int, int | None, str, int]) -> None:
 
 def missing(cursor: Any) -> list[int]:
     starts = {Partition("s0.public.users", number): START for number in (0, 1)}
-    return sorted(each.key["id"] for each in find(cursor, S0, USERS, starts))
+    return sorted(each.key["id"] for some in find(cursor, S0, USERS, starts) for each in some)
 
 
 def test_what_raw_knew_and_the_snapshot_lacks_is_missing_unless_it_was_deleted(cursor: Any) -> None:
