@@ -118,16 +118,17 @@ def test_records_arrive_as_they_are(bed: Bed) -> None:
     (poison,) = bed.produce(USERS, b"\x00\x01 not json \xff")
     bed.committed[USERS.topic].pop((0, poison))
     bed.wait(lambda: bed.is_loaded(USERS))
+    bed.wait(lambda: bool(bed.sql("SELECT 1 FROM RAW.CATCHMENT.REJECTS WHERE STREAM = 's0.users'")))
     rows = bed.sql(f"SELECT RECORD_CONTENT, RECORD_METADATA FROM {USERS.table} ORDER BY KAFKA_OFFSET")
     contents = [content for content, _ in rows]
     assert contents[0] == values[0].decode()
     assert json.loads(contents[1]) == json.loads(values[1])
     assert json.loads(contents[2]) == {"pretty": [1, 2]}
-    assert contents[3:] == [None, "null"]
+    assert contents[3:] == [None, "null", None]
+    assert [bool(json.loads(metadata).get("rejected")) for _, metadata in rows] == [False] * 5 + [True]
     metadata = json.loads(rows[0][1])
     assert metadata.pop("CreateTime") > 1_700_000_000_000
     assert metadata == {"topic": USERS.topic, "partition": 0, "offset": offsets[0], "key": {"id": 1}}
-    bed.wait(lambda: bool(bed.sql("SELECT 1 FROM RAW.CATCHMENT.REJECTS WHERE STREAM = 's0.users'")))
     ((file, number, reason, record),) = bed.sql(
         "SELECT FILE, ROW_NUMBER, REASON, RECORD FROM RAW.CATCHMENT.REJECTS WHERE STREAM = 's0.users'"
     )
