@@ -151,14 +151,15 @@ def compare(found: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> None
     assert (surplus, missing, len(found)) == ([], [], len(wanted)), f"surplus: {surplus}\nmissing: {missing}"
 
 
-@given(rounds=ROUNDS)
 @pytest.mark.xfail(
     reason="Open fault of issue 11: a history that is merged bit by bit, with records late, replayed and rejected, can "
-    "carry an older large value than the last one. What is built as a whole is right (test_random_histories.py)."
+    "carry an older large value than the last one. What is built as a whole is right (test_random_histories.py).",
+    strict=False,
 )
+@given(rounds=ROUNDS)
 # Each example is minutes of dbt: a failure is shown as it was found.
 @settings(
-    max_examples=1,
+    max_examples=2,
     deadline=None,
     derandomize=True,
     database=None,
