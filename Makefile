@@ -80,7 +80,7 @@ bench-shards: install ## Ten small shards: how long until they stream, are super
 	@$(RUN) bench.shards
 
 drills: install ## Bad states of change data capture, provoked and cured on the real parts; proofs that can't be blind
-	@$(RUN) pytest -q tests/drills
+	@$(RUN) pytest -q -rs tests/drills
 
 truth: install ## Random histories on the real SQL, of runs and of changes: what is current is what was said last (EXAMPLES=50)
 	@CATCHMENT_EXAMPLES=$(or $(EXAMPLES),50) $(RUN) pytest -q tests/integration/test_truth_in_sql.py tests/dbt/cdc/test_random_histories.py

@@ -1,5 +1,5 @@
 -- The role that Debezium and the health DAG use. `catchment.verifier` is the SCRAM verifier of its password, which
--- never comes here itself; it is set once, when the role is made: rotation is cdc_rotate_password's.
+-- never comes here itself; it is set once, when the role is made: rotation is by hand (docs/runbooks/cdc_rotate_password.md).
 -- On RDS a role may replicate by membership in rds_replication, elsewhere by an attribute of its own.
 DO $$
 DECLARE

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from catchment.cdc import types
-from catchment.errors import ContractBroken
+from catchment.errors import ContractBroken, NeedsPerson
 
 FOLDER = Path(os.environ.get("CATCHMENT_CONNECTORS") or Path(__file__).parents[3] / "include" / "connectors")
 CDC_SCHEMA = "cdc"
@@ -63,7 +63,7 @@ class Database:
         for table in self.tables:
             if table.name == name:
                 return table
-        raise KeyError(f"{self.source} has no table {name!r}; it has: {', '.join(t.name for t in self.tables)}")
+        raise NeedsPerson(f"{self.source} has no table {name!r}; it has: {', '.join(t.name for t in self.tables)}")
 
     def staging(self, table: Table) -> str:
         """The dbt model of a table's current state."""
@@ -140,13 +140,13 @@ class Application:
         for database in self.databases:
             if database.source == source:
                 return database
-        raise KeyError(f"there is no database {source!r}; there are: {', '.join(d.source for d in self.databases)}")
+        raise NeedsPerson(f"there is no database {source!r}; there are: {', '.join(d.source for d in self.databases)}")
 
     def shard(self, name: str) -> Shard:
         for shard in self.shards:
             if shard.name == name:
                 return shard
-        raise KeyError(f"there is no shard {name!r}; there are: {', '.join(s.name for s in self.shards)}")
+        raise NeedsPerson(f"there is no shard {name!r}; there are: {', '.join(s.name for s in self.shards)}")
 
     def shards_of(self, database: Database) -> tuple[Shard, ...]:
         return tuple(shard for shard in self.shards if shard.of == database)
@@ -170,6 +170,7 @@ def read(folder: Path) -> Application:
     """All that the files of `folder` declare now. Raises ContractBroken with what is wrong and where."""
     found = [shard for path in sorted(folder.glob("*.toml")) for shard in _read(path)]
     _unique("shard", [shard.name for shard in found])
+    _unique("connection", [shard.connection for shard in found])
     if not found:
         raise ContractBroken(f"{folder} declares no database: add a file like application.toml.")
     return Application(tuple(found))

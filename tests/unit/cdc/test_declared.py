@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catchment.cdc.declared import application, parse, read
-from catchment.errors import ContractBroken
+from catchment.errors import ContractBroken, NeedsPerson
 
 HEAD = 'source = "application"\ndatabase = "app"\nschema = "public"\npublication = "catchment"\n'
 S0 = '[[shards]]\nname = "s0"\n'
@@ -99,6 +99,7 @@ def test_one_file_more_is_a_database_more_and_one_without_shards_is_its_own_only
     [
         ("billing", BILLING + S0, "declared twice: shard s0"),
         ("invoicing", BILLING, "the file is named after it"),
+        ("application_s0", BILLING.replace('"billing"', '"application_s0"'), "twice: connection application_s0"),
     ],
 )
 def test_a_second_file_that_takes_names_of_others_is_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
@@ -114,6 +115,6 @@ def test_a_folder_without_a_declaration_is_no_empty_application(tmp_path: Path) 
 
 
 def test_a_shard_that_is_not_declared_is_answered_with_those_that_are() -> None:
-    with pytest.raises(KeyError, match="s0, s1"):
+    with pytest.raises(NeedsPerson, match="s0, s1"):
         application().shard("s9")
     assert application().shard("s0").name == "s0"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from catchment.cdc.connectors import pauses
-from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, stop_and_wait, wait_until
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.facts import snapshotted
 from catchment.cdc.systems import Systems
@@ -41,12 +41,7 @@ def end(systems: Systems, shard: Shard, *, owner: str, reason: str) -> str:
     with systems.warehouse() as warehouse:
         pauses.record(warehouse.cursor(), pause)
     with systems.connect() as connect:
-        retry_on_rebalance(lambda: connect.stop(shard.connector))
-        wait_until(
-            lambda: (status := connect.status(shard.connector)).state == "STOPPED" and not status.tasks,
-            seconds=60,
-            otherwise=f"{shard.connector} did not stop",
-        )
+        stop_and_wait(connect, shard.connector)
         offsets = retry_on_rebalance(lambda: connect.offsets(shard.connector))
         tables = _tables(offsets)
         if tables:

@@ -14,7 +14,7 @@ from typing import Any
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.connectors import pauses
-from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, stop_and_wait, wait_until
 from catchment.cdc.declared import Shard
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair import missing_rows, snapshot
@@ -92,12 +92,7 @@ def stop(systems: Systems, shard: Shard, *, run: str, owner: str, reason: str) -
         pauses.end(cursor, shard.connector, now)
         pauses.record(cursor, wanted)
     with systems.connect() as connect:
-        retry_on_rebalance(lambda: connect.stop(shard.connector))
-        wait_until(
-            lambda: (status := connect.status(shard.connector)).state == "STOPPED" and not status.tasks,
-            seconds=60,
-            otherwise=f"{shard.connector} did not stop",
-        )
+        stop_and_wait(connect, shard.connector)
 
 
 def refuse_second_rebuild(active: pauses.Pause | None, wanted: pauses.Pause, run: str) -> None:

@@ -6,6 +6,7 @@ table beside, for offsets that begin again must not share a table with those of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,10 +27,11 @@ from catchment.warehouse.session import transaction
 
 @dataclass(frozen=True)
 class Found:
-    """What is the matter with a topic. `firsts`: where each partition begins in Kafka; `was_made_again`: offsets begin
-    again; `behind`: partitions whose next offset Kafka no longer has."""
+    """What is the matter with a topic. `id`: Kafka's, of the topic as it is now; `firsts`: where partitions begin;
+    `was_made_again`: offsets begin again; `behind`: partitions whose next offset Kafka no longer has."""
 
     topic: str
+    id: str
     reason: str
     firsts: Mapping[Partition, int]
     was_made_again: bool
@@ -54,7 +56,7 @@ def find(systems: Systems, shard: Shard, table: Table) -> Found:
     known = {partition: ledger[partition] for partition in bounds if partition in ledger}
     again = any(p.topic_id not in (None, topic.id) or p.next_offset > bounds[n][1] for n, p in known.items())
     behind = tuple(n for n, p in known.items() if p.next_offset < bounds[n][0])
-    return Found(name, stopped.reason, {n: first for n, (first, _) in bounds.items()}, again, behind)
+    return Found(name, topic.id, stopped.reason, {n: first for n, (first, _) in bounds.items()}, again, behind)
 
 
 def plan(systems: Systems, shard: Shard, table: Table) -> list[str]:
@@ -64,7 +66,7 @@ def plan(systems: Systems, shard: Shard, table: Table) -> list[str]:
         return [f"{found.topic}: {found.reason}", *(f"load {n} from {found.firsts[n]} on" for n in found.behind)]
     return [
         f"{found.topic}: {found.reason}",
-        f"copy {raw} to {_beside(raw)}, and empty it",
+        f"copy {raw} to {_beside(raw, found.id)}, and empty it",
         "begin an epoch of the topic, and forget its offsets, audits and watermarks: it is loaded from its start",
     ]
 
@@ -75,7 +77,7 @@ def go_on(systems: Systems, shard: Shard, table: Table, *, reason: str) -> str:
     at = sql_time(datetime.now(UTC))
     with systems.warehouse() as warehouse:
         if found.was_made_again:
-            warehouse.cursor().execute(f"CREATE TABLE IF NOT EXISTS {_beside(raw)} AS SELECT * FROM {raw}")
+            warehouse.cursor().execute(f"CREATE TABLE IF NOT EXISTS {_beside(raw, found.id)} AS SELECT * FROM {raw}")
         with transaction(warehouse, f"topic {found.topic}") as cursor:
             if found.was_made_again:
                 _forget(cursor, shard, found.topic, raw, reason, at)
@@ -104,5 +106,6 @@ def _forget(cursor: Any, shard: Shard, topic: str, raw: str, reason: str, at: st
         cursor.execute(f"DELETE FROM RAW.CATCHMENT.{table} WHERE TOPIC = %s", (topic,))
 
 
-def _beside(raw: str) -> str:
-    return f"{raw}_BEFORE_{datetime.now(UTC):%Y%m%d}"
+def _beside(raw: str, topic_id: str) -> str:
+    """One table for each time that the topic was made: a repeated try copies nothing twice, and a second time does."""
+    return f"{raw}_BEFORE_{re.sub(r'[^A-Za-z0-9]', '_', topic_id)}".upper()
