@@ -46,8 +46,9 @@ def test_money_is_never_a_float(compiled: list[Path]) -> None:
     for path in compiled:
         query = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect="snowflake")
         found = [cast for cast in query.find_all(exp.Cast) if cast.to.this in floats]
-        if "application" in path.parts:  # what is a float there stays one
-            found = [cast for cast in found if cast.find_ancestor(exp.Alias).alias not in FLOATS]
+        if "application" in path.parts:  # what is a float there stays one; `_special` only asks whether a text is one
+            own = {*FLOATS, "_special"}
+            found = [cast for cast in found if cast.find_ancestor(exp.Alias).alias.lower() not in own]
         assert not found, path.name
 
 

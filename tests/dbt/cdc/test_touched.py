@@ -6,7 +6,7 @@ dbt's own generic tests read the whole relation each time, which costs more the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -21,12 +21,14 @@ DOUBLE = "INSERT INTO {table} SELECT * FROM {table} WHERE ID = {id}"
 
 
 @pytest.fixture
-def two_batches(warehouse: Warehouse, run_models: Callable[..., None]) -> None:
+def two_batches(warehouse: Warehouse, run_models: Callable[..., None]) -> Iterator[None]:
     """Rows 1 and 2 of the first batch, 3 of the second, which is the last; 2 lacks a value."""
     raw.begin_again(warehouse, "customers")
     for batch in ([change("c", 1, 100, 0), change("u", 2, 104, 1, biography=WORD)], [change("c", 3, 200, 2)]):
         raw.put(warehouse, batch)
         run_models("stg_application__customers", "hist_application__customers")
+    yield
+    raw.begin_again(warehouse, "customers")  # others build on the same warehouse, and find no damage
 
 
 def failed(dbt: Dbt, *, whole: bool) -> set[str]:
