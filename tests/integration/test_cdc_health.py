@@ -306,7 +306,7 @@ def test_a_snapshot_that_silently_skipped_rows_is_found_and_a_new_one_proposed(d
         S0,
         "INSERT INTO activities (account_id, kind) SELECT 1, 'login' FROM generate_series(1, 12000)",
     )
-    # A loader at the end of the topic may only mean that the rows are not in Kafka yet; then they would count as brought.
+    # A loader at the end may only mean that the rows are not in Kafka yet: then they would count as brought.
     drill.until(lambda: _in_raw(drill, S0, "activities") >= before + 12000, 120, "the rows are in raw")
     drill.clock = datetime.now(UTC)  # what raw saw since then is told by the records' own time
     drill.run(after=timedelta(0))
