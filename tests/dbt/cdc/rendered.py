@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,11 +41,26 @@ def rendered(
     built: Sequence[str] = ("_key", "_rejected_offset"),
 ) -> str:
     """What a call of a macro gives. `answers`: rows by a word of the query; `built`: the columns that the table has."""
-    macros: dict[str, Any] = {}
 
-    def run_query(sql: str) -> Any:
+    def answered(sql: str) -> Rows:
         (rows,) = [rows for word, rows in answers.items() if word in sql]
-        return SimpleNamespace(rows=rows)
+        return rows
+
+    this = Relation("analytics.staging.stg")
+    macros = environment(declared, answered, this=this, columns=lambda: built, incremental=incremental)
+    return macros.from_string("{{ " + call + " }}").render()
+
+
+def environment(
+    declared: Mapping[str, Any],
+    answered: Callable[[str], Rows],
+    *,
+    this: Relation,
+    columns: Callable[[], Sequence[str]],
+    incremental: bool,
+) -> jinja2.Environment:
+    """The macros as one model's run has them. `answered`: what the warehouse answers; `columns`: those of `this`."""
+    macros: dict[str, Any] = {}
 
     def give(value: Any) -> None:
         raise _Returned(value)
@@ -53,7 +68,6 @@ def rendered(
     def refuse(sentence: str) -> None:
         raise Refused(sentence)
 
-    table = next(iter(declared))
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined)
     environment.globals |= {
         "return": give,
@@ -61,12 +75,12 @@ def rendered(
         "flags": SimpleNamespace(INTROSPECT=True, WHICH="run"),
         "model": SimpleNamespace(resource_type="model", unique_id=MODEL),
         "graph": {},
-        "this": _Relation("analytics.staging.stg"),
-        "config": {"meta": SimpleNamespace(table=table)},
+        "this": this,
+        "config": {"meta": SimpleNamespace(table=next(iter(declared)))},
         "is_incremental": lambda: incremental,
         "source": lambda schema, name: f"raw.{schema}.{name}",
-        "run_query": run_query,
-        "adapter": SimpleNamespace(get_columns_in_relation=lambda _: _names(*built)),
+        "run_query": lambda sql: SimpleNamespace(rows=answered(sql)),
+        "adapter": SimpleNamespace(get_columns_in_relation=lambda _: names(*columns())),
         "exceptions": SimpleNamespace(raise_compiler_error=refuse),
         "log": lambda *_, **__: "",
         "snowflake_dml_explicit_transaction": lambda sql: sql,
@@ -77,17 +91,19 @@ def rendered(
     environment.globals["declared_tables"] = lambda: declared
     for name, text in texts.items():  # one by one, for a macro must not see the text of what another returns
         macros[name] = getattr(environment.from_string(text).module, name)
-    return environment.from_string("{{ " + call + " }}").render()
+    return environment
 
 
-class _Relation(str):
-    """A relation as dbt has it."""
+class Relation(str):
+    """A relation as dbt has it: database.schema.identifier."""
 
     __slots__ = ()
-    database, schema, identifier = "analytics", "staging", "stg"
+    database = property(lambda self: self.split(".")[0])
+    schema = property(lambda self: self.split(".")[1])
+    identifier = property(lambda self: self.split(".")[2])
 
 
-def _names(*names: str) -> list[Any]:
+def names(*names: str) -> list[Any]:
     return [SimpleNamespace(name=name, quoted=f'"{name.upper()}"') for name in names]
 
 

@@ -1,7 +1,7 @@
-"""Long random histories, built as a whole: the macros' SQL without dbt, so that many can be tried (`make truth`).
+"""Long random histories, merged bit by bit as dbt would, or built as a whole (`make truth` tries many more).
 
-What is merged bit by bit, by dbt, is `test_random_changes.py`. Found here: of two snapshots that began at one offset of
-a partition without rows of theirs, the older epoch's was taken, and versions came in the wrong order.
+Any sequence of changes, in any batches, with records again, late, rejected and replayed, gives the rows and versions of
+a plain replay in commit order. What this found is in `test_merged_bit_by_bit.py`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from catchment.cdc.declared import application as declared
-from catchment.dbt_application import merge_key
 from tests.dbt.cdc import raw
-from tests.dbt.cdc.application import TABLE, application
-from tests.dbt.cdc.rendered import rendered
-from tests.dbt.cdc.test_random_changes import Pipeline, check, happen
+from tests.dbt.cdc.application import PARTITIONS, TABLE, application
+from tests.dbt.cdc.arrivals import Pipeline, check, happen
+from tests.dbt.cdc.merging import declaration, models, run
 from tests.dbt.warehouse import Warehouse
 
 pytestmark = pytest.mark.timeout(900)
@@ -31,10 +29,9 @@ KINDS = (
     )
 )
 OPS = ("insert", "update", "update", "update", "delete", "rekey", "rekey")
-NAME = f"application.{TABLE}"
 
 
-def some_ops(random: Random, most: int = 4) -> list[tuple[str, int, int]]:
+def some_ops(random: Random, most: int = 6) -> list[tuple[str, int, int]]:
     kinds = (*OPS, "truncate") if random.random() < 0.3 else OPS
     return [(random.choice(kinds), random.randint(0, 5), random.randint(0, 15)) for _ in range(random.randint(1, most))]
 
@@ -55,41 +52,29 @@ def some_change(random: Random) -> tuple[Any, ...]:
     return kind, shard, some_ops(random), some_ops(random, 1)
 
 
-def declaration() -> dict[str, Any]:
-    table = declared().database("application").table(TABLE)
-    place = {"source": "application", "schema": "public", "name": TABLE, "shards": ["s0", "s1"]}
-    return {NAME: place | {"key": ["id"], "merge_key": merge_key(table), "columns": dict(table.columns)}}
-
-
-def build(warehouse: Warehouse) -> None:
-    """Current state and history from all of raw."""
-
-    def rows(call: str) -> list[Any]:
-        return [list(row) for row in warehouse.rows(rendered(call, declaration(), {}))]
-
-    epochs = rows(f"cdc_epochs_query('{NAME}')")
-    answers = {
-        "watermarks": [],
-        "extents": rows(f"cdc_extent_query('{NAME}', [])"),
-        "from raw.catchment.epochs": epochs,
-        "snapshots": rows(f"cdc_snapshots_query('{NAME}', {epochs})"),
-    }
-    with warehouse.connect() as connection:
-        cursor = connection.cursor()
-        cursor.execute("USE SCHEMA ANALYTICS.STAGING")
-        for model, macro in (("STG", "current_state"), ("HIST", "history")):
-            sql = rendered(f"{macro}('{NAME}')", declaration(), answers, incremental=False)
-            cursor.execute(f"CREATE OR REPLACE TABLE ANALYTICS.STAGING.{model}_APPLICATION__ACCOUNTS AS ({sql})")
-
-
 @pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get("CATCHMENT_EXAMPLES", "5"))))
 def test_rows_and_versions_are_the_shards_whatever_happens(warehouse: Warehouse, seed: int) -> None:
     random = Random(seed)
     raw.begin_again(warehouse, TABLE)
     shards = application()
     pipeline = Pipeline(warehouse, shards)
-    for _ in range(random.randint(20, 60)):
-        happen(shards, some_change(random))
-    pipeline.deliver([0] * len(pipeline.delivered))
-    build(warehouse)
+    with warehouse.connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("USE SCHEMA ANALYTICS.STAGING")
+
+        def merge() -> None:
+            for model in models(TABLE):
+                run(cursor, model, declaration(TABLE))
+
+        for _ in range(random.choice((0, 1, 2, 4))):
+            for _ in range(random.randint(5, 20)):
+                happen(shards, some_change(random))
+            pipeline.deliver([random.choice((0, random.randint(1, 10))) for _ in pipeline.delivered])
+            for _ in range(random.choice((0, 0, 1, 2))):
+                pipeline.replay(random.choice(("s0", "s0", "s1")), random.randrange(PARTITIONS), random.randint(1, 9))
+            merge()
+        for _ in range(random.randint(5, 40)):
+            happen(shards, some_change(random))
+        pipeline.deliver([0] * len(pipeline.delivered))
+        merge()
     check(warehouse, shards)

@@ -220,7 +220,7 @@ order by shard, kafka_partition
         {%- endfor -%}
     {%- else -%}
         {%- for shard in declared_tables()[table].shards -%}
-            {%- do branches.append(cdc_branch(table, {'shard': shard},
+            {%- do branches.append(cdc_branch(table, {'shard': shard, 'epochs': [], 'snapshots': []},
                 {'partition': cdc_partition_of_row(), 'offset': cdc_offset_of_row()},
                 'true' if batch.ranges is none else 'false')) -%}
         {%- endfor -%}
@@ -255,8 +255,8 @@ case
 {#- Snapshots by offset; a new epoch begins without one, for its log positions don't compare with those before. -#}
 {% macro cdc_snapshots_in_epochs(range) -%}
     {%- set found = [] -%}
-    {%- for since, epoch in range.epochs or [] if range.snapshots %}{% do found.append([since, 0, 'null']) %}{% endfor -%}
-    {%- for since, lsn in range.snapshots or [] %}{% do found.append([since, loop.index, lsn]) %}{% endfor -%}
+    {%- for since, epoch in range.epochs if range.snapshots %}{% do found.append([since, 0, 'null']) %}{% endfor -%}
+    {%- for since, lsn in range.snapshots %}{% do found.append([since, loop.index, lsn]) %}{% endfor -%}
     {%- set pairs = [] -%}
     {%- for since, _, value in found | sort %}{% do pairs.append([since, value]) %}{% endfor -%}
     {{ return(pairs) }}

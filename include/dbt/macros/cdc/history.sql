@@ -18,20 +18,38 @@
 {% if incremental and batch.ranges is not none and not batch.ranges -%}
 select * from {{ this }} where false
 {%- else %}
+{%- set same_transaction -%}
+(target._epoch = left(earliest._order, 6)::number(38, 0) and coalesce(target._transaction_id::varchar, target._order) = earliest.transaction_begun)
+{%- endset %}
 {%- set known -%}
 select
             {{ cdc_key_columns(declared, 'target.') }},
-            target._order,
+            least(target._order, earliest._order) as _order,
         {%- for column in large %}
             {{ cdc_known_value(column) }}{{ ',' if not loop.last }}
         {%- endfor %}
         from {{ this }} as target
         inner join incomplete_keys on {{ cdc_same_key(declared, 'target', 'incomplete_keys') }}
         inner join (
-            select {{ key }}, min(_order) as _order
+            select
+                {{ key }},
+                min(_order) as _order,
+                min_by(coalesce(_transaction_id::varchar, _order), _order) as transaction_begun,
+                min(case when _op = 'c' then _order end) as born
             from changes
             group by {{ key }}
-        ) as earliest on {{ cdc_same_key(declared, 'target', 'earliest') }} and target._order <= earliest._order
+        ) as earliest on {{ cdc_same_key(declared, 'target', 'earliest') }}
+        -- What was before the batch. If a transaction was merged further than to where the batch begins, its end is all
+        -- that is left of it: that stands for its middle, or, where the row was deleted since, nothing does.
+        qualify
+            case
+                when target._order > earliest._order
+                then {{ same_transaction }} and target._order < coalesce(earliest.born, '~')
+                else not boolor_agg(
+                    (target._order > earliest._order and {{ same_transaction }})
+                    or (target._closed_order > earliest._order and left(target._closed_order, 27) = left(earliest._order, 27))
+                ) over (partition by {{ cdc_key_columns(declared, 'target.') }})
+            end
 {%- endset %}
 with {{ cdc_changes(table, batch) }}
 {% if large %}
@@ -64,15 +82,12 @@ touched as (
     where _op <> 't'
     {%- if batch.truncates %}
     union distinct
-    select {{ key }}
-    from {{ this }}
-    where
-        is_current
-        and _shard in (
-            select _shard
-            from changes
-            where _op = 't'
-        )
+    -- versions that a truncation reaches, also those that something later has closed: it may come late
+    select {{ cdc_key_columns(declared, 'target.') }}
+    from {{ this }} as target
+    inner join changes as t on
+        t._op = 't' and target._shard = t._shard and target._order < t._order
+        and (target.is_current or target._closed_order > t._order)
     {%- endif %}
 ),
 
