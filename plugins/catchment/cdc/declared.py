@@ -107,10 +107,6 @@ class Shard:
         return f"debezium_{self.name}"
 
     @property
-    def transaction_topic(self) -> str:
-        return f"{self.name}.transaction"
-
-    @property
     def tables(self) -> tuple[Table, ...]:
         return self.of.tables
 

@@ -7,7 +7,7 @@ arrives as it was, is what `make conformance-cdc` tries.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 LARGEST_PRECISION = 38  # of Snowflake's NUMBER
 
@@ -84,10 +84,6 @@ class PgType:
     def __str__(self) -> str:
         numbers = f"({','.join(map(str, self.numbers))})" if self.numbers else ""
         return f"{self.name}{numbers}{'[]' if self.is_array else ''}"
-
-    @property
-    def element(self) -> PgType:
-        return replace(self, is_array=False)
 
 
 def parse(text: str) -> PgType:

@@ -183,7 +183,6 @@ def test_a_refused_config_is_explained_without_what_was_sent(worker: Worker) -> 
     ("act", "request_"),
     [
         (lambda c: c.restart_failed("a b"), ("POST", "/connectors/a%20b/restart?includeTasks=true&onlyFailed=true")),
-        (lambda c: c.restart_task("a", 0), ("POST", "/connectors/a/tasks/0/restart")),
         (lambda c: c.pause("a"), ("PUT", "/connectors/a/pause")),
         (lambda c: c.resume("a"), ("PUT", "/connectors/a/resume")),
         (lambda c: c.stop("a"), ("PUT", "/connectors/a/stop")),

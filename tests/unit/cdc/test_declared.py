@@ -22,7 +22,7 @@ def test_one_entry_more_is_a_shard_more_with_all_its_names() -> None:
     assert [shard.name for shard in after.shards if shard not in before.shards] == ["s1"]
     s1 = after.shard("s1")
     assert (s1.connection, s1.owner_connection) == ("application_s1", "application_s1_owner")
-    assert (s1.connector, s1.slot, s1.transaction_topic) == ("application-s1", "debezium_s1", "s1.transaction")
+    assert (s1.connector, s1.slot) == ("application-s1", "debezium_s1")
 
 
 def test_one_entry_more_is_a_table_more_on_every_shard() -> None:

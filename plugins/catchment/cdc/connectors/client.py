@@ -152,10 +152,6 @@ class Connect:
         """Restart what has failed of a connector, and nothing else."""
         self._ask("POST", f"/connectors/{quote(name)}/restart", {"includeTasks": "true", "onlyFailed": "true"})
 
-    def restart_task(self, name: str, task: int) -> None:
-        """Restart one task, whatever its state."""
-        self._ask("POST", f"/connectors/{quote(name)}/tasks/{task}/restart")
-
     def restart(self, name: str) -> None:
         """Restart the connector and all of its tasks."""
         self._ask("POST", f"/connectors/{quote(name)}/restart", {"includeTasks": "true", "onlyFailed": "false"})

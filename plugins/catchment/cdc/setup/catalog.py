@@ -63,7 +63,6 @@ class Relation:
     columns: tuple[Column, ...] = ()
     indexes: tuple[Index, ...] = ()
     storage: tuple[Storage, ...] = (Storage(),)
-    partitioned_by: str | None = None
     partition_of: str | None = None
     inherited_by: int = 0
     has_row_security: bool = False
@@ -129,13 +128,12 @@ def read(session: Any, *, schema: str, tables: Iterable[str], publication: str, 
                 Index(index, tuple(keys or ()), primary, plain) for index, keys, primary, plain in indexes.get(name, ())
             ),
             storage=tuple(_storage(*entry) for entry in storage.get(name, ())),
-            partitioned_by=strategy,
             partition_of=parent,
             inherited_by=0 if kind == "p" else children,
             has_row_security=row_security,
             is_readable=readable,
         )
-        for name, kind, strategy, parent, children, row_security, readable in heads
+        for name, kind, parent, children, row_security, readable in heads
     }
     roles = rows(session, _ROLE, asked)
     return Catalog(relations, _publication(session, asked), bool(roles[0][0]) if roles else None)
@@ -150,10 +148,6 @@ def _grouped(found: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
 
 def _column(name: str, kind: str, written: str, dimensions: int, required: bool, generated: bool) -> Column:
     return Column(name, parse(kind), written, dimensions, required, generated)
-
-
-def _index(name: str, columns: list[str] | None, is_primary: bool, is_plain: bool) -> Index:
-    return Index(name, tuple(columns or ()), is_primary, is_plain)
 
 
 def _storage(
@@ -190,8 +184,6 @@ _RELATIONS = f"""
     WITH {_ASKED}
     SELECT
         relname::text, relkind::text,
-        (SELECT CASE partstrat WHEN 'r' THEN 'range' WHEN 'l' THEN 'list' ELSE 'hash' END
-         FROM pg_partitioned_table WHERE partrelid = id),
         (SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = id AND relispartition),
         (SELECT count(*)::integer FROM pg_inherits WHERE inhparent = id),
         relrowsecurity,
