@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from catchment.cdc.connectors.client import Connect
-from catchment.cdc.connectors.configs import CONVERTERS, declared_connectors, unknown_keys, written_out
+from catchment.cdc.connectors.configs import declared_connectors, unknown_keys, written_out
 from catchment.cdc.connectors.plan import plan
-from catchment.cdc.connectors.sink import KEYS, UNRESOLVED_KEY, Sink, sink_config
+from catchment.cdc.connectors.sink import UNRESOLVED_KEY
 from catchment.cdc.declared import Application, application
 from catchment.cdc.health.check import check as check_health
 from catchment.cdc.health.counting import count
@@ -21,7 +21,6 @@ from catchment.connection import Connection
 from catchment.errors import TryAgain
 
 T = TypeVar("T")
-_PLACEHOLDER = {"account": "account", "user": "CATCHMENT", "private_key": UNRESOLVED_KEY}
 
 
 def run(action: str, *, wait: float) -> int:
@@ -57,30 +56,18 @@ def health() -> int:
 
 
 def _check(declared: Application, connect: Connect) -> int:
-    """Every declared config, and the sink in each of its versions, against key lists and the plugins' ConfigDefs."""
     problems = list(check(declared, Connection.from_env, connect))
     print("\n".join(problems) or "every config is what its plugin asks for")
     return 1 if problems else 0
 
 
 def check(declared: Application, look_up: Callable[[str], Connection], connect: Connect) -> Iterator[str]:
-    """What is wrong with the declared configs, as sentences. A plugin that is not installed is judged by its keys."""
+    """What is wrong with the declared configs, as sentences: secrets in them, and what installed plugins say."""
     installed = connect.plugins()
-    configs = {name: (config, "") for name, config in declared_connectors(declared, look_up).items()}
-    given = look_up("kafka_connect").extra.get("sink") or _PLACEHOLDER
-    for version in KEYS:
-        sink = Sink(**{**given, "version": version})
-        for database in declared.databases:
-            config = {**sink_config(declared, database, sink), **CONVERTERS}
-            configs[f"{database.sink} (version {version})"] = (config, version)
-            configs.pop(database.sink, None)
-    for name, (config, version) in configs.items():
+    for name, config in declared_connectors(declared, look_up).items():
         yield from (
             f"{name}: {key} holds a secret: give a reference to a config provider" for key in written_out(config)
         )
-        if version:
-            for key in unknown_keys(config, KEYS[version]):
-                yield f"{name}: {key} is no setting of this version, and would be ignored"
         if config["connector.class"] in installed:
             yield from _asked(name, config, connect)
 
@@ -88,7 +75,7 @@ def check(declared: Application, look_up: Callable[[str], Connection], connect: 
 def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]:
     if "snowflake.private.key" in config:
         config = {**config, "snowflake.private.key": UNRESOLVED_KEY}
-    config = {"name": name.partition(" ")[0], **config}
+    config = {"name": name, **config}
     for key, errors in connect.problems(config).items():
         yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
     for key in unknown_keys(config, connect.known_keys(config)):
