@@ -36,7 +36,8 @@ def make(stack: Stack, shard: Shard, cluster: str, statements: Iterable[str]) ->
     sql(stack, cluster, shard.name, statements)
     file = passwords.file(stack.settings)
     known = properties.read(file.read_text())
-    properties.write_properties(file, {**known, f"{shard.name}.password": known[f"{cluster}.password"]})
+    password = known[f"{cluster}.password"]
+    properties.write_properties(file, {**known, f"{shard.name}.password": password})
     place = {
         "conn_type": "postgres",
         "host": "127.0.0.1",
@@ -44,7 +45,7 @@ def make(stack: Stack, shard: Shard, cluster: str, statements: Iterable[str]) ->
         "schema": shard.name,
     }
     roles = {
-        shard.connection: {"login": "cdc", "password": passwords.reference(stack.settings, shard.name)},
+        shard.connection: {"login": "cdc", "password": password},
         shard.owner_connection: {"login": shards.OWNER, "password": stack.credentials.application_password},
     }
     return {f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps({**place, **role}) for conn_id, role in roles.items()}

@@ -28,7 +28,6 @@ from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.loader.loader import Loader, LoaderSettings
 from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.repair import signals
-from catchment.cdc.secret import resolved
 from catchment.cdc.setup.migrate import migrate
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -84,7 +83,7 @@ class Run:
     def session(self, connection: Connection | None = None) -> Iterator[Any]:
         of = connection or self.owner
         opened = psycopg2.connect(
-            host=of.host, port=of.port, dbname=of.schema, user=of.login, password=resolved(of.password),
+            host=of.host, port=of.port, dbname=of.schema, user=of.login, password=of.password,
             options="-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres",
         )  # fmt: skip
         opened.autocommit = True
@@ -112,7 +111,7 @@ class Run:
 
     def capture(self) -> None:
         """Everything, through to raw."""
-        password = resolved(self.replicator.password)
+        password = self.replicator.password
         config = source_config(self.shard, self.replicator, password)
         config |= {"incremental.snapshot.chunk.size": str(CHUNK)}
         with self.systems.connect() as connect:

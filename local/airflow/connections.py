@@ -72,7 +72,7 @@ def _capture(settings: Settings, credentials: Credentials) -> dict[str, dict[str
             "extra": {"secret": passwords.reference(settings, "{shard}")},
         },
     }
-    for shard in passwords.ensure(settings):
+    for shard, password in passwords.ensure(settings).items():
         place = {
             "conn_type": "postgres",
             "host": "127.0.0.1",
@@ -80,7 +80,7 @@ def _capture(settings: Settings, credentials: Credentials) -> dict[str, dict[str
             "schema": shards.DATABASE,
         }
         owner = {"login": shards.OWNER, "password": credentials.application_password}
-        by_id[f"application_{shard}"] = {**place, "login": "cdc", "password": passwords.reference(settings, shard)}
+        by_id[f"application_{shard}"] = {**place, "login": "cdc", "password": password}
         by_id[f"application_{shard}_owner"] = {**place, **owner}
     return by_id
 

@@ -15,7 +15,7 @@ def file(settings: Settings) -> Path:
 
 
 def reference(settings: Settings, shard: str) -> str:
-    """How a connector's configuration, and the platform's connection, name a shard's password."""
+    """How a connector's configuration names a shard's password."""
     return f"${{file:{file(settings)}:{shard}.password}}"
 
 

@@ -17,8 +17,7 @@ from catchment.cdc.declared import Shard, application
 from catchment.cdc.health.check import Report
 from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
-from catchment.cdc.secret import Reference
-from local.cdc import shards
+from local.cdc import passwords, shards
 from local.cdc.stack import Stack, free_ports
 from tests.support.drill import RUN, S0, S1, Drill
 
@@ -124,17 +123,16 @@ def test_a_database_that_is_down_for_a_minute_is_waited_for(drill: Drill) -> Non
 
 
 def test_a_wrong_password_is_told_and_heals_when_it_is_corrected(drill: Drill) -> None:
-    reference = Reference.parse(drill.look_up("kafka_connect").extra["secret"].replace("{shard}", S1.name))
-    assert reference
-    right = reference.path.read_text()
-    reference.path.write_text(right.replace(reference.read(), "wrong"))
+    file = passwords.file(drill.stack.settings)
+    right = file.read_text()
+    file.write_text(right.replace(passwords.ensure(drill.stack.settings)[S1.name], "wrong"))
     try:
         drill.sql(S1, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
         drill.retry_on_rebalance(lambda c: c.restart(S1.connector))
         drill.wait_for_task(S1, "FAILED")
         report = drill.run()
     finally:
-        reference.path.write_text(right)
+        file.write_text(right)
     assert drill.state(report, S1) == State.PASSWORD_REFUSED
     assert [alert.subject for alert in report.decision.alerts] == [S1.connector]
     assert "wrong" not in "\n".join(report.lines()).replace("wrong password", "")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from catchment.cdc.secret import resolved
 from local.airflow.connections import connections
 from local.cdc import connect, kafka, passwords
 from local.cdc.properties import read, render
@@ -66,8 +65,8 @@ def test_connectors_and_the_platforms_connections_read_a_password_from_one_place
 ) -> None:
     by_id = connections(settings, credentials, {})
     reference = by_id["kafka_connect"]["extra"]["secret"].replace("{shard}", "s1")
-    assert by_id["application_s1"]["password"] == reference
-    assert resolved(reference) == passwords.ensure(settings)["s1"]
+    assert reference == f"${{file:{passwords.file(settings)}:s1.password}}"
+    assert by_id["application_s1"]["password"] == read(passwords.file(settings).read_text())["s1.password"]
 
 
 def test_a_rotated_password_stays(settings: Settings) -> None:

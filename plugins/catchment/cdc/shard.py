@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from catchment.cdc.secret import resolved
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson, TryAgain
 
@@ -100,7 +99,7 @@ def _connect(connection: Connection, statement_seconds: int) -> Any:
         port=connection.port or 5432,
         dbname=connection.schema,
         user=connection.login,
-        password=resolved(connection.password) or None,
+        password=connection.password or None,
         sslmode=connection.extra.get("sslmode", "prefer"),
         connect_timeout=CONNECT_SECONDS,
         application_name="catchment",

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from catchment.cdc.declared import Database
-from catchment.cdc.secret import resolved
 from catchment.cdc.shard import opened, rows
 from catchment.connection import Connection
 from catchment.errors import ContractBroken
@@ -55,7 +54,7 @@ def _parameters(session: Any, database: Database, replicator: Connection) -> dic
     from psycopg2.extensions import encrypt_password
 
     # The verifier is made here, so that the password is in no statement and in no log of the server.
-    verifier = encrypt_password(resolved(replicator.password), replicator.login, session, "scram-sha-256")
+    verifier = encrypt_password(replicator.password, replicator.login, session, "scram-sha-256")
     return {
         "catchment.role": replicator.login,
         "catchment.verifier": verifier,
