@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
-from catchment.cdc.connectors import topics
 from catchment.cdc.connectors.configs import LARGEST_RECORD
 from catchment.cdc.declared import application
 from catchment.cdc.health.check import Report
 from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
+from catchment.cdc.loader.kafka import Kafka, arguments
 from catchment.cdc.repair import snapshot
 from catchment.cdc.repair import topic as topic_repair
 from catchment.cdc.systems import Systems
@@ -114,13 +115,18 @@ def test_a_changed_type_and_a_renamed_column_are_told_each_by_itself(drill: Dril
     assert drill.state(drill.run(), TABLES) == State.HEALTHY
 
 
+def change_topic(drill: Drill, settings: Mapping[str, str]) -> None:
+    with closing(Kafka(drill.look_up("kafka"))) as kafka:
+        kafka.change([USERS], settings)
+
+
 def test_topic_settings_that_somebody_changed_are_set_right(drill: Drill) -> None:
-    kafka = drill.look_up("kafka")
-    topics.change(kafka, [USERS], {"max.message.bytes": "1048588", "cleanup.policy": "compact"})
+    change_topic(drill, {"max.message.bytes": "1048588", "cleanup.policy": "compact"})
     report = drill.run()
     assert drill.state(report, TOPICS) == State.TOPIC_DRIFTED
     assert acts(report) == [(TOPICS, ActionKind.TOPICS)]
-    assert topics.settings(kafka, [USERS])[USERS]["max.message.bytes"] == str(LARGEST_RECORD)
+    with closing(Kafka(drill.look_up("kafka"))) as kafka:
+        assert kafka.settings([USERS])[USERS]["max.message.bytes"] == str(LARGEST_RECORD)
     assert drill.state(drill.run(), TOPICS) == State.HEALTHY
 
 
@@ -155,23 +161,22 @@ def test_a_clock_that_jumped_is_told_and_blinds_nothing(drill: Drill) -> None:
 
 def test_retention_that_is_shorter_than_the_loaders_lag_is_told_before_and_after(drill: Drill) -> None:
     """A loader that is off over a weekend, and a topic that keeps a day: a classic of Kafka's mailing lists."""
-    kafka = drill.look_up("kafka")
     drill.stack.stop("loader")
     try:
         drill.sql(S1, "UPDATE users SET title = 'late'")
         drill.sql(S1, "UPDATE users SET title = 'later'")
         time.sleep(8)
-        topics.change(kafka, [USERS], {"retention.ms": "14000", "segment.ms": "1000", "file.delete.delay.ms": "100"})
+        change_topic(drill, {"retention.ms": "14000", "segment.ms": "1000", "file.delete.delay.ms": "100"})
         before = drill.run()
         assert drill.state(before, TOPICS) == State.RETENTION_SHORT, "\n".join(before.lines())
         assert USERS in alerts(before, TOPICS)[0]
-        topics.change(kafka, [USERS], {"retention.ms": "1000"})
+        change_topic(drill, {"retention.ms": "1000"})
         drill.until(
             lambda: drill.state(drill.run(), TOPICS) == State.RECORDS_LOST, 400, "Kafka deletes what is too old"
         )
         assert re.search(rf"{USERS}/\d offsets \d+ to \d+", sentence(drill.run(), TOPICS))
     finally:
-        topics.change(kafka, [USERS], {"retention.ms": "604800000"})
+        change_topic(drill, {"retention.ms": "604800000"})
         drill.stack.start("loader")
     _go_on(drill, "users", f"load {USERS}/")
     drill.until(lambda: drill.state(drill.run(), TOPICS) == State.HEALTHY, 60, "the topic is loaded")
@@ -179,8 +184,6 @@ def test_retention_that_is_shorter_than_the_loaders_lag_is_told_before_and_after
 
 def test_a_topic_that_was_deleted_and_made_again_is_told(drill: Drill) -> None:
     from kafka import KafkaAdminClient
-
-    from catchment.cdc.loader.kafka import arguments
 
     topic = f"{S1.name}.public.customers"
     admin = KafkaAdminClient(**arguments(drill.look_up("kafka")))

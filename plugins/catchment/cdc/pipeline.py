@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from catchment.cdc import shard as database
 from catchment.cdc.declared import Shard
 from catchment.cdc.loader import offsets
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.loader.kafka import KafkaUnavailable, arguments
+from catchment.cdc.loader.kafka import Kafka
 from catchment.connection import Connection
 
 LSN = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
@@ -33,35 +34,9 @@ def captured(session: Any, shard: Shard) -> int | None:
 
 
 def ends(connection: Connection, topics: Iterable[str]) -> dict[Partition, int]:
-    """The next offset of every partition of those topics that exist, after what open transactions wrote as well.
-
-    A transaction that its producer holds for committed may still wait for its marker in some partition. What may be
-    read there ends before it until then, and would be too early an end.
-    """
-    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
-
-    try:
-        consumer = KafkaConsumer(
-            **arguments(connection),
-            group_id=None,
-            enable_auto_commit=False,
-            isolation_level="read_uncommitted",
-            allow_auto_create_topics=False,
-            request_timeout_ms=10_000,
-            bootstrap_timeout_ms=10_000,
-            metrics_enabled=False,
-        )
-        try:
-            wanted = [TopicPartition(t, n) for t in topics for n in sorted(consumer.partitions_for_topic(t) or ())]
-            found = consumer.end_offsets(wanted) if wanted else {}
-            return {Partition(tp.topic, tp.partition): int(found[tp]) for tp in wanted}
-        finally:
-            consumer.close()
-    except (KafkaError, OSError, AssertionError, KeyError) as error:
-        raise KafkaUnavailable(
-            f"Kafka could not say where topics end ({type(error).__name__}: {error}): it is tried again."
-        ) from error
+    """The next offset of every partition of those topics that exist, after what open transactions wrote as well."""
+    with closing(Kafka(connection)) as kafka:
+        return kafka.written(topics)
 
 
 def not_loaded(cursor: Any, wanted: Positions) -> dict[Partition, int]:

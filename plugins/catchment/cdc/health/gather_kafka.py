@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from catchment.cdc.connectors import topics as settings_of
 from catchment.cdc.declared import Application
 from catchment.cdc.health.facts import Facts, TopicFacts, Unknown, known
 from catchment.cdc.loader.batch import Partition
@@ -21,7 +20,7 @@ def topic_facts(application: Application, connection: Connection) -> dict[str, T
     try:
         topics = kafka.topics(shard.topic(table) for shard, table in application.replicated())
         bounds = kafka.bounds([Partition(t.name, number) for t in topics.values() for number in t.partitions])
-        settings = known(lambda: settings_of.settings(connection, topics)) if topics else {}
+        settings = known(lambda: kafka.settings(topics)) if topics else {}
         given = {} if isinstance(settings, Unknown) else settings
         expiring = known(lambda: _expiring(kafka, bounds, given))
         old = {} if isinstance(expiring, Unknown) else expiring

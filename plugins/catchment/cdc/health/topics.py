@@ -6,9 +6,9 @@ Pure, but for `set_right`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 
-from catchment.cdc.connectors import topics as settings_of
 from catchment.cdc.connectors.configs import TOPIC_SETTINGS
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment
@@ -16,6 +16,7 @@ from catchment.cdc.health.facts import Facts, TopicFacts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import State
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.loader.kafka import Kafka
 from catchment.connection import Connection
 
 RETENTION = "retention.ms"
@@ -116,7 +117,8 @@ def _texts(found: Mapping[str, Mapping[str, tuple[str, str]]]) -> Iterator[str]:
 
 def set_right(connection: Connection, topics: tuple[str, ...]) -> None:
     """Give topics their declared limits."""
-    settings_of.change(connection, topics, TOPIC_SETTINGS)
+    with closing(Kafka(connection)) as kafka:
+        kafka.change(topics, TOPIC_SETTINGS)
 
 
 def _span(span: timedelta) -> str:

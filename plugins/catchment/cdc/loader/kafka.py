@@ -19,8 +19,9 @@ from catchment.connection import Connection
 from catchment.errors import CatchmentError, NeedsPerson, TryAgain
 
 POLL_RECORDS = 2_000
+SETTINGS = ("cleanup.policy", "max.message.bytes", "retention.ms")  # of topics, as far as they matter
 # librdkafka's names, as Airflow's Kafka connections have them → kafka-python's.
-_SETTINGS = {
+_ARGUMENTS = {
     "bootstrap.servers": "bootstrap_servers",
     "security.protocol": "security_protocol",
     "sasl.mechanism": "sasl_mechanism",
@@ -54,7 +55,7 @@ class Topic:
 
 def arguments(connection: Connection) -> dict[str, Any]:
     """kafka-python's arguments from a connection. Raises NeedsPerson when it names no broker."""
-    given = {ours: connection.extra[theirs] for theirs, ours in _SETTINGS.items() if theirs in connection.extra}
+    given = {ours: connection.extra[theirs] for theirs, ours in _ARGUMENTS.items() if theirs in connection.extra}
     servers = given.pop("bootstrap_servers", None) or (connection.host and f"{connection.host}:{connection.port}")
     if not servers:
         raise NeedsPerson(
@@ -126,6 +127,34 @@ class Kafka:
             found = self._consumer.offsets_for_times({tp: int(at.timestamp() * 1000) for tp in tps})
         return {p: found[tp].offset if found.get(tp) else None for tp, p in tps.items()}
 
+    def written(self, topics: Iterable[str]) -> dict[Partition, int]:
+        """The next offset of every partition of those topics that exist, after what open transactions wrote as well.
+
+        A transaction that its producer holds for committed may still wait for its marker in some partition. What may be
+        read there ends before it until then, and would be too early an end.
+        """
+        from kafka.admin import OffsetSpec  # type: ignore[import-untyped]
+
+        found = self.topics(topics).values()
+        partitions = [Partition(topic.name, number) for topic in found for number in topic.partitions]
+        with self._explained("say where topics end"):
+            ends = self._admin.list_partition_offsets({_tp(p): OffsetSpec.LATEST for p in partitions})
+        return {p: int(ends[_tp(p)].offset) for p in partitions}
+
+    def settings(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """What each topic has of the settings that matter, the broker's defaults included."""
+        with self._explained("say what topics are set to"):
+            found = self._admin.describe_configs(_resources(topics, dict.fromkeys(SETTINGS)), config_filter="all")
+        return {
+            topic: {key: str(entry["value"] if isinstance(entry, dict) else entry) for key, entry in entries.items()}
+            for topic, entries in found.get("topic", {}).items()
+        }
+
+    def change(self, topics: Iterable[str], wanted: Mapping[str, str]) -> None:
+        """Give topics these settings; what else they have stays."""
+        with self._explained("change settings of topics"):
+            self._admin.alter_configs(_resources(topics, wanted))
+
     def assign(self, starts: Mapping[Partition, int], going_on: Iterable[Partition] = ()) -> None:
         """Read `starts` from these offsets, continue with `going_on` where it is, and read nothing else."""
         with self._explained("assign partitions"):
@@ -154,11 +183,19 @@ class Kafka:
         except (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError) as error:
             raise OffsetOutOfRange(str(error)) from error
         except (errors.SaslAuthenticationFailedError, errors.AuthorizationError) as error:
-            raise NeedsPerson(f'Kafka refused us ({error}): fix the connection "kafka".') from error
-        except (errors.KafkaError, OSError, AssertionError, LookupError) as error:
+            raise NeedsPerson(
+                f'Kafka does not let us {doing} ({error}): fix the connection "kafka", or grant it.'
+            ) from error
+        except (errors.KafkaError, OSError, AssertionError, LookupError, ValueError) as error:
             raise KafkaUnavailable(
                 f"Kafka could not {doing} ({type(error).__name__}: {error}): it is tried again."
             ) from error
+
+
+def _resources(topics: Iterable[str], configs: Mapping[str, str | None]) -> list[Any]:
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    return [ConfigResource(ConfigResourceType.TOPIC, topic, configs=dict(configs)) for topic in topics]
 
 
 def _tp(partition: Partition) -> Any:
