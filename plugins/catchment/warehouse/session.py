@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from threading import Lock
@@ -161,22 +161,30 @@ def transaction(session: Session, work: str) -> Iterator[Cursor]:
     `work` names what is done. A killed worker leaves its transaction open in the warehouse, with its locks, until the
     session times out (hours); so an open transaction for the same work is ended first: the newest attempt counts.
     """
-    cursor = session.cursor()
     name = "CATCHMENT_" + hashlib.sha256(work.encode()).hexdigest()[:24].upper()
-    try:
-        _abort_left_behind(cursor, name)
-        cursor.execute(f"BEGIN NAME {name}")
-        try:
+    with closing(session.cursor()) as cursor:
+        abort_left_behind(cursor, name)
+        with begun(cursor, name):
             yield cursor
-        except BaseException:
-            _roll_back(cursor)
-            raise
+
+
+@contextmanager
+def begun(cursor: Cursor, name: str) -> Iterator[None]:
+    """A transaction of this name, committed at the end of the block, or rolled back on any error."""
+    from snowflake.connector.errors import Error
+
+    cursor.execute(f"BEGIN NAME {name}")
+    try:
+        yield
         cursor.execute("COMMIT")
-    finally:
-        cursor.close()
+    except BaseException:
+        with suppress(Error):  # a dead session's transaction is rolled back by the warehouse
+            cursor.execute("ROLLBACK")
+        raise
 
 
-def _abort_left_behind(cursor: Cursor, name: str) -> None:
+def abort_left_behind(cursor: Cursor, name: str) -> None:
+    """End the open transactions of this name, which a killed process leaves with their locks."""
     from snowflake.connector.errors import Error
 
     for number in _open_transactions(cursor, name):
@@ -192,16 +200,6 @@ def _open_transactions(cursor: Cursor, name: str) -> list[int]:
     columns = [column[0].lower() for column in cursor.description]
     rows = [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
     return [int(row["id"]) for row in rows if str(row["name"]).upper() == name]
-
-
-def _roll_back(cursor: Cursor) -> None:
-    """Roll back if the session still lives; a dead session's transaction is rolled back by the warehouse."""
-    from snowflake.connector.errors import Error
-
-    try:
-        cursor.execute("ROLLBACK")
-    except Error:
-        return
 
 
 @contextmanager

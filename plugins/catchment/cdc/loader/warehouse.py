@@ -6,10 +6,9 @@ import itertools
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from catchment.cdc.loader import offsets
 from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
@@ -22,7 +21,9 @@ from catchment.warehouse.names import CDC_WAREHOUSE
 from catchment.warehouse.session import (
     Cursor,
     Session,
+    abort_left_behind,
     arguments,
+    begun,
     explained,
     make_ready_for_threads,
     on_warehouse,
@@ -62,12 +63,8 @@ class LoaderWarehouse:
 
     def abort_open_transactions(self) -> None:
         """End the open transactions of a loader of this name: one that was killed keeps its lock for long."""
-        with explained("list open transactions"), self._cursor() as cursor:
-            cursor.execute("SHOW TRANSACTIONS")
-            columns = [column[0].lower() for column in cursor.description]
-            for row in [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]:
-                if str(row["name"]).upper() == self.transaction_name:
-                    cursor.execute(f"SELECT SYSTEM$ABORT_TRANSACTION({int(row['id'])})")
+        with explained("list open transactions"), closing(self.session.cursor()) as cursor:
+            abort_left_behind(cursor, self.transaction_name)
 
     @property
     def transaction_name(self) -> str:
@@ -80,14 +77,12 @@ class LoaderWarehouse:
 
     def ledger(self) -> dict[Partition, Position]:
         """How far each partition is loaded."""
-        with explained("read the ledger of offsets"), self._cursor() as cursor:
-            found = offsets.read(cursor)
-            cursor.execute("COMMIT")
-            return found
+        with self.transaction("read the ledger of offsets") as cursor:
+            return offsets.read(cursor)
 
     def execute(self, statements: Sequence[str]) -> None:
         """Run statements that stand for themselves, such as CREATE TABLE IF NOT EXISTS."""
-        with explained("make the tables of new topics"), self._cursor() as cursor:
+        with explained("make the tables of new topics"), closing(self.session.cursor()) as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
@@ -130,22 +125,9 @@ class LoaderWarehouse:
     @contextmanager
     def transaction(self, work: str) -> Iterator[Cursor]:
         """A cursor in a transaction that is committed at the end of the block, or rolled back on any error."""
-        from snowflake.connector.errors import Error
-
-        with explained(work), self._cursor() as cursor:
-            cursor.execute(f"BEGIN NAME {self.transaction_name}")
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                with suppress(Error):  # a dead session's transaction is rolled back by the warehouse
-                    cursor.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        cursor = self.session.cursor()
-        try:
+        with (
+            explained(work),
+            closing(self.session.cursor()) as cursor,
+            begun(cursor, self.transaction_name),
+        ):
             yield cursor
-        finally:
-            cursor.close()
