@@ -40,7 +40,7 @@ class CopiedFile:
 class Copy:
     """A COPY of staged files: `into` a table and its columns, what to `select` of a record. Its values are bound later.
 
-    FORCE, because a batch that is loaded again may bring a file that the load history remembers.
+    FORCE, because a file's name may come again with a batch that is loaded again, or with other rows.
     """
 
     into: str
@@ -51,14 +51,18 @@ class Copy:
 
     def statement(self, files: Sequence[LandedFile]) -> str:
         prefix = common_folder(files)
+        return self.of(prefix, names(files, prefix))
+
+    def of(self, folder: str, files: str) -> str:
+        """The statement over files of a folder of the stage, by their names as literals."""
         return f"""
 COPY INTO {self.into}
 FROM (
     SELECT
         {self.select}
-    FROM @{self.stage}/{prefix}
+    FROM @{self.stage}/{folder}
 )
-FILES = ({names(files, prefix)})
+FILES = ({files})
 FILE_FORMAT = (FORMAT_NAME = '{self.file_format}')
 ON_ERROR = {self.on_error}
 FORCE = TRUE

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from catchment.cdc.loader.batch import KafkaBatch, Partition
 from catchment.cdc.loader.kafka import Kafka, KafkaUnavailable
 from catchment.cdc.loader.ranges import Known, OffsetRange, ReplayRequest, ranges
 from catchment.cdc.loader.rows import Record
 from catchment.cdc.loader.warehouse import LoaderWarehouse
-from catchment.cdc.loader.write import RefusedRows, Target, Writer
+from catchment.cdc.loader.write import Target, Write, Writer, by_line_if_refused
 from catchment.errors import NeedsPerson, WarehouseUnavailable
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.names import REJECTS
@@ -79,7 +80,7 @@ def replay(
     """Replay a range, slice by slice; each slice is `report`ed when it is committed. Idempotent."""
     before = after = rejected = 0
     for part, batch in _slices(found, kafka):
-        done = _replace(part, batch, target, warehouse)
+        done = by_line_if_refused(partial(_replace, part, batch, target, warehouse), str(part))
         report(done)
         before, after, rejected = before + done.before, after + done.after, rejected + done.rejected
     return Replayed(found, before, after, rejected)
@@ -113,18 +114,8 @@ def read(kafka: Kafka, found: OffsetRange) -> Iterator[tuple[int, list[Record]]]
             )
 
 
-def _replace(part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse) -> Replayed:
-    try:
-        return _replace_once(part, batch, target, warehouse, by_line=False)
-    except RefusedRows:
-        try:
-            return _replace_once(part, batch, target, warehouse, by_line=True)
-        except RefusedRows as error:
-            raise WarehouseUnavailable(f"The warehouse lost rows of {part} ({error}): try again.") from error
-
-
-def _replace_once(
-    part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse, *, by_line: bool
+def _replace(
+    part: OffsetRange, batch: KafkaBatch, target: Target, warehouse: LoaderWarehouse, write: Write
 ) -> Replayed:
     at = datetime.now(UTC)
     number, start, end = part.partition.number, part.start, part.end
@@ -136,8 +127,7 @@ def _replace_once(
             f"DELETE FROM {REJECTS} WHERE FILE = ? AND ROW_NUMBER >= ? AND ROW_NUMBER < ?",
             (f"kafka://{part.partition}", start, end),
         )
-        writer = Writer(cursor, {target.topic: target}, warehouse.folder, at, by_line)
-        refused = writer.write(batch.topics, batch.rejects)
+        refused = write(Writer(cursor, {target.topic: target}, warehouse.folder, at), batch.topics, batch.rejects)
         cursor.execute(
             f"UPDATE {WATERMARKS} SET NEXT_OFFSET = ? WHERE TOPIC = ? AND KAFKA_PARTITION = ? AND NEXT_OFFSET > ?",
             (start, target.topic, number, start),

@@ -14,9 +14,8 @@ from catchment.cdc.loader import offsets
 from catchment.cdc.loader.batch import Advance, KafkaBatch, Partition
 from catchment.cdc.loader.offsets import Position
 from catchment.cdc.loader.rows import Rejected
-from catchment.cdc.loader.write import RefusedRows, Target, Writer
+from catchment.cdc.loader.write import Target, Write, Writer, by_line_if_refused
 from catchment.connection import Connection
-from catchment.errors import WarehouseUnavailable
 from catchment.warehouse.names import CDC_WAREHOUSE
 from catchment.warehouse.session import (
     Cursor,
@@ -98,29 +97,15 @@ class LoaderWarehouse:
         Raises `LostRace` when another loader was first, `WarehouseUnavailable` when it may work later. After an error
         it can be unknown whether the batch was committed: read the ledger again.
         """
-        try:
-            return self._load(batch, advances, targets, topic_ids, by_line=False)
-        except RefusedRows:
-            try:
-                return self._load(batch, advances, targets, topic_ids, by_line=True)
-            except RefusedRows as error:
-                raise WarehouseUnavailable(
-                    f"The warehouse lost rows of a batch ({error}): it is loaded again."
-                ) from error
 
-    def _load(
-        self,
-        batch: KafkaBatch,
-        advances: Sequence[Advance],
-        targets: Mapping[str, Target],
-        topic_ids: dict[str, str],
-        by_line: bool,
-    ) -> tuple[Rejected, ...]:
-        at = datetime.now(UTC)
-        with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
-            token = f"{self.name} {self._own}-{next(self._numbers)}"
-            advanced = offsets.advance(cursor, advances, topic_ids, token, at)
-            return Writer(cursor, targets, self.folder, at, by_line, advanced).write(batch.topics, batch.rejects)
+        def load(write: Write) -> tuple[Rejected, ...]:
+            at = datetime.now(UTC)
+            with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
+                token = f"{self.name} {self._own}-{next(self._numbers)}"
+                advanced = offsets.advance(cursor, advances, topic_ids, token, at)
+                return write(Writer(cursor, targets, self.folder, at, advanced), batch.topics, batch.rejects)
+
+        return by_line_if_refused(load, "a batch")
 
     @contextmanager
     def transaction(self, work: str) -> Iterator[Cursor]:

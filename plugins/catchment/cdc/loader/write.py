@@ -11,18 +11,21 @@ statements would be a transaction of their own. The last statement checks it.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from catchment.cdc.loader.offsets import OFFSETS, Advanced
 from catchment.cdc.loader.rows import Lines, Rejected, without_values
-from catchment.errors import CatchmentError
+from catchment.errors import CatchmentError, WarehouseUnavailable
+from catchment.warehouse.copies import Copy
+from catchment.warehouse.formats import literal
 from catchment.warehouse.ledger import sql_time
 from catchment.warehouse.names import FILE_FORMAT, LINES_FORMAT, REJECT_COLUMNS, REJECTS
 from catchment.warehouse.session import Cursor
 
+T = TypeVar("T")
 STAGE = "RAW.CATCHMENT.KAFKA"
 SOURCE = "application"
 LONGEST_ARRAY = 8_000_000  # PARSE_JSON takes 16 MB
@@ -30,7 +33,7 @@ _COLUMNS = "(RECORD_CONTENT, RECORD_METADATA, KAFKA_PARTITION, KAFKA_OFFSET, LOA
 
 
 class RefusedRows(CatchmentError):
-    """The warehouse can't read a row that we took for JSON: the batch must be loaded by file."""
+    """The warehouse can't read a row that we took for JSON: the batch must be loaded line by line."""
 
 
 @dataclass(frozen=True)
@@ -44,38 +47,36 @@ class Target:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes one batch's rows, if `advanced` is given only while it holds.
-
-    `by_line` sends all of them as files of text lines: those that are no JSON are refused, one by one.
-    """
+    """Writes one batch's rows, if `advanced` is given only while it holds."""
 
     cursor: Cursor
     targets: Mapping[str, Target]
     folder: str
     at: datetime
-    by_line: bool = False
     advanced: Advanced | None = None
 
     def write(self, topics: Mapping[str, Lines], rejects: Sequence[Rejected]) -> tuple[Rejected, ...]:
-        """Insert all rows, and all rejects. Returns the rows that the warehouse refused; they are rejects as well.
-
-        Raises `LostRace` when the advance does not hold, and `RefusedRows`.
-        """
-        few = {} if self.by_line else _few(topics)
-        refused: list[Rejected] = []
+        """Insert all rows, and all rejects. Raises `LostRace` when the advance does not hold, and `RefusedRows`."""
+        few = _few(topics)
         for topic in topics.keys() - few.keys():
-            target, rows = self.targets[topic], topics[topic]
-            if self.by_line:
-                refused += self._copy_lines(target, rows)
-            else:
-                self._copy(target, rows)
-        if rejects or refused:
-            self._reject([*rejects, *refused])
+            self._copy(self.targets[topic], topics[topic])
+        self._reject(rejects)
         if few:
             self._insert(few)
-        elif self.advanced:
-            self.advanced.verify()
+        else:
+            self._verify()
+        return ()
+
+    def write_by_line(self, topics: Mapping[str, Lines], rejects: Sequence[Rejected]) -> tuple[Rejected, ...]:
+        """The same by files of text lines, which are refused one by one. Returns the refused; they are rejects, too."""
+        refused = [each for topic, rows in topics.items() for each in self._copy_lines(self.targets[topic], rows)]
+        self._reject([*rejects, *refused])
+        self._verify()
         return tuple(refused)
+
+    def _verify(self) -> None:
+        if self.advanced:
+            self.advanced.verify()
 
     def _insert(self, topics: Mapping[str, Lines]) -> None:
         from snowflake.connector.errors import DataError, IntegrityError, ProgrammingError
@@ -89,8 +90,8 @@ class Writer:
             raise RefusedRows(str(error.msg)) from error
         inserted = sum(int(count) for count in self.cursor.fetchall()[0])
         expected = sum(rows.count for rows in topics.values())
-        if not inserted and self.advanced:
-            self.advanced.verify()
+        if not inserted:
+            self._verify()
         if inserted != expected:
             raise RefusedRows(f"{inserted} of {expected} rows were inserted")
 
@@ -148,6 +149,8 @@ class Writer:
         ]
 
     def _reject(self, rejects: Sequence[Rejected]) -> None:
+        if not rejects:
+            return
         self.cursor.executemany(
             f"INSERT INTO {REJECTS} {REJECT_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -155,6 +158,20 @@ class Writer:
                 for r in rejects
             ],
         )
+
+
+Write = Callable[[Writer, Mapping[str, Lines], Sequence[Rejected]], tuple[Rejected, ...]]
+
+
+def by_line_if_refused(load: Callable[[Write], T], what: str) -> T:
+    """Load `what`, and where a row of it is refused once more, by line: each time in a transaction of its own."""
+    try:
+        return load(Writer.write)
+    except RefusedRows:
+        try:
+            return load(Writer.write_by_line)
+        except RefusedRows as error:
+            raise WarehouseUnavailable(f"The warehouse lost rows of {what} ({error}): try again.") from error
 
 
 def _few(topics: Mapping[str, Lines]) -> dict[str, Lines]:
@@ -193,7 +210,7 @@ FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
 def copy_statement(target: Target, folder: str, name: str, at: datetime) -> str:
     """COPY one staged file."""
     values = f"$1:c, $1:m, $1:p::NUMBER, $1:o::NUMBER, '{sql_time(at)}'::TIMESTAMP_NTZ"
-    return _copy(f"{target.table} {_COLUMNS}", values, f"{folder}/{name}", FILE_FORMAT)
+    return Copy(f"{target.table} {_COLUMNS}", values, STAGE, FILE_FORMAT).of(folder, literal(name))
 
 
 def by_line_statements(target: Target, folder: str, name: str, at: datetime) -> tuple[str, str, str]:
@@ -202,7 +219,7 @@ def by_line_statements(target: Target, folder: str, name: str, at: datetime) -> 
     values = f"'{file}', '{SOURCE}', '{target.stream}', '{file}', METADATA$FILE_ROW_NUMBER, '', $1, {loaded_at}"
     lines = f"{REJECTS} WHERE BATCH_ID = '{file}'"  # no reject has such an id
     return (
-        _copy(f"{REJECTS} {REJECT_COLUMNS}", values, file, LINES_FORMAT),
+        Copy(f"{REJECTS} {REJECT_COLUMNS}", values, STAGE, LINES_FORMAT).of(folder, literal(name)),
         f"""
 INSERT INTO {target.table} {_COLUMNS}
 SELECT LINE:c, LINE:m, LINE:p::NUMBER, LINE:o::NUMBER, {loaded_at}
@@ -211,19 +228,3 @@ WHERE LINE IS NOT NULL
 """,
         f"DELETE FROM {lines}",
     )
-
-
-def _copy(into: str, values: str, file: str, file_format: str) -> str:
-    """FORCE, because a file's name comes again with other rows."""
-    folder, _, name = file.rpartition("/")
-    return f"""
-COPY INTO {into}
-FROM (
-    SELECT {values}
-    FROM @{STAGE}/{folder}
-)
-FILES = ('{name}')
-FILE_FORMAT = (FORMAT_NAME = '{file_format}')
-ON_ERROR = CONTINUE
-FORCE = TRUE
-"""
