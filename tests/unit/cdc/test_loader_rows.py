@@ -154,7 +154,13 @@ def test_what_the_warehouse_refused_leaves_its_key_once() -> None:
     assert line is not None
     assert json.loads(line)["c"] == {"op": "d", "source": {"lsn": 1}}
     assert (json.loads(line)["m"]["key"], json.loads(line)["m"]["rejected"]) == ({"c": '}"'}, "was refused")
-    assert rows.without_values(line, "again") is None
+
+
+def test_what_the_warehouse_refused_for_half_of_a_surrogate_pair_leaves_its_key() -> None:
+    """Half of a pair is JSON, and a column of the type json holds it; few parsers take it, and msgspec does not."""
+    line = rows.without_values(one(b'{"op":"u","source":{"lsn":1},"after":{"a":"\\ud800"}}'), "was refused")
+    assert line is not None
+    assert (json.loads(line)["m"]["key"], json.loads(line)["m"]["rejected"]) == ({"id": 1}, "was refused")
 
 
 texts = st.recursive(

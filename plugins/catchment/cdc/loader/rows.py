@@ -14,6 +14,7 @@ metadata has the reason as `rejected`, and its content is what says which change
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -39,23 +40,11 @@ class _Change(msgspec.Struct, omit_defaults=True):
     ts_ms: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class _Line(msgspec.Struct):
-    """A line in its parts."""
-
-    p: int
-    o: int
-    m: msgspec.Raw
-    c: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Metadata(msgspec.Struct):
-    key: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    rejected: str | msgspec.UnsetType = msgspec.UNSET
-
-
 _CHANGE = msgspec.json.Decoder(_Change)
-_LINE = msgspec.json.Decoder(_Line)
-_METADATA = msgspec.json.Decoder(_Metadata)
+# How a line begins: its partition, its offset, and whether a key follows. No parser is asked: one may refuse a line.
+_HEAD = re.compile(
+    rb'\{"p":(?P<p>\d+),"m":\{"topic":"[^"]*","partition":\d+,"offset":(?P<o>\d+),"CreateTime":-?\d+(?P<key>,"key":)?'
+)
 
 
 class Record(Protocol):
@@ -135,8 +124,8 @@ class Lines:
         text = zstandard.ZstdDecompressor().decompressobj().decompress(self.file())
         found = {}
         for line in text.splitlines(keepends=True):
-            p, o = _place(line)
-            found[p, o] = line
+            head = _head(line)
+            found[int(head["p"]), int(head["o"])] = line
         return found
 
     def _pack(self) -> None:
@@ -179,13 +168,13 @@ def lines(topic: str, partition: int, records: Iterable[Record]) -> tuple[list[b
 
 
 def without_values(line: bytes, reason: str) -> bytes | None:
-    """The line of a rejected record for a line that the warehouse refused; None where it has no key, or is one."""
-    parts = _LINE.decode(line)
-    metadata = _METADATA.decode(parts.m)
-    if metadata.rejected is not msgspec.UNSET or metadata.key is msgspec.UNSET:
+    """The line of a rejected record for a line that the warehouse refused; None where it has no key."""
+    head = _head(line)
+    if not head["key"]:
         return None
-    start = b'{"p":%d,"m":%b' % (parts.p, bytes(parts.m).rstrip()[:-1])
-    return _line_of_reject(start, b',"o":%d' % parts.o, reason, None if parts.c is msgspec.UNSET else bytes(parts.c))
+    end = b',"o":%b' % head["o"]
+    start, _, value = line.partition(b"}" + end)
+    return _line_of_reject(start, end, reason, value.removeprefix(b',"c":')[:-2] or None)
 
 
 def _line_of_reject(start: bytes, end: bytes, reason: str, value: bytes | None) -> bytes:
@@ -231,7 +220,8 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _place(line: bytes) -> tuple[int, int]:
-    head = line[: line.index(b',"CreateTime":')]
-    partition = int(head[5 : head.index(b",")])
-    return partition, int(head[head.rindex(b":") + 1 :])
+def _head(line: bytes) -> re.Match[bytes]:
+    found = _HEAD.match(line)
+    if found is None:
+        raise ValueError(f"{line[:80]!r} is no line of ours")
+    return found

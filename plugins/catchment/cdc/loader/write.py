@@ -103,6 +103,16 @@ class Writer:
             raise RefusedRows(f"{name} held {rows.count} rows, and the warehouse loaded {loaded}")
 
     def _copy_lines(self, target: Target, rows: Lines) -> list[Rejected]:
+        """Copy a file by line; of each row that is refused the key alone, if that can be read."""
+        refused = self._copy_text(target, rows)
+        left = [line for r in refused if (line := without_values(r.record or b"", r.reason))]
+        if left:
+            keys = Lines()
+            keys.extend(left, sum(map(len, left)))
+            self._copy_text(target, keys)
+        return refused
+
+    def _copy_text(self, target: Target, rows: Lines) -> list[Rejected]:
         """Copy a file as text into the rejects, whose columns are texts, and its rows from there to the table."""
         name = self._put(target, rows)
         copy, insert, delete = by_line_statements(target, self.folder, name, self.at)
@@ -113,15 +123,7 @@ class Writer:
         self.cursor.execute(insert)
         inserted = int(self.cursor.fetchall()[0][0])
         self.cursor.execute(delete)
-        if inserted == rows.count:
-            return []
-        refused = self._refused(target, rows)
-        left = [line for r in refused if (line := without_values(r.record or b"", r.reason))]
-        if left:  # their keys alone; what is refused of these has no row
-            keys = Lines()
-            keys.extend(left, sum(map(len, left)))
-            self._copy_lines(target, keys)
-        return refused
+        return [] if inserted == rows.count else self._refused(target, rows)
 
     def _put(self, target: Target, rows: Lines) -> str:
         """Stage the rows as a file; its name."""
