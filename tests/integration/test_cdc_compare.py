@@ -19,7 +19,7 @@ import pytest
 from bench.check_reconcile.bed import NotWaiting
 from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import Comparison, Fault, ShardSnapshot, compare
-from catchment.cdc.compare.postgres import Sessions, postgres_snapshot
+from catchment.cdc.compare.postgres import postgres_snapshot
 from catchment.cdc.compare.results import COMPARISONS, Differs, Result, record, refuse_differences
 from catchment.cdc.compare.warehouse import CurrentState, relation
 from catchment.cdc.declared import Table, application
@@ -78,7 +78,7 @@ class Bed:
                 time.sleep(0.1)
 
     def snapshot(self) -> AbstractContextManager[ShardSnapshot]:
-        return postgres_snapshot(self.systems.look_up(S0.connection))
+        return postgres_snapshot(self.systems, self.systems.look_up(S0.connection))
 
     def results(self, *tables: Table) -> dict[str, Result]:
         """A whole run over these tables."""
@@ -223,25 +223,25 @@ def test_a_table_that_cannot_be_compared_says_why_and_ends_no_other(changed: Bed
 
 def test_a_comparison_that_is_stopped_ends_what_the_shard_runs(bed: Bed) -> None:
     """Airflow kills a task; the primary must not go on for an hour."""
-    sessions = Sessions()
     task = CdcCompareOperator(task_id="compare", shard=S0.name)
-    task._running = NotWaiting(systems=bed.systems, shard=S0, tables=(), run="r", sessions=sessions)
-    with ThreadPoolExecutor(1) as beside, sessions.opened(bed.systems.look_up(S0.connection)) as session:
+    task._systems = systems = Systems(bed.systems.look_up)
+    with ThreadPoolExecutor(1) as beside, systems.shard(S0) as session:
         sleeping = beside.submit(database.rows, session, "SELECT pg_sleep(60)")
         bed.wait_for("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'")
         task.on_kill()
         with pytest.raises(psycopg2.errors.QueryCanceled):
             sleeping.result(timeout=10)
-    with pytest.raises(RuntimeError, match="stopped on request"), sessions.opened(bed.systems.look_up(S0.connection)):
+    with pytest.raises(RuntimeError, match="stopped on request"), systems.shard(S0):
         raise AssertionError("a stopped comparison opens no session")
 
 
 def test_a_statement_ends_when_its_client_was_killed(bed: Bed) -> None:
     """SIGKILL runs no `on_kill`: Postgres itself looks whether the client is still there."""
     code = (
-        "import sys; from catchment.connection import Connection; from catchment.cdc.compare.postgres import Sessions\n"
-        "from catchment.cdc.shard import rows\n"
-        f"with Sessions().opened(Connection.from_env('{S0.connection}')) as s: rows(s, 'SELECT pg_sleep(61)')"
+        "from catchment.connection import Connection; from catchment.cdc.compare.postgres import set_texts\n"
+        "from catchment.cdc.shard import opened, rows\n"
+        f"with opened(Connection.from_env('{S0.connection}'), statement_seconds=100) as s:\n"
+        "    set_texts(s); rows(s, 'SELECT pg_sleep(61)')"
     )
     asleep = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(61)' AND state = 'active'"
     with subprocess.Popen([sys.executable, "-c", code], env=bed.environment) as client:

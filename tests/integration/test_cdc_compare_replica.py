@@ -18,6 +18,7 @@ from catchment.cdc.compare.comparison import Fault, judge
 from catchment.cdc.compare.postgres import PostgresSnapshot, postgres_snapshot, replica_of
 from catchment.cdc.compare.table_view import KeyRange
 from catchment.cdc.declared import application
+from catchment.cdc.systems import Systems
 from catchment.connection import Connection, NoConnection
 from catchment.errors import NeedsPerson
 from local.cdc import shards
@@ -105,7 +106,7 @@ def standby(primary: Cluster, data: Path, port: int) -> Iterator[None]:
 
 
 def snapshot(bed: Bed) -> Any:
-    return postgres_snapshot(bed.primary, replica=bed.standby)
+    return postgres_snapshot(Systems(lambda name: Connection(conn_id=name)), bed.primary, replica=bed.standby)
 
 
 class Held:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 from catchment.cdc import declared, shard
@@ -34,15 +35,20 @@ class Systems:
     application: Application = field(default_factory=declared.application)
     query_tag: str = ""
     _open: list[Callable[[], Any]] = field(default_factory=list, compare=False, repr=False)
+    _cancelled: Event = field(default_factory=Event, compare=False, repr=False)
 
     def connect(self) -> Connect:
         """Kafka Connect; close it, or use it in `with`."""
         return Connect(self.look_up("kafka_connect"))
 
-    @contextmanager
-    def shard(self, of: Shard, *, autocommit: bool = True, statement_seconds: int = 600) -> Iterator[Any]:
+    def shard(self, of: Shard, *, autocommit: bool = True, statement_seconds: int = 600) -> AbstractContextManager[Any]:
         """A session as the role `cdc`; its statements may count large tables."""
         connection = self.look_up(of.connection)
+        return self.database(connection, autocommit=autocommit, statement_seconds=statement_seconds)
+
+    @contextmanager
+    def database(self, connection: Connection, *, autocommit: bool = True, statement_seconds: int) -> Iterator[Any]:
+        """A session with a database of the application."""
         with (
             shard.opened(connection, statement_seconds=statement_seconds, autocommit=autocommit) as session,
             self._cancellable(session.cancel),
@@ -66,15 +72,22 @@ class Systems:
             yield opened
 
     def cancel(self) -> None:
-        """Have databases and the warehouse end what they run for us, from another thread than the one that waits."""
+        """Have databases and the warehouse end what they run for us, from any thread, and let nothing else begin."""
+        self._cancelled.set()
         for end in tuple(self._open):
             with suppress(Exception):  # it may be over by now
                 end()
+
+    def refuse_if_cancelled(self) -> None:
+        """Raise RuntimeError after `cancel`."""
+        if self._cancelled.is_set():
+            raise RuntimeError("This was stopped on request.")
 
     @contextmanager
     def _cancellable(self, end: Callable[[], Any]) -> Iterator[None]:
         self._open.append(end)
         try:
+            self.refuse_if_cancelled()
             yield
         finally:
             self._open.remove(end)

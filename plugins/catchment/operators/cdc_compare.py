@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from catchment.hooks.connections import look_up
-from catchment.operators.ingest import tag_of
+from catchment.operators.cancelling import CdcOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from catchment.cdc.compare.reconcile import Reconciliation
 
-
-class CdcCompareOperator(BaseOperator):
+class CdcCompareOperator(CdcOperator):
     """Compare `tables` (none means all) of a shard, as of one LSN; skips a shard that is not among `shards`.
 
     Writes RAW.CATCHMENT.CDC_COMPARISONS; fails, naming the rows, when any table differs or can't be compared. The
@@ -43,18 +38,16 @@ class CdcCompareOperator(BaseOperator):
         self.tables = tables
         self.shards = shards
         self.catch_up_timeout = catch_up_timeout
-        self._running: Reconciliation | None = None
 
     def execute(self, context: Context) -> dict[str, str]:
         from catchment.cdc.compare.reconcile import Reconciliation
         from catchment.cdc.compare.results import refuse_differences
-        from catchment.cdc.systems import Systems
 
         if self.shards and self.shard not in self.shards:
             raise AirflowSkipException(f"{self.shard} is not among the shards chosen in the form.")
-        systems = Systems(look_up, query_tag=tag_of(context, "application"))
+        systems = self.systems(context)
         shard = systems.application.shard(self.shard)
-        self._running = Reconciliation(
+        comparison = Reconciliation(
             systems=systems,
             shard=shard,
             tables=[t for t in shard.tables if not self.tables or t.name in self.tables],
@@ -62,16 +55,6 @@ class CdcCompareOperator(BaseOperator):
             timeout=float(self.catch_up_timeout),
             report=self.log.info,
         )
-        # In a thread of its own: the interpreter runs no signal handler, so no `on_kill`, while libpq waits for rows.
-        with ThreadPoolExecutor(1, "comparison") as beside:
-            try:
-                results = beside.submit(self._running.results).result()
-            except BaseException:  # a timeout, too
-                self._running.cancel()
-                raise
+        results = self.cancellable(comparison.results)
         refuse_differences(results)
         return {result.table.name: result.sentence for result in results}
-
-    def on_kill(self) -> None:
-        if self._running is not None:
-            self._running.cancel()

@@ -9,13 +9,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from catchment.errors import NeedsPerson
 from catchment.hooks.connections import look_up
-from catchment.operators.cancelling import cancellable
+from catchment.operators.cancelling import CdcOperator
 from catchment.operators.ingest import tag_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from catchment.cdc.systems import Systems
 
 ALERTS, KNOWN = "alerts", "known"
 APPROVED = ["Approve"]
@@ -51,11 +49,10 @@ class CdcHealthOperator(BaseOperator):
         return [_run_of(proposal) for proposal in decision.proposals]
 
 
-class CdcCountOperator(BaseOperator):
+class CdcCountOperator(CdcOperator):
     """Count what the health check wants to be counted, for at most `seconds`; it finds the answers in its next run."""
 
     ui_color = "#e8f7f4"
-    _systems: Systems | None = None
 
     def __init__(self, *, seconds: float = 600, **kwargs: Any) -> None:
         super().__init__(**{"inlets": [MEMORY], **kwargs})
@@ -63,9 +60,8 @@ class CdcCountOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         from catchment.cdc.health.counting import count
-        from catchment.cdc.systems import Systems
 
-        self._systems = systems = Systems(look_up, query_tag=tag_of(context, "application"))
+        systems = self.systems(context)
         memory = context["asset_state_store"][MEMORY]
 
         def counted() -> list[str]:
@@ -75,11 +71,7 @@ class CdcCountOperator(BaseOperator):
                 said.append(sentence)
             return said
 
-        return cancellable(counted, systems.cancel)
-
-    def on_kill(self) -> None:
-        if self._systems is not None:
-            self._systems.cancel()
+        return self.cancellable(counted)
 
 
 class CdcAlertOperator(BaseOperator):

@@ -6,15 +6,13 @@ changes nothing. Waiting is done without a slot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from catchment.hooks.connections import look_up
-from catchment.operators.cancelling import cancellable
-from catchment.operators.ingest import tag_of
+from catchment.operators.cancelling import CdcOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,16 +20,14 @@ if TYPE_CHECKING:
     from catchment.cdc.declared import Shard, Table
     from catchment.cdc.systems import Systems
 
-T = TypeVar("T")
 APPROVED = ["Approve"]
 POLL_SECONDS = (2, 5, 10, 15, 30)  # seconds between polls; the last one repeats
 
 
-class OnCallOperator(BaseOperator):
+class OnCallOperator(CdcOperator):
     """A job with a reason and a dry run. Subclasses implement `plan` and `act`."""
 
     template_fields: Sequence[str] = ("reason", "is_dry_run")
-    _systems: Systems | None = None
     ui_color = "#fbeee0"
 
     def __init__(self, *, reason: str, is_dry_run: bool | str = True, **kwargs: Any) -> None:
@@ -41,14 +37,6 @@ class OnCallOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         return self.cancellable(lambda: self._execute(context))
-
-    def cancellable(self, work: Callable[[], T]) -> T:
-        """Do it so that a killed task leaves no statement running."""
-        return cancellable(work, self.on_kill)
-
-    def on_kill(self) -> None:
-        if self._systems is not None:
-            self._systems.cancel()
 
     def _execute(self, context: Context) -> Any:
         systems = self.systems(context)
@@ -66,12 +54,6 @@ class OnCallOperator(BaseOperator):
     def act(self, systems: Systems, context: Context) -> Any:
         """Do it; returns a sentence that says what came of it, or what a later task needs."""
         raise NotImplementedError
-
-    def systems(self, context: Context) -> Systems:
-        from catchment.cdc.systems import Systems
-
-        self._systems = Systems(look_up, query_tag=tag_of(context, "application"))
-        return self._systems
 
     def poll_again(self, method: str, polls: int, **kwargs: Any) -> None:
         """Wait without a slot, then call `method`."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc import shard as database
 from catchment.cdc.compare.table_view import TableView
 from catchment.cdc.compare.texts import PostgresTexts
 from catchment.cdc.declared import Shard, Table
+from catchment.cdc.systems import Systems
 from catchment.connection import Connection, NoConnection
 from catchment.errors import NeedsPerson
 
@@ -43,54 +43,16 @@ SETTINGS = {
 _SINCE_14 = "client_connection_check_interval"
 
 
-class Sessions:
-    """The sessions that are open now; `cancel` ends what they run, from any thread, and lets no other begin."""
-
-    def __init__(self) -> None:
-        self._open: list[Any] = []
-        self._lock = Lock()
-        self.cancelled = False
-
-    @contextmanager
-    def opened(self, connection: Connection) -> Iterator[Any]:
-        """A session with the settings that make texts equal."""
-        with database.opened(connection, statement_seconds=SECONDS) as session:
-            with self._lock:
-                self._open.append(session)
-            try:
-                self.refuse_if_cancelled()
-                _set(session)
-                yield session
-            finally:
-                with self._lock:
-                    self._open.remove(session)
-
-    def refuse_if_cancelled(self) -> None:
-        """Raise RuntimeError after `cancel`."""
-        if self.cancelled:
-            raise RuntimeError("The comparison was stopped on request.")
-
-    def cancel(self) -> None:
-        """Ask the servers, by sessions beside these, to end what they run for us."""
-        import psycopg2
-
-        with self._lock:
-            self.cancelled = True
-            for session in self._open:
-                with suppress(psycopg2.Error):
-                    session.cancel()
-
-
 @dataclass(frozen=True)
 class PostgresSnapshot:
     """A shard in one Postgres snapshot (`comparison.ShardSnapshot`). `now` reads in a second session, outside it."""
 
+    systems: Systems
     before: int
     after: int
     schema: str
     session: Any
     live_session: Any
-    sessions: Sessions = field(default_factory=Sessions)
 
     def view(self, table: Table) -> TableView:
         return self._view(table, self.session)
@@ -112,7 +74,7 @@ class PostgresSnapshot:
 
     def _view(self, table: Table, session: Any) -> TableView:
         def query(sql: str) -> list[tuple[Any, ...]]:
-            self.sessions.refuse_if_cancelled()
+            self.systems.refuse_if_cancelled()
             return database.rows(session, sql)
 
         return TableView(TEXTS, query, f"{TEXTS.name(self.schema)}.{TEXTS.name(table.name)}", table)
@@ -120,27 +82,24 @@ class PostgresSnapshot:
 
 @contextmanager
 def postgres_snapshot(
-    connection: Connection,
-    schema: str = "public",
-    *,
-    replica: Connection | None = None,
-    sessions: Sessions | None = None,
+    systems: Systems, connection: Connection, schema: str = "public", *, replica: Connection | None = None
 ) -> Iterator[PostgresSnapshot]:
     """A snapshot of the shard, or of its replica, open until the block ends.
 
     A commit is in the WAL shortly before it is visible, so the snapshot lies between two LSNs: one read before it was
     taken, one after.
     """
-    sessions = sessions or Sessions()
     with (
-        sessions.opened(connection) as live_session,
-        sessions.opened(replica or connection) as session,
+        systems.database(connection, statement_seconds=SECONDS) as live_session,
+        systems.database(replica or connection, statement_seconds=SECONDS) as session,
     ):
+        set_texts(live_session)
+        set_texts(session)
         before = _lsn(session, BEFORE, replica or connection)
         session.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
         after = _lsn(session, AFTER, replica or connection)
         database.rows(session, "SET LOCAL idle_in_transaction_session_timeout = 0")
-        yield PostgresSnapshot(before, after, schema, session, live_session, sessions)
+        yield PostgresSnapshot(systems, before, after, schema, session, live_session)
 
 
 def replica_of(look_up: Callable[[str], Connection], shard: Shard) -> Connection | None:
@@ -166,7 +125,8 @@ def replica_of(look_up: Callable[[str], Connection], shard: Shard) -> Connection
     return replica
 
 
-def _set(session: Any) -> None:
+def set_texts(session: Any) -> None:
+    """Give a session the settings that make texts equal."""
     for name, value in SETTINGS.items():
         if name != _SINCE_14 or session.server_version >= 140_000:
             database.rows(session, "SELECT set_config(%s, %s, false)", (name, value))

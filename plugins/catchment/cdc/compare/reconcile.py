@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import MOST_NAMED, Comparison, Fault, KeepsMoving, RowDifference, compare
-from catchment.cdc.compare.postgres import PostgresSnapshot, Sessions, postgres_snapshot, replica_of
+from catchment.cdc.compare.postgres import PostgresSnapshot, postgres_snapshot, replica_of
 from catchment.cdc.compare.results import Result, record
 from catchment.cdc.compare.warehouse import CurrentState, not_merged
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.systems import Systems
-from catchment.connection import Connection
 from catchment.errors import CatchmentError, TryAgain
 
 POLL_SECONDS = 3.0
@@ -44,7 +43,6 @@ class Reconciliation:
     run: str
     timeout: float = 1800.0
     report: Report = lambda _: None
-    sessions: Sessions = field(default_factory=Sessions)
 
     def results(self) -> list[Result]:
         """Compare table by table; each result is written as soon as it is there."""
@@ -72,17 +70,13 @@ class Reconciliation:
                 results.append(result)
         return results
 
-    def cancel(self) -> None:
-        """End what the shard runs for this comparison, from another thread; `results` then raises."""
-        self.sessions.cancel()
-
     def wait_until_passed(self, lsn: int, tables: Sequence[Table]) -> dict[str, str]:
         """Wait until every change up to `lsn` is in the current state; for each table that is behind, what is."""
         deadline = time.monotonic() + self.timeout
         ends: dict[Partition, int] | None = None
         reported = ""
         while True:
-            self.sessions.refuse_if_cancelled()
+            self.systems.refuse_if_cancelled()
             if ends is None:
                 ends = self._ends(lsn, tables)
             behind = dict.fromkeys((t.name for t in tables), "Debezium") if ends is None else self._behind(ends, tables)
@@ -122,12 +116,13 @@ class Reconciliation:
             with now.guarded():
                 yield
         except psycopg2.Error as error:
-            self.sessions.refuse_if_cancelled()
+            self.systems.refuse_if_cancelled()
             if now.session.closed or now.live_session.closed:
                 raise
             own = self.systems.look_up(self.shard.connection)
             raise _TableFailed(database.explain(error, own)) from error
         except (ProgrammingError, CatchmentError, ValueError, KeyError, ArithmeticError) as error:
+            self.systems.refuse_if_cancelled()
             raise _TableFailed(" ".join(str(error).split())[:400]) from error
 
     @contextmanager
@@ -138,12 +133,10 @@ class Reconciliation:
                 raise NotPassed(behind[table.name])
             yield now
 
-    @contextmanager
-    def _open_snapshot(self) -> Iterator[PostgresSnapshot]:
+    def _open_snapshot(self) -> AbstractContextManager[PostgresSnapshot]:
         own = self.systems.look_up(self.shard.connection)
-        replica: Connection | None = replica_of(self.systems.look_up, self.shard)
-        with postgres_snapshot(own, self.shard.of.schema, replica=replica, sessions=self.sessions) as snapshot:
-            yield snapshot
+        replica = replica_of(self.systems.look_up, self.shard)
+        return postgres_snapshot(self.systems, own, self.shard.of.schema, replica=replica)
 
     def _ends(self, lsn: int, tables: Sequence[Table]) -> dict[Partition, int] | None:
         """Kafka's ends once Debezium has written everything up to `lsn`; None before."""
