@@ -18,8 +18,8 @@ import pytest
 
 from bench.check_reconcile.bed import NotWaiting
 from catchment.cdc import shard as database
-from catchment.cdc.compare.comparison import Comparison, Fault, ShardSnapshot, compare
-from catchment.cdc.compare.postgres import postgres_snapshot
+from catchment.cdc.compare.comparison import Comparison, Fault, compare
+from catchment.cdc.compare.postgres import PostgresSnapshot, postgres_snapshot
 from catchment.cdc.compare.results import COMPARISONS, Differs, Result, record, refuse_differences
 from catchment.cdc.compare.warehouse import CurrentState, relation
 from catchment.cdc.declared import Table, application
@@ -77,7 +77,7 @@ class Bed:
                 assert time.monotonic() < deadline, f"not within {seconds} s: {sql}"
                 time.sleep(0.1)
 
-    def snapshot(self) -> AbstractContextManager[ShardSnapshot]:
+    def snapshot(self) -> AbstractContextManager[PostgresSnapshot]:
         return postgres_snapshot(self.systems, self.systems.look_up(S0.connection))
 
     def results(self, *tables: Table) -> dict[str, Result]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from catchment.cdc import types
 from catchment.errors import ContractBroken, NeedsPerson
@@ -24,6 +24,7 @@ HEARTBEAT = f"{CDC_SCHEMA}.heartbeat"
 SIGNALS = f"{CDC_SCHEMA}.signals"
 PARTITIONS = 3
 
+T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -60,10 +61,7 @@ class Database:
         return f"snowflake-{self.source}"
 
     def table(self, name: str) -> Table:
-        for table in self.tables:
-            if table.name == name:
-                return table
-        raise NeedsPerson(f"{self.source} has no table {name!r}; it has: {', '.join(t.name for t in self.tables)}")
+        return _called(name, {table.name: table for table in self.tables}, f"{self.source} has no table")
 
     def staging(self, table: Table) -> str:
         """The dbt model of a table's current state."""
@@ -133,16 +131,10 @@ class Application:
         return tuple(dict.fromkeys(shard.of for shard in self.shards))
 
     def database(self, source: str) -> Database:
-        for database in self.databases:
-            if database.source == source:
-                return database
-        raise NeedsPerson(f"there is no database {source!r}; there are: {', '.join(d.source for d in self.databases)}")
+        return _called(source, {database.source: database for database in self.databases}, "there is no database")
 
     def shard(self, name: str) -> Shard:
-        for shard in self.shards:
-            if shard.name == name:
-                return shard
-        raise NeedsPerson(f"there is no shard {name!r}; there are: {', '.join(s.name for s in self.shards)}")
+        return _called(name, {shard.name: shard for shard in self.shards}, "there is no shard")
 
     def shards_of(self, database: Database) -> tuple[Shard, ...]:
         return tuple(shard for shard in self.shards if shard.of == database)
@@ -154,6 +146,12 @@ class Application:
     def of_topic(self, topic: str) -> tuple[Shard, Table] | None:
         """The shard and table whose changes a topic carries; None for heartbeats, signals and strangers."""
         return next(((s, t) for s, t in self.replicated() if s.topic(t) == topic), None)
+
+
+def _called(name: str, known: Mapping[str, T], none: str) -> T:
+    if name not in known:
+        raise NeedsPerson(f"{none} {name!r}; declared are: {', '.join(known)}")
+    return known[name]
 
 
 @cache

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from catchment.cdc.compare.meaning import alike
-from catchment.cdc.compare.table_view import Digest, Key, KeyRange, TableView, batched, differing
+from catchment.cdc.compare.postgres import PostgresSnapshot
+from catchment.cdc.compare.table_view import Digest, Key, KeyRange, batched, differing
+from catchment.cdc.compare.warehouse import LSN, CurrentState
 from catchment.cdc.declared import Table
 from catchment.errors import TryAgain
 
@@ -27,7 +29,6 @@ PARTS = 16  # into how many a larger range that differs is cut
 MOST_NAMED = 1_000
 MOST_OPEN = 10_000
 ROUNDS = 3
-LSN = "_LSN"
 
 
 class Fault(StrEnum):
@@ -77,41 +78,10 @@ class KeepsMoving(TryAgain):
     """Too many rows changed while they were compared; a newer snapshot may serve."""
 
 
-class ShardSnapshot(Protocol):
-    """A source of truth as of one LSN: Postgres now; an RDS export on S3 would be another."""
-
-    @property
-    def before(self) -> int:
-        """An LSN: a change after it may not be in the snapshot."""
-
-    @property
-    def after(self) -> int:
-        """An LSN: every change in the snapshot is at or before it."""
-
-    def view(self, table: Table) -> TableView:
-        """The table in the snapshot."""
-
-    def now(self, table: Table) -> TableView:
-        """The table as it is now, never behind the warehouse; where there is no now, as in the snapshot."""
+Later = Callable[[], AbstractContextManager[PostgresSnapshot]]
 
 
-class WarehouseState(Protocol):
-    """The current state of one shard in the warehouse."""
-
-    def changed(self, table: Table, lsn: int) -> TableView:
-        """The rows whose newest change is after the LSN, deleted ones too."""
-
-    def view(self, table: Table, until: int) -> TableView:
-        """The living rows whose newest change is not after the LSN."""
-
-    def everything(self, table: Table) -> TableView:
-        """All rows, deleted ones too, with the columns `_IS_DELETED` and `_LSN`."""
-
-
-Later = Callable[[], AbstractContextManager[ShardSnapshot]]
-
-
-def compare(table: Table, snapshot: ShardSnapshot, warehouse: WarehouseState, later: Later) -> Comparison:
+def compare(table: Table, snapshot: PostgresSnapshot, warehouse: CurrentState, later: Later) -> Comparison:
     """Compare the table as of `snapshot`. The warehouse must have passed it; `later` opens a newer one."""
     return _Search(table, snapshot, warehouse).result(later)
 
@@ -119,7 +89,7 @@ def compare(table: Table, snapshot: ShardSnapshot, warehouse: WarehouseState, la
 class _Search:
     """The differences of one table, found range by range: memory is bounded by a range, not by the table."""
 
-    def __init__(self, table: Table, snapshot: ShardSnapshot, warehouse: WarehouseState) -> None:
+    def __init__(self, table: Table, snapshot: PostgresSnapshot, warehouse: CurrentState) -> None:
         self._table, self._snapshot, self._warehouse = table, snapshot, warehouse
         self._truth = snapshot.view(table)
         self._held = warehouse.view(table, snapshot.before)
@@ -207,9 +177,7 @@ class _Search:
         return range_.cut(richer.bounds(range_, max(ROWS_A_RANGE, -(-rows // PARTS))))
 
 
-def settle(
-    table: Table, keys: Sequence[Key], warehouse: WarehouseState, later: Later
-) -> tuple[list[RowDifference], int]:
+def settle(table: Table, keys: Sequence[Key], warehouse: CurrentState, later: Later) -> tuple[list[RowDifference], int]:
     """Judge rows at later snapshots: which differ, and how many changed every time they were read."""
     differences: list[RowDifference] = []
     open_keys = list(keys)
@@ -224,7 +192,7 @@ def settle(
 
 
 def judge(
-    table: Table, keys: Sequence[Key], snapshot: ShardSnapshot, warehouse: WarehouseState
+    table: Table, keys: Sequence[Key], snapshot: PostgresSnapshot, warehouse: CurrentState
 ) -> tuple[list[RowDifference], list[Key]]:
     """Which rows differ for certain, and which changed since the snapshot and can't be judged yet.
 

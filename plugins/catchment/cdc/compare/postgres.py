@@ -45,7 +45,10 @@ _SINCE_14 = "client_connection_check_interval"
 
 @dataclass(frozen=True)
 class PostgresSnapshot:
-    """A shard in one Postgres snapshot (`comparison.ShardSnapshot`). `now` reads in a second session, outside it."""
+    """A shard in one Postgres snapshot: with every change up to the LSN `before`, and none after the LSN `after`.
+
+    `now` reads in a second session, outside the snapshot and never behind the warehouse.
+    """
 
     systems: Systems
     before: int

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
-from typing import Protocol
 
 TWO_60 = 2**60
 BAND = repr(52 * math.log(2))
@@ -76,27 +75,6 @@ def base_of(pg_type: str) -> str:
     return re.sub(r"\(.*?\)|\[\]", "", pg_type).strip()
 
 
-class Texts(Protocol):
-    """How one database prints a column. Another source of truth brings its own."""
-
-    collation: str
-
-    def name(self, column: str) -> str:
-        """The column as an identifier."""
-
-    def literal(self, value: str) -> str:
-        """A text literal."""
-
-    def digested(self, column: str, pg_type: str) -> str:
-        """The SQL of the text that goes into a row's digest."""
-
-    def key(self, column: str, pg_type: str) -> str:
-        """The SQL of the text of a key's part: the same in every database, or rows would not meet."""
-
-    def fetched(self, column: str, pg_type: str) -> str:
-        """The SQL of the text that `meaning.alike` compares and results show."""
-
-
 class PostgresTexts:
     """Postgres' own text."""
 
@@ -109,6 +87,7 @@ class PostgresTexts:
         return "'" + value.replace("'", "''") + "'"
 
     def digested(self, column: str, pg_type: str) -> str:
+        """The SQL of the text that goes into a row's digest."""
         text = self._own(column, pg_type)
         match kind_of(pg_type):
             case ColumnKind.NUMBER:
@@ -123,9 +102,11 @@ class PostgresTexts:
                 return text
 
     def key(self, column: str, pg_type: str) -> str:
+        """The SQL of the text of a key's part: the same in every database, or rows would not meet."""
         return self.digested(column, pg_type)
 
     def fetched(self, column: str, pg_type: str) -> str:
+        """The SQL of the text that `meaning.alike` compares and results show."""
         return _bounded(self._own(column, pg_type), kind_of(pg_type))
 
     def _own(self, column: str, pg_type: str) -> str:
@@ -175,6 +156,7 @@ class WarehouseTexts:
         return _bounded(self.digested(column, pg_type), kind)
 
 
+Texts = PostgresTexts | WarehouseTexts
 _NO_INTERVAL = "([^0-9.])0[YMDHS]"
 _WAREHOUSE = {
     ColumnKind.WHOLE: "TO_VARCHAR({0})",

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catchment.cdc.compare.comparison import LSN
 from catchment.cdc.compare.table_view import Key, TableView
 from catchment.cdc.compare.texts import ColumnKind, WarehouseTexts, kind_of
 from catchment.cdc.declared import Shard, Table
@@ -19,6 +18,7 @@ from catchment.cdc.loader.batch import Partition
 STAGING = "ANALYTICS.STAGING"
 WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
 ROWS_AT_ONCE = 5_000
+LSN = "_LSN"
 TEXTS = WarehouseTexts()
 OFFSET = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
 PARTITION = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
@@ -26,18 +26,21 @@ PARTITION = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
 
 @dataclass(frozen=True)
 class CurrentState:
-    """One shard's rows in staging (`comparison.WarehouseState`)."""
+    """One shard's rows in staging."""
 
     cursor: Any
     shard: Shard
 
     def changed(self, table: Table, lsn: int) -> TableView:
+        """The rows whose newest change is after the LSN, deleted ones too."""
         return self._view(table, f"{LSN} > {lsn}")
 
     def view(self, table: Table, until: int) -> TableView:
+        """The living rows whose newest change is not after the LSN."""
         return self._view(table, f"NOT _IS_DELETED AND ({LSN} IS NULL OR {LSN} <= {until})")
 
     def everything(self, table: Table) -> TableView:
+        """All rows, deleted ones too, with the columns `_IS_DELETED` and `_LSN`."""
         return self._view(table, "TRUE")
 
     def without_record(self, table: Table, limit: int) -> list[Key]:
