@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 from catchment.cdc.connectors.client import Connect
 from catchment.cdc.connectors.configs import declared_connectors, unknown_keys, written_out
 from catchment.cdc.connectors.plan import plan
 from catchment.cdc.connectors.sink import UNRESOLVED_KEY
+from catchment.cdc.connectors.waiting import retry_while_away
 from catchment.cdc.declared import Application, application
 from catchment.cdc.health.check import check as check_health
 from catchment.cdc.health.counting import count
 from catchment.cdc.health.memory import WarehouseMemory
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
-from catchment.errors import TryAgain
-
-T = TypeVar("T")
 
 
 def run(action: str, *, wait: float) -> int:
@@ -34,11 +30,11 @@ def run(action: str, *, wait: float) -> int:
         if action == "check":
             return _check(declared, connect)
         configs = declared_connectors(declared, Connection.from_env)
-        found = _retry(wait, lambda: plan(configs, connect.connectors()))
+        found = retry_while_away(lambda: plan(configs, connect.connectors()), seconds=wait)
         print("\n".join(found.lines()))
         if action == "apply":
             for change in found.changes:
-                _retry(wait, partial(connect.put, change.name, change.config))
+                retry_while_away(partial(connect.put, change.name, change.config), seconds=wait)
             print(f"{len(found.changes)} connectors changed")
     return 0
 
@@ -82,13 +78,3 @@ def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]
         yield f"{name}: {key} is no setting of the plugin, and would be ignored"
 
 
-def _retry(seconds: float, ask: Callable[[], T]) -> T:
-    """Ask until it works; Connect answers 409 while its workers share out connectors, and 503 while it starts."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return ask()
-        except TryAgain:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)

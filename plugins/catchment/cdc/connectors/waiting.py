@@ -23,14 +23,14 @@ T = TypeVar("T")
 _PASSES = retry_if_exception_type((Rebalancing, ConnectUnavailable))
 
 
-def wait_until(true: Callable[[], bool], *, seconds: float, otherwise: str, pause: float = 0.5) -> None:
+def wait_until(true: Callable[[], bool], *, seconds: float, otherwise: str) -> None:
     """Poll until `true()` holds. Raises NeedsPerson with `otherwise` if it does not within `seconds`.
 
     A question that Connect can't answer just then, for it rebalances or starts, is asked again. If that lasts, its own
     error is raised, and the task is tried again instead of paging a person.
     """
     asking = Retrying(
-        retry=_PASSES | retry_if_result(lambda found: not found), wait=wait_fixed(pause), stop=stop_after_delay(seconds)
+        retry=_PASSES | retry_if_result(lambda found: not found), wait=wait_fixed(0.5), stop=stop_after_delay(seconds)
     )
     try:
         asking(true)
@@ -40,12 +40,17 @@ def wait_until(true: Callable[[], bool], *, seconds: float, otherwise: str, paus
         raise NeedsPerson(f"{otherwise} within {seconds:.0f} s.") from error
 
 
-def retry_on_rebalance(ask: Callable[[], T], *, tries: int = 6) -> T:
+def retry_while_away(ask: Callable[[], T], *, seconds: float) -> T:
+    """Send a request to Connect; retry while it rebalances or starts, at most so long."""
+    return Retrying(retry=_PASSES, wait=wait_fixed(1), stop=stop_after_delay(seconds), reraise=True)(ask)
+
+
+def retry_on_rebalance(ask: Callable[[], T]) -> T:
     """Send a request to Connect; retry while it rebalances (409), at most about fifteen seconds."""
     return Retrying(
         retry=retry_if_exception_type(Rebalancing),
         wait=wait_incrementing(start=1, increment=1),
-        stop=stop_after_attempt(tries),
+        stop=stop_after_attempt(6),
         reraise=True,
     )(ask)
 
