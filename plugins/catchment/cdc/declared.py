@@ -143,10 +143,6 @@ class Application:
         """Every table of every shard: the topics that go into raw."""
         return ((shard, table) for shard in self.shards for table in shard.tables)
 
-    def of_topic(self, topic: str) -> tuple[Shard, Table] | None:
-        """The shard and table whose changes a topic carries; None for heartbeats, signals and strangers."""
-        return next(((s, t) for s, t in self.replicated() if s.topic(t) == topic), None)
-
 
 def _called(name: str, known: Mapping[str, T], none: str) -> T:
     if name not in known:

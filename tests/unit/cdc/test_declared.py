@@ -31,13 +31,6 @@ def test_one_entry_more_is_a_table_more_on_every_shard() -> None:
     assert topics == {"s0.public.orders": "RAW.APPLICATION.S0_ORDERS", "s1.public.orders": "RAW.APPLICATION.S1_ORDERS"}
 
 
-def test_a_topic_leads_back_to_its_shard_and_table_and_strangers_to_nothing() -> None:
-    declared = application()
-    for shard, entry in declared.replicated():
-        assert declared.of_topic(shard.topic(entry)) == (shard, entry)
-    assert declared.of_topic("s0.cdc.heartbeat") is None
-
-
 def test_tables_whose_key_has_timestamptz_have_a_surrogate_key() -> None:
     """Debezium's incremental snapshots silently skip rows of the others."""
     keys = {t.name: [t.columns[c] for c in t.key] for _, t in application().replicated() if t.surrogate_key is None}
@@ -91,7 +84,6 @@ def test_one_file_more_is_a_database_more_and_one_without_shards_is_its_own_only
         "s0.public.orders": "RAW.APPLICATION.S0_ORDERS",
         "billing.public.orders": "RAW.BILLING.BILLING_ORDERS",
     }
-    assert declared.of_topic("billing.public.orders") == (billing, billing.table("orders"))
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,6 @@ class TaskStatus:
 
     id: int
     state: str
-    worker: str = ""
     trace: str = field(default="", repr=False)
 
 
@@ -205,8 +204,7 @@ def _status(reply: Mapping[str, Any]) -> ConnectorStatus:
     return ConnectorStatus(
         state=connector["state"],
         tasks=tuple(
-            TaskStatus(task["id"], task["state"], task.get("worker_id", ""), task.get("trace") or "")
-            for task in reply.get("tasks", ())
+            TaskStatus(task["id"], task["state"], task.get("trace") or "") for task in reply.get("tasks", ())
         ),
         trace=connector.get("trace") or "",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -38,11 +37,9 @@ class KafkaBatch:
     read: dict[Partition, int] = field(default_factory=dict)
     rows: int = 0
     size: int = 0
-    since: float = 0.0
 
     def add(self, partition: Partition, records: Iterable[Record]) -> None:
         """Take the records of one partition; the caller sets `read` when the batch is closed."""
-        self.since = self.since or time.monotonic()
         made, size, rejects = lines(partition.topic, partition.number, records)
         self.rejects += rejects
         if made:

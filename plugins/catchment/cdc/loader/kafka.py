@@ -19,6 +19,7 @@ from catchment.connection import Connection
 from catchment.errors import CatchmentError, NeedsPerson, TryAgain
 
 POLL_RECORDS = 2_000
+FETCH_BYTES = 8_000_000
 SETTINGS = ("cleanup.policy", "max.message.bytes", "retention.ms")  # of topics, as far as they matter
 # librdkafka's names, as Airflow's Kafka connections have them → kafka-python's.
 _ARGUMENTS = {
@@ -67,7 +68,7 @@ def arguments(connection: Connection) -> dict[str, Any]:
 class Kafka:
     """A consumer and an admin client of one cluster. Used by one thread."""
 
-    def __init__(self, connection: Connection, *, fetch_bytes: int = 8_000_000) -> None:
+    def __init__(self, connection: Connection) -> None:
         from kafka import KafkaAdminClient, KafkaConsumer  # type: ignore[import-untyped]
 
         given = arguments(connection)
@@ -81,8 +82,8 @@ class Kafka:
                 isolation_level="read_committed",
                 auto_offset_reset="none",
                 allow_auto_create_topics=False,
-                fetch_max_bytes=fetch_bytes,
-                max_partition_fetch_bytes=fetch_bytes // 4,
+                fetch_max_bytes=FETCH_BYTES,
+                max_partition_fetch_bytes=FETCH_BYTES // 4,
                 fetch_max_wait_ms=500,
                 request_timeout_ms=10_000,
                 bootstrap_timeout_ms=10_000,
@@ -162,10 +163,10 @@ class Kafka:
             for partition, offset in starts.items():
                 self._consumer.seek(_tp(partition), offset)
 
-    def poll(self, seconds: float, most: int = POLL_RECORDS) -> Mapping[Partition, list[Record]]:
+    def poll(self, seconds: float) -> Mapping[Partition, list[Record]]:
         """What has arrived, waiting at most so long for the first of it. Raises `OffsetOutOfRange`."""
         with self._explained("fetch"):
-            found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
+            found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=POLL_RECORDS)
         return {Partition(tp.topic, tp.partition): records for tp, records in found.items()}
 
     def position(self, partition: Partition) -> int:
