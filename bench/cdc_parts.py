@@ -16,9 +16,9 @@ import snowflake.connector
 from catchment.cdc.declared import application
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
-from catchment.cdc.loader.offsets import OFFSETS
 from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.connection import Connection
+from catchment.warehouse.names import OFFSETS
 from catchment.warehouse.session import arguments
 from local.cdc.stack import Stack
 

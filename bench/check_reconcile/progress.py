@@ -10,9 +10,8 @@ from bench.check_reconcile.bed import Bed, Outcome, judged
 from bench.check_reconcile.damages import Damage
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
-from catchment.cdc.compare.warehouse import OFFSET, PARTITION, WATERMARKS
 from catchment.cdc.declared import Table
-from catchment.cdc.loader.offsets import OFFSETS
+from catchment.warehouse.names import KAFKA_OFFSET, KAFKA_PARTITION, OFFSETS, WATERMARKS
 from local.cdc.stack import Stack
 
 KIND = "progress past what was merged"
@@ -49,8 +48,9 @@ def progress(bed: Bed, stack: Stack) -> Iterator[Outcome]:
     settle(bed.systems, bed.application, lambda _: None)
     with bed.systems.warehouse() as session:
         session.cursor().execute(
-            f"UPDATE {WATERMARKS} AS w SET NEXT_OFFSET = r.newest FROM (SELECT {PARTITION} AS part, MAX({OFFSET}) + 1 "
-            f"AS newest FROM {bed.shard.raw_table(customers)} GROUP BY 1) AS r "
+            f"UPDATE {WATERMARKS} AS w SET NEXT_OFFSET = r.newest "
+            f"FROM (SELECT {KAFKA_PARTITION} AS part, MAX({KAFKA_OFFSET}) + 1 AS newest "
+            f"FROM {bed.shard.raw_table(customers)} GROUP BY 1) AS r "
             f"WHERE w.TOPIC = '{bed.shard.topic(customers)}' AND w.KAFKA_PARTITION = r.part"
         )
     yield from _compared(bed, customers, "dbt's watermark", "-9")

@@ -20,12 +20,13 @@ from bench.check_reconcile.bed import NotWaiting
 from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import Comparison, Fault, compare
 from catchment.cdc.compare.postgres import PostgresSnapshot, postgres_snapshot
-from catchment.cdc.compare.results import COMPARISONS, Differs, Result, record, refuse_differences
+from catchment.cdc.compare.results import Differs, Result, record, refuse_differences
 from catchment.cdc.compare.warehouse import CurrentState, relation
 from catchment.cdc.declared import Table, application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.operators.cdc_compare import CdcCompareOperator
+from catchment.warehouse.names import COMPARISONS
 from catchment.warehouse.session import connect
 from local.cdc.stack import Stack, free_ports
 from tests.support import cdc_staging

@@ -27,13 +27,13 @@ from catchment.cdc.loader import audit, replay, tables
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.loader.ranges import ReplayRequest
-from catchment.cdc.loader.replay import WATERMARKS
 from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import Target
 from catchment.cdc.repair import topic as topic_repair
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
+from catchment.warehouse.names import WATERMARKS
 from local.cdc.stack import Stack, free_ports
 
 TARGETS = tables.targets(application())

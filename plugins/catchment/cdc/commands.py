@@ -76,5 +76,3 @@ def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]
         yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
     for key in unknown_keys(config, connect.known_keys(config)):
         yield f"{name}: {key} is no setting of the plugin, and would be ignored"
-
-

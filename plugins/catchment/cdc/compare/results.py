@@ -14,8 +14,8 @@ from catchment.cdc.compare.comparison import Comparison, Fault, RowDifference
 from catchment.cdc.declared import Shard, Table
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.names import COMPARISONS
 
-COMPARISONS = "RAW.CATCHMENT.CDC_COMPARISONS"
 NAMED = 100  # rows named in the table; all are counted
 SHOWN = 80  # characters of a value
 HIDDEN = "(personal)"

@@ -14,14 +14,12 @@ from catchment.cdc.compare.table_view import Key, TableView
 from catchment.cdc.compare.texts import ColumnKind, WarehouseTexts, kind_of
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
+from catchment.warehouse.names import KAFKA_OFFSET, KAFKA_PARTITION, WATERMARKS
 
 STAGING = "ANALYTICS.STAGING"
-WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
 ROWS_AT_ONCE = 5_000
 LSN = "_LSN"
 TEXTS = WarehouseTexts()
-OFFSET = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
-PARTITION = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class CurrentState:
         same = "".join(f" AND (r{n} IS NULL OR r{n} = k{n})" for n in whole)
         rows = view.query(
             f"SELECT {names} FROM (SELECT {keys}, _PARTITION, _OFFSET FROM {view.relation} WHERE {view.where}) s "
-            f"LEFT JOIN (SELECT {PARTITION} AS p, {OFFSET} AS o{raw_key} "
+            f"LEFT JOIN (SELECT {KAFKA_PARTITION} AS p, {KAFKA_OFFSET} AS o{raw_key} "
             f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL) r "
             f"ON p = _PARTITION AND o = _OFFSET{same} WHERE p IS NULL AND {there} ORDER BY {names} LIMIT {limit}"
         )
@@ -68,7 +66,7 @@ class CurrentState:
             f"SELECT DISTINCT {', '.join(f'r{n}' for n in range(len(raw_key)))} FROM ("
             f"SELECT {', '.join(f'{text} AS r{n}' for n, text in enumerate(raw_key))} "
             f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL "
-            f"GROUP BY {PARTITION}, {OFFSET}, {', '.join(raw_key)}, RECORD_CONTENT:ts_ns::VARCHAR, "
+            f"GROUP BY {KAFKA_PARTITION}, {KAFKA_OFFSET}, {', '.join(raw_key)}, RECORD_CONTENT:ts_ns::VARCHAR, "
             f"RECORD_CONTENT:ts_ms::VARCHAR HAVING COUNT(*) > 1) twice LIMIT {limit}"
         )
         return [tuple(map(str, row)) for row in self.cursor.fetchall()]
@@ -92,13 +90,13 @@ def not_merged(cursor: Any, shard: Shard, table: Table, ends: Mapping[Partition,
     """For each partition of a table's topic: how many offsets of raw before `ends` dbt has not merged yet."""
     topic = shard.topic(table)
     until = " OR ".join(
-        f"({PARTITION} = {p.number} AND {OFFSET} < {end})" for p, end in ends.items() if p.topic == topic
+        f"({KAFKA_PARTITION} = {p.number} AND {KAFKA_OFFSET} < {end})" for p, end in ends.items() if p.topic == topic
     )
     if not until:
         return {}
     cursor.execute(
         "SELECT part, newest + 1 - COALESCE(w.NEXT_OFFSET, 0) FROM ("
-        f"SELECT {PARTITION} AS part, MAX({OFFSET}) AS newest "
+        f"SELECT {KAFKA_PARTITION} AS part, MAX({KAFKA_OFFSET}) AS newest "
         f"FROM {shard.raw_table(table)} WHERE {until} GROUP BY 1) AS r LEFT JOIN {WATERMARKS} AS w "
         "ON w.MODEL = %(relation)s AND w.TOPIC = %(topic)s AND w.KAFKA_PARTITION = r.part "
         "WHERE newest >= COALESCE(w.NEXT_OFFSET, 0)",

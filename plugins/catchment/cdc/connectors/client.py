@@ -203,9 +203,7 @@ def _status(reply: Mapping[str, Any]) -> ConnectorStatus:
     connector = reply["connector"]
     return ConnectorStatus(
         state=connector["state"],
-        tasks=tuple(
-            TaskStatus(task["id"], task["state"], task.get("trace") or "") for task in reply.get("tasks", ())
-        ),
+        tasks=tuple(TaskStatus(task["id"], task["state"], task.get("trace") or "") for task in reply.get("tasks", ())),
         trace=connector.get("trace") or "",
     )
 

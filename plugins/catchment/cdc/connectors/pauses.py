@@ -13,8 +13,7 @@ from typing import Any
 
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
-
-PAUSES = "RAW.CATCHMENT.CDC_PAUSES"
+from catchment.warehouse.names import PAUSES
 
 
 @dataclass(frozen=True, kw_only=True)

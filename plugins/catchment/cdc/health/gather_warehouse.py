@@ -15,11 +15,10 @@ from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.health import records
 from catchment.cdc.health.history import History
 from catchment.cdc.loader.batch import Partition
-from catchment.cdc.loader.offsets import OFFSETS
 from catchment.cdc.systems import warehouse_session
 from catchment.connection import Connection
 from catchment.warehouse import session
-from catchment.warehouse.names import EPOCHS
+from catchment.warehouse.names import EPOCHS, OFFSETS
 
 _LEDGER = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT FROM {OFFSETS}"
 _EPOCHS = f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD"

@@ -20,19 +20,11 @@ from catchment.cdc.loader.replay import read
 from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import Target
 from catchment.warehouse.ledger import sql_time
-from catchment.warehouse.names import REJECTS
+from catchment.warehouse.names import AUDITS, KAFKA_OFFSET, KAFKA_PARTITION, REJECTS
 from catchment.warehouse.session import Cursor
 
-AUDITS = "RAW.CATCHMENT.CDC_AUDITS"
 RUNBOOK = "docs/runbooks/cdc_gaps.md"
 FAR = 5_000  # offsets between two holes from which on the second is sought for, not read up to
-
-_PLACES = """
-SELECT
-    COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER) AS P,
-    COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER) AS O
-FROM {table}
-"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,7 @@ class _Raw:
         before: Checked | None,
         kept_from: int,
     ) -> _Raw:
-        places = _PLACES.format(table=target.table)
+        places = f"SELECT {KAFKA_PARTITION} AS P, {KAFKA_OFFSET} AS O FROM {target.table}"
         number = partition.number
         cursor.execute(
             f"SELECT COUNT(*), MIN(O), MAX(O), COUNT_IF(O <= ?) FROM ({places}) AS r WHERE P = ? AND O < ?",

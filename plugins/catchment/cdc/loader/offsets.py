@@ -16,9 +16,8 @@ from datetime import datetime
 from catchment.cdc.loader.batch import Advance, Partition
 from catchment.errors import CatchmentError
 from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.names import OFFSETS
 from catchment.warehouse.session import Cursor
-
-OFFSETS = "RAW.CATCHMENT.OFFSETS"
 
 _READ = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID FROM {OFFSETS}"
 

@@ -21,10 +21,9 @@ from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.cdc.loader.write import Target, Write, Writer, by_line_if_refused
 from catchment.errors import NeedsPerson, WarehouseUnavailable
 from catchment.warehouse.ledger import sql_time
-from catchment.warehouse.names import REJECTS
+from catchment.warehouse.names import KAFKA_OFFSET, KAFKA_PARTITION, REJECTS, WATERMARKS
 from catchment.warehouse.session import Cursor
 
-WATERMARKS = "RAW.CATCHMENT.WATERMARKS"
 SLICE_ROWS = 50_000
 SLICE_BYTES = 64_000_000
 STALL_SECONDS = 30.0  # without a record or progress
@@ -157,9 +156,6 @@ def _loaded(partitions: list[Partition], target: Target, warehouse: LoaderWareho
     """The next offset that is not loaded: the loader's, or what follows the newest row where the sink loads."""
     ledger = warehouse.ledger()
     with warehouse.transaction("ask for the newest rows") as cursor:
-        cursor.execute(
-            "SELECT COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER), "
-            f"MAX(COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)) FROM {target.table} GROUP BY 1"
-        )
+        cursor.execute(f"SELECT {KAFKA_PARTITION}, MAX({KAFKA_OFFSET}) FROM {target.table} GROUP BY 1")
         newest = {int(number): int(offset) for number, offset in cursor.fetchall()}
     return {p: ledger[p].next_offset if p in ledger else newest.get(p.number, -1) + 1 for p in partitions}

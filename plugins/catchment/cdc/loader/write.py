@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from catchment.cdc.loader.offsets import OFFSETS, Advanced
+from catchment.cdc.loader.offsets import Advanced
 from catchment.cdc.loader.rows import Lines, Rejected, without_values
 from catchment.errors import CatchmentError, WarehouseUnavailable
 from catchment.warehouse.copies import Copy
 from catchment.warehouse.formats import literal
 from catchment.warehouse.ledger import sql_time
-from catchment.warehouse.names import FILE_FORMAT, LINES_FORMAT, REJECT_COLUMNS, REJECTS
+from catchment.warehouse.names import FILE_FORMAT, KAFKA_STAGE, LINES_FORMAT, OFFSETS, REJECT_COLUMNS, REJECTS
 from catchment.warehouse.session import Cursor
 
 T = TypeVar("T")
-STAGE = "RAW.CATCHMENT.KAFKA"
 SOURCE = "application"
 LONGEST_ARRAY = 8_000_000  # PARSE_JSON takes 16 MB
 _COLUMNS = "(RECORD_CONTENT, RECORD_METADATA, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT)"
@@ -130,7 +129,7 @@ class Writer:
         name = f"{target.topic}.jsonl.zst"
         put: Any = self.cursor
         put.execute(
-            f"PUT file:///{name} @{STAGE}/{self.folder} "
+            f"PUT file:///{name} @{KAFKA_STAGE}/{self.folder} "
             "AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = ZSTD OVERWRITE = TRUE",
             file_stream=io.BytesIO(rows.file()),
         )
@@ -212,7 +211,7 @@ FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
 def copy_statement(target: Target, folder: str, name: str, at: datetime) -> str:
     """COPY one staged file."""
     values = f"$1:c, $1:m, $1:p::NUMBER, $1:o::NUMBER, '{sql_time(at)}'::TIMESTAMP_NTZ"
-    return Copy(f"{target.table} {_COLUMNS}", values, STAGE, FILE_FORMAT).of(folder, literal(name))
+    return Copy(f"{target.table} {_COLUMNS}", values, KAFKA_STAGE, FILE_FORMAT).of(folder, literal(name))
 
 
 def by_line_statements(target: Target, folder: str, name: str, at: datetime) -> tuple[str, str, str]:
@@ -221,7 +220,7 @@ def by_line_statements(target: Target, folder: str, name: str, at: datetime) -> 
     values = f"'{file}', '{SOURCE}', '{target.stream}', '{file}', METADATA$FILE_ROW_NUMBER, '', $1, {loaded_at}"
     lines = f"{REJECTS} WHERE BATCH_ID = '{file}'"  # no reject has such an id
     return (
-        Copy(f"{REJECTS} {REJECT_COLUMNS}", values, STAGE, LINES_FORMAT).of(folder, literal(name)),
+        Copy(f"{REJECTS} {REJECT_COLUMNS}", values, KAFKA_STAGE, LINES_FORMAT).of(folder, literal(name)),
         f"""
 INSERT INTO {target.table} {_COLUMNS}
 SELECT LINE:c, LINE:m, LINE:p::NUMBER, LINE:o::NUMBER, {loaded_at}

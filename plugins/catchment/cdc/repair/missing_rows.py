@@ -20,12 +20,11 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import KafkaUnavailable, arguments
 from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
+from catchment.warehouse.names import KAFKA_OFFSET, KAFKA_PARTITION
 
 CHUNK_ROWS = 5_000
 FLUSH_SECONDS = 60
 
-_OFFSET = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
-_PARTITION = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
 _FIND = """
 WITH records AS (
     SELECT NULLIF(TO_JSON(RECORD_METADATA:key), 'null') AS key_text, {partition} AS part, {offset} AS at,
@@ -67,7 +66,7 @@ def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int
     a time: the cursor is busy until the last of them was taken.
     """
     new = since(shard.topic(table), starts)
-    cursor.execute(_FIND.format(table=shard.raw_table(table), new=new, partition=_PARTITION, offset=_OFFSET))
+    cursor.execute(_FIND.format(table=shard.raw_table(table), new=new, partition=KAFKA_PARTITION, offset=KAFKA_OFFSET))
     while some := cursor.fetchmany(CHUNK_ROWS):
         yield [DeletedKey(int(partition), _key(table, text)) for text, partition in some]
 
@@ -75,7 +74,9 @@ def find(cursor: Any, shard: Shard, table: Table, starts: Mapping[Partition, int
 def since(topic: str, starts: Mapping[Partition, int]) -> str:
     """The condition for a record of raw to be of after `starts`; every record of a partition without one is."""
     old = " OR ".join(
-        f"({_PARTITION} = {p.number} AND {_OFFSET} < {offset})" for p, offset in starts.items() if p.topic == topic
+        f"({KAFKA_PARTITION} = {p.number} AND {KAFKA_OFFSET} < {offset})"
+        for p, offset in starts.items()
+        if p.topic == topic
     )
     return f"NOT ({old})" if old else "TRUE"
 

@@ -18,6 +18,7 @@ from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair import signals
 from catchment.cdc.systems import Systems
 from catchment.errors import CatchmentError, NeedsPerson
+from catchment.warehouse.names import KAFKA_OFFSET, KAFKA_PARTITION
 
 RUNNING_SNAPSHOT = "incremental_snapshot_collections"
 
@@ -175,17 +176,15 @@ def _brought(cursor: Any, asked: SnapshotRequest, ends: Mapping[Partition, int])
     A row whose first record is its insert was not there when the snapshot was asked for, unless it was read too.
     """
     table = asked.shard.raw_table(asked.table)
-    offset = "COALESCE(KAFKA_OFFSET, RECORD_METADATA:offset::NUMBER)"
-    partition = "COALESCE(KAFKA_PARTITION, RECORD_METADATA:partition::NUMBER)"
     since = " OR ".join(
-        f"({partition} = {p.number} AND {offset} >= {asked.offsets.get(p.number, 0)})" for p in sorted(ends)
+        f"({KAFKA_PARTITION} = {p.number} AND {KAFKA_OFFSET} >= {asked.offsets.get(p.number, 0)})" for p in sorted(ends)
     )
     if not since:
         return 0, False
     cursor.execute(
         "SELECT COUNT_IF(key_text IS NOT NULL AND (reads > 0 OR first_op <> 'c')), COUNT_IF(first_op = 't') "
         "FROM (SELECT key_text, COUNT_IF(op = 'r') AS reads, MIN_BY(op, at) AS first_op FROM ("
-        f"SELECT TO_JSON(RECORD_METADATA:key) AS key_text, RECORD_CONTENT:op::VARCHAR AS op, {offset} AS at "
+        f"SELECT TO_JSON(RECORD_METADATA:key) AS key_text, RECORD_CONTENT:op::VARCHAR AS op, {KAFKA_OFFSET} AS at "
         f"FROM {table} WHERE ({since}) AND RECORD_CONTENT:op IS NOT NULL) records GROUP BY key_text) rows_seen"
     )
     ((brought, truncates),) = cursor.fetchall()

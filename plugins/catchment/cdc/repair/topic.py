@@ -21,7 +21,7 @@ from catchment.cdc.loader.starts import Stopped, starts
 from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import sql_time
-from catchment.warehouse.names import EPOCHS
+from catchment.warehouse.names import AUDITS, EPOCHS, OFFSETS, WATERMARKS
 from catchment.warehouse.session import transaction
 
 
@@ -84,7 +84,7 @@ def go_on(systems: Systems, shard: Shard, table: Table, *, reason: str) -> str:
             else:
                 for partition in found.behind:
                     cursor.execute(
-                        f"UPDATE {offsets.OFFSETS} SET NEXT_OFFSET = %s WHERE TOPIC = %s AND KAFKA_PARTITION = %s",
+                        f"UPDATE {OFFSETS} SET NEXT_OFFSET = %s WHERE TOPIC = %s AND KAFKA_PARTITION = %s",
                         (found.firsts[partition], found.topic, partition.number),
                     )
     return (
@@ -96,14 +96,14 @@ def _forget(cursor: Any, shard: Shard, topic: str, raw: str, reason: str, at: st
     cursor.execute(
         f"INSERT INTO {EPOCHS} (SHARD, TOPIC, KAFKA_PARTITION, EPOCH, FROM_OFFSET, REASON, STARTED_AT) "
         f"SELECT %s, o.TOPIC, o.KAFKA_PARTITION, COALESCE(MAX(e.EPOCH), 0) + 1, 0, %s, %s::TIMESTAMP_NTZ "
-        f"FROM {offsets.OFFSETS} AS o LEFT JOIN {EPOCHS} AS e "
+        f"FROM {OFFSETS} AS o LEFT JOIN {EPOCHS} AS e "
         "ON e.TOPIC = o.TOPIC AND e.KAFKA_PARTITION = o.KAFKA_PARTITION "
         "WHERE o.TOPIC = %s GROUP BY o.TOPIC, o.KAFKA_PARTITION",
         (shard.name, f"topic made again: {reason}", at, topic),
     )
     cursor.execute(f"DELETE FROM {raw}")
-    for table in ("CDC_AUDITS", "WATERMARKS", "OFFSETS"):
-        cursor.execute(f"DELETE FROM RAW.CATCHMENT.{table} WHERE TOPIC = %s", (topic,))
+    for table in (AUDITS, WATERMARKS, OFFSETS):
+        cursor.execute(f"DELETE FROM {table} WHERE TOPIC = %s", (topic,))
 
 
 def _beside(raw: str, topic_id: str) -> str:
