@@ -10,14 +10,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from catchment.errors import NeedsPerson
 from catchment.hooks.connections import look_up
 from catchment.operators.cancelling import CdcOperator
+from catchment.operators.cdc_on_call import approver
 from catchment.operators.ingest import tag_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 ALERTS, KNOWN = "alerts", "known"
-APPROVED = ["Approve"]
-
 
 MEMORY = Asset(name="cdc_health", group="memory")
 """Holds, in Airflow's state store, what a run of the health check keeps for the next. It has no events."""
@@ -100,16 +99,7 @@ class CdcApprovedOperator(BaseOperator):
         self.approval = approval
 
     def execute(self, context: Context) -> str:
-        answer = context["ti"].xcom_pull(task_ids=self.approval) or {}
-        who = answer.get("responded_by_user") or {}
-        if answer.get("chosen_options") != APPROVED or not who:
-            raise NeedsPerson(
-                f"Nobody approved this: the task {self.approval} holds no answer. Trigger the on-call DAG by its form, "
-                "or wait for the health DAG to ask again. Nothing was changed."
-            )
-        name = str(who.get("name") or who.get("id"))
-        self.log.info("%s approved it.", name)
-        return name
+        return approver(self, context, self.approval, "or wait for the health DAG to ask again")
 
 
 def _run_of(proposal: Any) -> dict[str, Any]:

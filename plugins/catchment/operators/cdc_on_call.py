@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from catchment.errors import NeedsPerson
 from catchment.operators.cancelling import CdcOperator
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from catchment.cdc.declared import Shard, Table
     from catchment.cdc.systems import Systems
 
-APPROVED = ["Approve"]
 POLL_SECONDS = (2, 5, 10, 15, 30)  # seconds between polls; the last one repeats
 
 
@@ -65,6 +65,19 @@ class OnCallOperator(CdcOperator):
             method_name=method,
             kwargs={"polls": polls + 1, **kwargs},
         )
+
+
+class OfShardOperator(OnCallOperator):
+    """A job on one shard."""
+
+    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
+
+    def __init__(self, *, shard: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    def declared_shard(self, systems: Systems) -> Shard:
+        return systems.application.shard(self.shard)
 
 
 class CdcPauseOperator(OnCallOperator):
@@ -121,24 +134,18 @@ class CdcResumeOperator(OnCallOperator):
         return _said(self, pausing.resume(systems, self.connector))
 
 
-class CdcEndSnapshotOperator(OnCallOperator):
+class CdcEndSnapshotOperator(OfShardOperator):
     """Take a snapshot that can't be read out of a shard's connector, which then goes on with the changes."""
-
-    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
-
-    def __init__(self, *, shard: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.shard = shard
 
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc.repair import end_snapshot
 
-        return end_snapshot.plan(systems, systems.application.shard(self.shard))
+        return end_snapshot.plan(systems, self.declared_shard(systems))
 
     def act(self, systems: Systems, context: Context) -> str:
         from catchment.cdc.repair import end_snapshot
 
-        shard = systems.application.shard(self.shard)
+        shard = self.declared_shard(systems)
         return _said(self, end_snapshot.end(systems, shard, owner="cdc_end_snapshot", reason=str(self.reason)))
 
 
@@ -170,18 +177,17 @@ class CdcAddTableOperator(OnCallOperator):
         return [shard.name for shard in systems.application.shards_of(database)]
 
 
-class _OfTableOperator(OnCallOperator):
+class _OfTableOperator(OfShardOperator):
     """A job on one table of one shard."""
 
-    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard", "table")
+    template_fields: Sequence[str] = (*OfShardOperator.template_fields, "table")
 
-    def __init__(self, *, shard: str, table: str, **kwargs: Any) -> None:
+    def __init__(self, *, table: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.shard = shard
         self.table = table
 
     def declared(self, systems: Systems) -> tuple[Shard, Table]:
-        shard = systems.application.shard(self.shard)
+        shard = self.declared_shard(systems)
         return shard, shard.table(self.table)
 
 
@@ -233,6 +239,20 @@ class CdcSnapshotOperator(_OfTableOperator):
         if not seen.done or (seen.is_short and not sure):
             self.poll_again("poll", polls, sure=seen.done)
         return _said(self, snapshot.verify(asked, seen))
+
+
+def approver(operator: BaseOperator, context: Context, approval: str, otherwise: str) -> str:
+    """Who approved in the task `approval`. Marking that task as success is no approval: raises NeedsPerson."""
+    answer = context["ti"].xcom_pull(task_ids=approval) or {}
+    who = answer.get("responded_by_user") or {}
+    if answer.get("chosen_options") != ["Approve"] or not who:
+        raise NeedsPerson(
+            f"Nobody approved this: the task {approval} holds no answer. Trigger the on-call DAG by its form, "
+            f"{otherwise}. Nothing was changed."
+        )
+    name = str(who.get("name") or who.get("id"))
+    operator.log.info("%s approved it.", name)
+    return name
 
 
 def _said(operator: BaseOperator, sentence: str) -> str:

@@ -5,46 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from catchment.errors import NeedsPerson
-from catchment.operators.cdc_on_call import APPROVED, OnCallOperator
+from catchment.operators.cdc_on_call import OfShardOperator, approver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from catchment.cdc.declared import Shard
     from catchment.cdc.systems import Systems
 
 
-class _OfShard(OnCallOperator):
-    template_fields: Sequence[str] = (*OnCallOperator.template_fields, "shard")
-
-    def __init__(self, *, shard: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.shard = shard
-
-    def declared(self, systems: Systems) -> Shard:
-        return systems.application.shard(self.shard)
-
-
-class CdcConsequenceOperator(_OfShard):
+class CdcConsequenceOperator(OfShardOperator):
     """Describe what a rebuild would do and cost, in Markdown: for a dry run, and for the approver."""
 
     def plan(self, systems: Systems) -> list[str]:
         from catchment.cdc.repair import rebuild
 
-        shard = self.declared(systems)
+        shard = self.declared_shard(systems)
         self.log.info("%s", rebuild.consequence(systems, shard))
         return rebuild.plan(shard)
 
     def act(self, systems: Systems, context: Context) -> str:
         from catchment.cdc.repair import rebuild
 
-        text = rebuild.consequence(systems, self.declared(systems))
+        text = rebuild.consequence(systems, self.declared_shard(systems))
         self.log.info("%s", text)
         return f"{text}\n\nReason given: {self.reason}"
 
 
-class CdcRebuildOperator(_OfShard):
+class CdcRebuildOperator(OfShardOperator):
     """Stop, drop the slot, delete the offsets, begin an epoch, resume: only after an answer in the task `approval`.
 
     Marking the approval's task as success is no approval: the answer itself must be there, and who gave it. Returns
@@ -58,12 +45,11 @@ class CdcRebuildOperator(_OfShard):
     def act(self, systems: Systems, context: Context) -> int:
         from catchment.cdc.repair import rebuild
 
-        approver = self._approver(context)
-        shard, run = self.declared(systems), context["ti"].run_id
-        self.log.info("%s approved it.", approver)
+        by = approver(self, context, self.approval, "and approve it under Required Actions")
+        shard, run = self.declared_shard(systems), context["ti"].run_id
         epoch = rebuild.begun_epoch(systems, shard, run=run)
         if epoch is None:
-            rebuild.stop(systems, shard, run=run, owner=approver, reason=str(self.reason))
+            rebuild.stop(systems, shard, run=run, owner=by, reason=str(self.reason))
             self.log.info("%s is stopped", shard.connector)
             rebuild.forget(systems, shard)
             self.log.info("the slot %s is dropped, the offsets are forgotten", shard.slot)
@@ -73,21 +59,11 @@ class CdcRebuildOperator(_OfShard):
         self.log.info("%s runs, and reads every table again", shard.connector)
         return epoch
 
-    def _approver(self, context: Context) -> str:
-        answer = context["ti"].xcom_pull(task_ids=self.approval) or {}
-        who = answer.get("responded_by_user") or {}
-        if answer.get("chosen_options") != APPROVED or not who:
-            raise NeedsPerson(
-                f"Nobody approved the rebuild of {self.shard}: the task {self.approval} holds no answer. Trigger the "
-                "DAG again, and approve it under Required Actions. Nothing was changed."
-            )
-        return str(who.get("name") or who.get("id"))
 
-
-class CdcGapOperator(_OfShard):
+class CdcGapOperator(OfShardOperator):
     """Wait until the snapshot of `epoch` is in raw, then write deletes for the keys that were deleted in the gap."""
 
-    template_fields: Sequence[str] = (*_OfShard.template_fields, "epoch")
+    template_fields: Sequence[str] = (*OfShardOperator.template_fields, "epoch")
 
     def __init__(self, *, epoch: int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -104,7 +80,7 @@ class CdcGapOperator(_OfShard):
         from catchment.cdc.repair import rebuild
 
         systems = self.systems(context)
-        shard = self.declared(systems)
+        shard = self.declared_shard(systems)
         waits_for = rebuild.waits_for(systems, shard)
         if waits_for:
             self.log.info("waiting: %s", waits_for)
