@@ -20,11 +20,12 @@ from bench.check_reconcile.bed import NotWaiting
 from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import Comparison, Fault, compare
 from catchment.cdc.compare.postgres import PostgresSnapshot, postgres_snapshot
-from catchment.cdc.compare.results import Differs, Result, record, refuse_differences
+from catchment.cdc.compare.results import Result, record, refuse_differences
 from catchment.cdc.compare.warehouse import CurrentState, relation
 from catchment.cdc.declared import Table, application
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
+from catchment.errors import NeedsPerson
 from catchment.operators.cdc_compare import CdcCompareOperator
 from catchment.warehouse.names import COMPARISONS
 from catchment.warehouse.session import connect
@@ -273,7 +274,7 @@ def test_a_result_is_kept_once_a_run_and_shows_no_personal_value(changed: Bed) -
     assert (equal, different, row["key"], sorted(row["columns"])) == (False, 1, {"id": "-2"}, ["email", "title"])
     assert row["columns"]["email"] == {"shard": "(personal)", "warehouse": "(personal)"}
     assert "leak" not in differences + sentence
-    with pytest.raises(Differs, match=r"id=-2 different in email, title"):
+    with pytest.raises(NeedsPerson, match=r"id=-2 different in email, title"):
         refuse_differences([result])
 
 

@@ -16,8 +16,8 @@ import pytest
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import Comparison
-from catchment.cdc.compare.reconcile import NotPassed, Reconciliation
-from catchment.cdc.compare.results import Differs, refuse_differences
+from catchment.cdc.compare.reconcile import Reconciliation
+from catchment.cdc.compare.results import refuse_differences
 from catchment.cdc.connectors import pauses, pausing
 from catchment.cdc.declared import Application, Shard, Table, application
 from catchment.cdc.repair import missing_rows, rebuild, snapshot
@@ -25,7 +25,7 @@ from catchment.cdc.setup import add_table
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.dbt_project import APPLICATION as MODELS
-from catchment.errors import ContractBroken, NeedsPerson
+from catchment.errors import ContractBroken, NeedsPerson, TryAgain
 from catchment.sources import SOURCES
 from catchment.warehouse import provision
 from catchment.warehouse.session import connect
@@ -329,7 +329,7 @@ def test_after_all_of_that_every_table_of_both_shards_equals_the_current_state(b
     bed.sql("DELETE FROM ANALYTICS.STAGING.STG_APPLICATION__USERS WHERE _SHARD = 's1' AND ID = -77")
     with _merging(bed, tmp_path):
         lost = bed.reconciliation(S1).results()
-    with pytest.raises(Differs, match=r"s1\.users: .*1 missing in the warehouse; such as id=-77"):
+    with pytest.raises(NeedsPerson, match=r"s1\.users: .*1 missing in the warehouse; such as id=-77"):
         refuse_differences(lost)
     rows = bed.sql("SELECT TABLE_NAME FROM RAW.CATCHMENT.CDC_COMPARISONS WHERE NOT IS_EQUAL")
     assert rows == [("users",)]
@@ -337,7 +337,7 @@ def test_after_all_of_that_every_table_of_both_shards_equals_the_current_state(b
 
 def test_a_warehouse_that_does_not_follow_is_said_and_nothing_is_compared(bed: Bed) -> None:
     bed.owner(S0, "UPDATE users SET title = 'unmerged' WHERE id = (SELECT min(id) FROM users)")
-    with pytest.raises(NotPassed, match=r"dbt \(application_state, users\) did not pass.*nothing was compared"):
+    with pytest.raises(TryAgain, match=r"dbt \(application_state, users\) did not pass.*nothing was compared"):
         dataclasses.replace(bed.reconciliation(S0), tables=(TABLES["users"],), timeout=20).results()
 
 

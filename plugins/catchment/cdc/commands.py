@@ -72,7 +72,8 @@ def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]
     if "snowflake.private.key" in config:
         config = {**config, "snowflake.private.key": UNRESOLVED_KEY}
     config = {"name": name, **config}
-    for key, errors in connect.problems(config).items():
+    found = connect.validate(config)
+    for key, errors in found.items():
         yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
-    for key in unknown_keys(config, connect.known_keys(config)):
+    for key in unknown_keys(config, frozenset(found)):
         yield f"{name}: {key} is no setting of the plugin, and would be ignored"

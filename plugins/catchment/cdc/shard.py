@@ -26,22 +26,14 @@ _TO_LOG_IN = (
 )
 
 
-class ShardUnavailable(TryAgain):
-    """The database can't be reached, is starting or stopping, or did not answer in time."""
-
-
-class ShardRefused(NeedsPerson):
-    """The database refuses the login or the statement: trying again changes nothing."""
-
-
 @contextmanager
 def opened(
     connection: Connection, *, statement_seconds: int = STATEMENT_SECONDS, autocommit: bool = True
 ) -> Iterator[Any]:
     """A psycopg2 connection, closed afterwards; without `autocommit` it is one transaction, committed at the end.
 
-    Times are UTC and text is UTF-8. Errors of connecting and of statements are raised as `ShardUnavailable` or
-    `ShardRefused`.
+    Times are UTC and text is UTF-8. Errors of connecting and of statements are raised as TryAgain, where the database
+    is away for now, or as NeedsPerson.
     """
     with explained(connection):
         session = _connect(connection, statement_seconds)
@@ -72,7 +64,7 @@ def explained(connection: Connection) -> Iterator[None]:
         raise explain(error, connection) from error
 
 
-def explain(error: Any, connection: Connection) -> ShardUnavailable | ShardRefused:
+def explain(error: Any, connection: Connection) -> TryAgain | NeedsPerson:
     """The error that says what to do. A failed login carries no SQLSTATE, so libpq's text (LC_MESSAGES=C) is read."""
     import psycopg2
 
@@ -81,14 +73,14 @@ def explain(error: Any, connection: Connection) -> ShardUnavailable | ShardRefus
     where = f'"{connection.conn_id}"'
     login = code.startswith("28") or (not code and any(words in text for words in _TO_LOG_IN))
     if login:
-        return ShardRefused(
+        return NeedsPerson(
             f"The database of the connection {where} refuses the login ({text}). Compare its password with the "
             "connection's (docs/runbooks/cdc_rotate_password.md)."
         )
     away = code.startswith(_AWAY) or code == "57014"
     if away or (not code and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)):
-        return ShardUnavailable(f"The database of the connection {where} does not answer ({text}).")
-    return ShardRefused(f"The database of the connection {where} refused a statement ({text}).")
+        return TryAgain(f"The database of the connection {where} does not answer ({text}).")
+    return NeedsPerson(f"The database of the connection {where} refused a statement ({text}).")
 
 
 def _connect(connection: Connection, statement_seconds: int) -> Any:

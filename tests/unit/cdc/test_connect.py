@@ -14,7 +14,6 @@ import pytest
 import urllib3
 
 from catchment.cdc.connectors.client import (
-    ConfigRefused,
     Connect,
     ConnectUnavailable,
     NotThere,
@@ -151,9 +150,9 @@ def test_offsets_are_those_that_are_committed(worker: Worker) -> None:
         (409, json.dumps(REBALANCE).encode(), Rebalancing, "worker rebalance"),
         (409, recorded("post_dup"), Rebalancing, "already exists"),
         (500, json.dumps(EXPECTED).encode(), Rebalancing, "a rebalance is expected"),
-        (400, recorded("put_bad_config"), ConfigRefused, "'database.user' value is invalid"),
-        (400, recorded("put_config_wrong_password"), ConfigRefused, "password authentication failed"),
-        (400, recorded("patch_offsets_not_stopped"), ConfigRefused, "need to be provided"),
+        (400, recorded("put_bad_config"), NeedsPerson, "'database.user' value is invalid"),
+        (400, recorded("put_config_wrong_password"), NeedsPerson, "password authentication failed"),
+        (400, recorded("patch_offsets_not_stopped"), NeedsPerson, "need to be provided"),
         (401, b"", NeedsPerson, 'connection "kafka_connect"'),
         (
             500,
@@ -173,7 +172,7 @@ def test_each_refusal_is_the_error_that_says_what_to_do(
 
 
 def test_a_refused_config_is_explained_without_what_was_sent(worker: Worker) -> None:
-    with pytest.raises(ConfigRefused) as caught:
+    with pytest.raises(NeedsPerson) as caught:
         worker.says(400, recorded("put_bad_config")).put("a", {"database.password": "hunter2"})
     assert "hunter2" not in str(caught.value)
     assert "You can also find" not in str(caught.value)
@@ -203,13 +202,13 @@ def test_a_config_is_put_as_it_is(worker: Worker) -> None:
 
 def test_what_a_plugin_has_against_a_config_comes_by_key(worker: Worker) -> None:
     reply = {"configs": [_entry("topics", ["must be set"]), _entry("name", [])]}
-    found = worker.says(200, json.dumps(reply).encode()).problems({"connector.class": "x.Y"})
-    assert found == {"topics": ("must be set",)}
+    found = worker.says(200, json.dumps(reply).encode()).validate({"connector.class": "x.Y"})
+    assert found == {"topics": ("must be set",), "name": ()}
 
 
 def test_the_keys_that_a_plugin_knows_are_those_of_its_config_def(worker: Worker) -> None:
-    known = worker.says(200, recorded("validate_debezium")).known_keys({"connector.class": "x.Y"})
-    assert {"slot.name", "publication.name"} <= known
+    known = worker.says(200, recorded("validate_debezium")).validate({"connector.class": "x.Y"})
+    assert {"slot.name", "publication.name"} <= known.keys()
 
 
 def test_nobody_there_is_said_with_the_address() -> None:

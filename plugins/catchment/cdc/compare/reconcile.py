@@ -29,10 +29,6 @@ READER = {"role": "RECONCILER"}  # the loader may not read ANALYTICS
 Report = Callable[[str], None]
 
 
-class NotPassed(TryAgain):
-    """The warehouse did not reach the snapshot's LSN in time: nothing was compared."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Reconciliation:
     """One run over some tables of one shard. `timeout`: how many seconds to wait for the warehouse."""
@@ -51,7 +47,7 @@ class Reconciliation:
             state = CurrentState(cursor, self.shard)
             behind = self.wait_until_passed(now.after, self.tables)
             if len(behind) == len(self.tables):
-                raise NotPassed(next(iter(behind.values())))
+                raise TryAgain(next(iter(behind.values())))
             results = []
             for table in self.tables:
                 started = time.monotonic()
@@ -130,7 +126,7 @@ class Reconciliation:
         """A newer snapshot that the warehouse has passed for this table."""
         with self._open_snapshot() as now:
             if behind := self.wait_until_passed(now.after, [table]):
-                raise NotPassed(behind[table.name])
+                raise TryAgain(behind[table.name])
             yield now
 
     def _open_snapshot(self) -> AbstractContextManager[PostgresSnapshot]:

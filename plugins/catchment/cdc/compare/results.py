@@ -21,10 +21,6 @@ SHOWN = 80  # characters of a value
 HIDDEN = "(personal)"
 
 
-class Differs(NeedsPerson):
-    """The warehouse's current state is not what the shard has."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """One table of one shard, compared in one run. `outcome`: the comparison, or the reason why there is none."""
@@ -128,10 +124,10 @@ def record(cursor: Any, result: Result) -> None:
 
 
 def refuse_differences(results: Iterable[Result]) -> None:
-    """Raise Differs, naming what differs and what could not be compared, unless every table is equal."""
+    """Raise NeedsPerson, naming what differs and what could not be compared, unless every table is equal."""
     wrong = [result for result in results if not result.equal]
     if wrong:
-        raise Differs(
+        raise NeedsPerson(
             f"The warehouse is not known to equal {wrong[0].shard.name} in {len(wrong)} tables. "
             + ". ".join(result.sentence for result in wrong)
             + f". See {COMPARISONS}, and docs/runbooks/cdc_reconcile.md for what to do."

@@ -33,10 +33,6 @@ class Rebalancing(TryAgain):
     """409: the workers are sharing out connectors; the same request works some seconds later."""
 
 
-class ConfigRefused(NeedsPerson):
-    """400: the plugin refuses a config, or the request does not fit the connector's state."""
-
-
 class NotThere(CatchmentError):
     """404: there is no such connector, task or plugin."""
 
@@ -120,22 +116,15 @@ class Connect:
         """A connector's committed offsets: a list of {"partition": {…}, "offset": {…}}."""
         return list(self._ask("GET", f"/connectors/{quote(name)}/offsets")["offsets"])
 
-    def problems(self, config: Config) -> dict[str, tuple[str, ...]]:
-        """What the plugin's own ConfigDef has against a config, by key; empty when nothing.
+    def validate(self, config: Config) -> dict[str, tuple[str, ...]]:
+        """The keys that the plugin's own ConfigDef defines, and what it has against each. Connect ignores other keys.
 
         Debezium also tries the database. Snowflake's sink tries its account, and ends in a time-out where there is
         none, unless its key is a reference that Connect can't resolve.
         """
         plugin = quote(config["connector.class"])
         reply = self._ask("PUT", f"/connector-plugins/{plugin}/config/validate", body=dict(config))
-        found = ((entry["value"]["name"], tuple(entry["value"]["errors"])) for entry in reply["configs"])
-        return {name: errors for name, errors in found if errors}
-
-    def known_keys(self, config: Config) -> frozenset[str]:
-        """The keys that the plugin's ConfigDef defines for such a config: others are ignored by Connect, silently."""
-        plugin = quote(config["connector.class"])
-        reply = self._ask("PUT", f"/connector-plugins/{plugin}/config/validate", body=dict(config))
-        return frozenset(entry["definition"]["name"] for entry in reply["configs"])
+        return {entry["definition"]["name"]: tuple(entry["value"]["errors"]) for entry in reply["configs"]}
 
     # --- acting -----------------------------------------------------------------------------------------------------
 
@@ -213,7 +202,7 @@ def _error(status: int, request: str, value: Any) -> CatchmentError:
     own = isinstance(value, dict) and "message" in value
     said = f": {str(value['message']).splitlines()[0][:300]}" if own else ""
     if status == 400 and own:
-        return ConfigRefused(f"Kafka Connect refused {request}: {_all_of(str(value['message']))}")
+        return NeedsPerson(f"Kafka Connect refused {request}: {_all_of(str(value['message']))}")
     if status in (401, 403):
         return NeedsPerson(
             f"Kafka Connect refused the credentials for {request} (HTTP {status}). Renew them in the connection "

@@ -29,7 +29,7 @@ def migrate(database: Database, owner: Connection, replicator: Connection) -> No
 
     Raises:
         ContractBroken: declared tables are missing on the shard; nothing was changed.
-        ShardUnavailable, ShardRefused: the shard can't be reached, or a statement failed; nothing was changed.
+        TryAgain, NeedsPerson: the shard can't be reached, or a statement failed; nothing was changed.
     """
     with opened(owner, statement_seconds=60, autocommit=False) as session:
         rows(session, "SELECT pg_advisory_xact_lock(%s)", (LOCK,))
