@@ -16,6 +16,7 @@ import snowflake.connector
 from catchment.cdc.declared import application
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
+from catchment.cdc.loader.tables import targets
 from catchment.cdc.loader.warehouse import LoaderWarehouse
 from catchment.connection import Connection
 from catchment.warehouse.names import OFFSETS
@@ -180,7 +181,4 @@ def ask(warehouse: LoaderWarehouse, sql: str) -> Sequence[tuple[Any, ...]]:
 
 
 def table(topic: str) -> str:
-    found = application().of_topic(topic)
-    assert found is not None
-    shard, table = found
-    return shard.raw_table(table)
+    return targets(application())[topic].table

@@ -296,10 +296,9 @@ def test_a_topic_that_is_made_again_stops_and_the_others_go_on(bed: Bed) -> None
     assert "made again" in json.loads(status.read_text())["stopped"][USERS.topic]
     assert bed.in_raw(USERS) == before
 
-    place = application().of_topic(USERS.topic)
-    assert place
-    shard, table = place
-    assert "The loader goes on" in topic_repair.go_on(Systems(bed.connection), shard, table, reason="a drill")
+    shard = application().shard("s0")
+    said = topic_repair.go_on(Systems(bed.connection), shard, shard.table("users"), reason="a drill")
+    assert "The loader goes on" in said
 
     bed.wait(lambda: len(bed.in_raw(USERS)) == 30)
     assert bed.sql(f"SELECT MAX(EPOCH), COUNT(*) FROM RAW.CATCHMENT.EPOCHS WHERE TOPIC = '{USERS.topic}'") == [(1, 3)]
