@@ -28,7 +28,9 @@ def run(action: str, *, wait: float) -> int:
     declared = application()
     with Connect(Connection.from_env("kafka_connect")) as connect:
         if action == "check":
-            return _check(declared, connect)
+            problems = list(check(declared, Connection.from_env, connect))
+            print("\n".join(problems) or "every config is what its plugin asks for")
+            return 1 if problems else 0
         configs = declared_connectors(declared, Connection.from_env)
         found = retry_while_away(lambda: plan(configs, connect.connectors()), seconds=wait)
         print("\n".join(found.lines()))
@@ -49,12 +51,6 @@ def health() -> int:
     for counted in count(Systems(Connection.from_env, declared, "cdc-count"), memory):
         print(f"counted              {counted}", flush=True)
     return 1 if report.decision.alerts else 0
-
-
-def _check(declared: Application, connect: Connect) -> int:
-    problems = list(check(declared, Connection.from_env, connect))
-    print("\n".join(problems) or "every config is what its plugin asks for")
-    return 1 if problems else 0
 
 
 def check(declared: Application, look_up: Callable[[str], Connection], connect: Connect) -> Iterator[str]:

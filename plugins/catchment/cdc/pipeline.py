@@ -14,7 +14,6 @@ from catchment.cdc.loader.kafka import Kafka
 from catchment.connection import Connection
 
 LSN = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
-Positions = Mapping[Partition, int]
 
 
 def lsn_now(session: Any) -> int:
@@ -39,7 +38,7 @@ def ends(connection: Connection, topics: Iterable[str]) -> dict[Partition, int]:
         return kafka.written(topics)
 
 
-def not_loaded(cursor: Any, wanted: Positions) -> dict[Partition, int]:
+def not_loaded(cursor: Any, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
     """How many offsets raw is short of `wanted`, for each partition that is."""
     ledger = offsets.read(cursor)
     loaded = {partition: position.next_offset for partition, position in ledger.items()}

@@ -58,8 +58,6 @@ def read(kind: ColumnKind, text: str) -> Any:
 
 
 def _number(text: str) -> Any:
-    if text.lstrip("-").isdigit():
-        return Decimal(text)
     word = text.upper().replace("POSITIVE_", "").replace("NEGATIVE_", "-")
     return word if word in ("NAN", "INFINITY", "-INFINITY") else Decimal(text)
 

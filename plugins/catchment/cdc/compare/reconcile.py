@@ -91,35 +91,25 @@ class Reconciliation:
 
     def _compare(self, table: Table, now: PostgresSnapshot, state: CurrentState) -> Comparison | str:
         """The table's comparison, or the reason why there is none."""
+        import psycopg2
+        from snowflake.connector.errors import ProgrammingError
+
         try:
-            with self._explained(now):
+            with now.guarded():
                 try:
                     found = compare(table, now, state, lambda: self._passed_snapshot(table))
                 except KeepsMoving:
                     with self._passed_snapshot(table) as newer:
                         found = compare(table, newer, state, lambda: self._passed_snapshot(table))
                 return _with_what_no_range_shows(found, table, state)
-        except _TableFailed as failed:
-            return str(failed)
-
-    @contextmanager
-    def _explained(self, now: PostgresSnapshot) -> Iterator[None]:
-        """What goes wrong with one table, as `_TableFailed`; what ends the whole comparison stays as it is."""
-        import psycopg2
-        from snowflake.connector.errors import ProgrammingError
-
-        try:
-            with now.guarded():
-                yield
         except psycopg2.Error as error:
             self.systems.refuse_if_cancelled()
             if now.session.closed or now.live_session.closed:
-                raise
-            own = self.systems.look_up(self.shard.connection)
-            raise _TableFailed(database.explain(error, own)) from error
+                raise  # no other table could be compared
+            return str(database.explain(error, self.systems.look_up(self.shard.connection)))
         except (ProgrammingError, CatchmentError, ValueError, KeyError, ArithmeticError) as error:
             self.systems.refuse_if_cancelled()
-            raise _TableFailed(" ".join(str(error).split())[:400]) from error
+            return " ".join(str(error).split())[:400]
 
     @contextmanager
     def _passed_snapshot(self, table: Table) -> Iterator[PostgresSnapshot]:
@@ -155,10 +145,6 @@ class Reconciliation:
                 elif not_merged(cursor, self.shard, table, ends):
                     behind[table.name] = f"dbt (application_state, {table.name})"
         return behind
-
-
-class _TableFailed(Exception):
-    """One table could not be compared."""
 
 
 def _with_what_no_range_shows(found: Comparison, table: Table, state: CurrentState) -> Comparison:

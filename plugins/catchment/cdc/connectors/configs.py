@@ -69,14 +69,7 @@ def secret_of(connect: Connection, shard: Shard) -> str:
 
 def source_config(shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
     """Debezium's config for one shard: the whole of it, nothing is left to a worker's defaults."""
-    return (
-        _database(shard, connection, secret)
-        | _snapshots_and_signals()
-        | _values()
-        | _topics(shard)
-        | _pace()
-        | CONVERTERS
-    )
+    return _database(shard, connection, secret) | _SNAPSHOTS_AND_SIGNALS | _VALUES | _topics(shard) | _PACE | CONVERTERS
 
 
 def _database(shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
@@ -102,32 +95,30 @@ def _database(shard: Shard, connection: Connection, secret: str) -> dict[str, st
     }
 
 
-def _snapshots_and_signals() -> dict[str, str]:
-    return {
-        "snapshot.mode": "initial",
-        "snapshot.locking.mode": "none",
-        "snapshot.fetch.size": "10240",
-        "incremental.snapshot.chunk.size": "4096",
-        "incremental.snapshot.watermarking.strategy": "insert_delete",
-        "signal.enabled.channels": "source",
-        "signal.data.collection": SIGNALS,
-        # Moves the slot on when the captured tables are quiet, and is the pulse that the health DAG feels.
-        "heartbeat.interval.ms": "5000",
-        "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",
-    }
+_SNAPSHOTS_AND_SIGNALS = {
+    "snapshot.mode": "initial",
+    "snapshot.locking.mode": "none",
+    "snapshot.fetch.size": "10240",
+    "incremental.snapshot.chunk.size": "4096",
+    "incremental.snapshot.watermarking.strategy": "insert_delete",
+    "signal.enabled.channels": "source",
+    "signal.data.collection": SIGNALS,
+    # Moves the slot on when the captured tables are quiet, and is the pulse that the health DAG feels.
+    "heartbeat.interval.ms": "5000",
+    "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",
+}
 
 
-def _values() -> dict[str, str]:
-    return {
-        "decimal.handling.mode": "string",
-        "time.precision.mode": "isostring",
-        "interval.handling.mode": "string",
-        "binary.handling.mode": "hex",  # with base64 an unchanged TOASTed bytea arrives as null
-        "unavailable.value.placeholder": "__debezium_unavailable_value",
-        "tombstones.on.delete": "true",
-        "skipped.operations": "none",  # the default drops TRUNCATE
-        "provide.transaction.metadata": "true",
-    }
+_VALUES = {
+    "decimal.handling.mode": "string",
+    "time.precision.mode": "isostring",
+    "interval.handling.mode": "string",
+    "binary.handling.mode": "hex",  # with base64 an unchanged TOASTed bytea arrives as null
+    "unavailable.value.placeholder": "__debezium_unavailable_value",
+    "tombstones.on.delete": "true",
+    "skipped.operations": "none",  # the default drops TRUNCATE
+    "provide.transaction.metadata": "true",
+}
 
 
 def _topics(shard: Shard) -> dict[str, str]:
@@ -146,21 +137,20 @@ def _topics(shard: Shard) -> dict[str, str]:
     }
 
 
-def _pace() -> dict[str, str]:
-    return {
-        "exactly.once.support": "required",
-        "transaction.boundary": "poll",
-        "poll.interval.ms": "50",
-        "max.batch.size": "4096",
-        "max.queue.size": "16384",
-        "errors.max.retries": "-1",
-        "retriable.restart.connector.wait.ms": "5000",
-        "producer.override.compression.type": "lz4",
-        "producer.override.linger.ms": "20",
-        "producer.override.batch.size": "262144",
-        "producer.override.max.request.size": str(LARGEST_RECORD),
-        "producer.override.buffer.memory": str(2 * LARGEST_RECORD),
-    }
+_PACE = {
+    "exactly.once.support": "required",
+    "transaction.boundary": "poll",
+    "poll.interval.ms": "50",
+    "max.batch.size": "4096",
+    "max.queue.size": "16384",
+    "errors.max.retries": "-1",
+    "retriable.restart.connector.wait.ms": "5000",
+    "producer.override.compression.type": "lz4",
+    "producer.override.linger.ms": "20",
+    "producer.override.batch.size": "262144",
+    "producer.override.max.request.size": str(LARGEST_RECORD),
+    "producer.override.buffer.memory": str(2 * LARGEST_RECORD),
+}
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------

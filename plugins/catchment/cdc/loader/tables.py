@@ -23,9 +23,5 @@ def targets(application: Application) -> dict[str, Target]:
 def statements(wanted: Iterable[Target]) -> list[str]:
     """What makes these tables where they are missing, as `snowflake-apply` does."""
     template = next(t for t in read(TEMPLATES) if t.step == STEP)
-    return [sql for target in wanted for sql in template.fill(_values(target))]
-
-
-def _values(target: Target) -> dict[str, str | int]:
-    _, schema, table = target.table.split(".")
-    return {"source": schema, "table": table}
+    names = (target.table.split(".") for target in wanted)
+    return [sql for _, schema, table in names for sql in template.fill({"source": schema, "table": table})]
