@@ -22,3 +22,13 @@ BEGIN
         EXECUTE format('ALTER TABLE %s OWNER TO %I', stray, replicator);
     END LOOP;
 END $$;
+
+-- A blocking snapshot reads tables while streaming waits, and sends again what it has seen of open transactions: nothing
+-- in its records says which of the two is newer (docs/adr/0013). So nobody can ask for one; incremental ones are counted.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'snapshots_must_be_incremental_not_blocking') THEN
+        ALTER TABLE cdc.signals ADD CONSTRAINT snapshots_must_be_incremental_not_blocking
+            CHECK (type <> 'execute-snapshot' OR data !~* '"type"\s*:\s*"[^"]*blocking') NOT VALID;
+    END IF;
+END $$;
