@@ -50,7 +50,7 @@ def _read(cursor: session.Cursor, with_history: bool) -> WarehouseFacts:
     epochs = {shard: at.replace(tzinfo=UTC) for shard, at in cursor.fetchall()}
     loaders: dict[str, datetime] = {}
     for *_, loader, at in ledger:
-        name = str(loader or "").rpartition("-")[0]  # without the number of the transaction
+        name = str(loader or "").rpartition(" ")[0]  # the process, without its session and transaction
         loaders[name] = max(loaders.get(name, datetime.min.replace(tzinfo=UTC)), at.replace(tzinfo=UTC))
     return WarehouseFacts(
         pauses=paused,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -66,6 +68,11 @@ class LoaderWarehouse:
             abort_left_behind(cursor, self.transaction_name)
 
     @property
+    def process(self) -> str:
+        """Who moves the ledger on, for a person who must find it: `cdc-load@host:pid`."""
+        return f"{self.name}@{socket.gethostname()}:{os.getpid()}"
+
+    @property
     def transaction_name(self) -> str:
         return "CATCHMENT_CDC_" + self.folder.upper()
 
@@ -101,7 +108,7 @@ class LoaderWarehouse:
         def load(write: Write) -> tuple[Rejected, ...]:
             at = datetime.now(UTC)
             with self.transaction(f"load {batch.rows} rows of {len(batch.topics)} topics") as cursor:
-                token = f"{self.name} {self._own}-{next(self._numbers)}"
+                token = f"{self.process} {self._own}-{next(self._numbers)}"
                 advanced = offsets.advance(cursor, advances, topic_ids, token, at)
                 return write(Writer(cursor, targets, self.folder, at, advanced), batch.topics, batch.rejects)
 
