@@ -9,6 +9,7 @@ import pytest
 
 from catchment.cdc.connectors.configs import (
     CONVERTERS,
+    LONGEST_TEXT,
     declared_connectors,
     shown,
     source_config,
@@ -17,6 +18,7 @@ from catchment.cdc.connectors.configs import (
 )
 from catchment.cdc.connectors.sink import CLASSES, Sink, sink_config
 from catchment.cdc.declared import Application, application
+from catchment.cdc.loader.rows import LONGEST
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
 from tests.support.cdc_health import two_shards
@@ -106,6 +108,14 @@ def test_topics_of_tables_have_three_partitions_and_the_transaction_topic_one() 
     config = of()["application-s0"]
     assert (config["topic.creation.default.partitions"], config["topic.creation.own.partitions"]) == ("3", "1")
     assert r"s0\.transaction" in config["topic.creation.own.include"].split(",")
+
+
+def test_a_text_that_is_cut_is_still_more_than_the_loader_takes_and_none_is_cut_for_the_sink() -> None:
+    """Else a part of a text would be taken for the whole. What Snowflake's sink takes is up to the account."""
+    assert LONGEST_TEXT > LONGEST
+    (setting,) = (key for key in of()["application-s0"] if "truncate" in key)
+    assert str(LONGEST_TEXT) in setting
+    assert not any("truncate" in key for key in of(sink=SINK)["application-s0"])
 
 
 def test_debezium_knows_every_key() -> None:

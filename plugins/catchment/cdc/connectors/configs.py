@@ -29,6 +29,11 @@ CONVERTERS = {
 # More than the loader takes as a row (16 MB), so that a row too large for the warehouse passes Kafka, and is set aside
 # with its key by the loader while the others go on. Brokers refuse requests of over 100 MiB.
 LARGEST_RECORD = 64 * 1024 * 1024
+# Longer texts are cut, for a record that Kafka refuses stops the shard. What is left is still more than our loader
+# takes, so the record is set aside with its key, and no part of a text is taken for the whole. Not where Snowflake's
+# sink loads, whose limit is the account's.
+LONGEST_TEXT = 16_000_001
+CUT = {f"column.truncate.to.{LONGEST_TEXT}.chars": ".*"}
 TOPIC_SETTINGS = {"cleanup.policy": "delete", "max.message.bytes": str(LARGEST_RECORD)}
 
 _SECRET = re.compile(r"password|passphrase|secret|private\.key|token|jaas|credential|api\.key", re.IGNORECASE)
@@ -36,7 +41,7 @@ _REFERENCE = re.compile(r"\$\{[^${}]+\}")
 # Keys that belong to Connect itself, or are passed through to clients: no plugin's ConfigDef lists them all.
 _PASSED_THROUGH = re.compile(
     r"((topic\.creation|producer\.override|consumer\.override)\.|(key|value)\.converter(\.|$))"
-    r"|(topics|exactly\.once\.support|name|snowflake\.enable\.schematization)$"
+    r"|(topics|exactly\.once\.support|name|snowflake\.enable\.schematization|column\.truncate\.to\.\d+\.chars)$"
 )
 
 
@@ -49,7 +54,7 @@ def declared_connectors(application: Application, look_up: Callable[[str], Conne
     }
     sink = Sink.of(connect)
     if sink is None:
-        return configs
+        return {name: {**config, **CUT} for name, config in configs.items()}
     return configs | {
         database.sink: {**sink_config(application, database, sink), **CONVERTERS} for database in application.databases
     }
