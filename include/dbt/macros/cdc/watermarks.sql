@@ -4,13 +4,15 @@
 
   A watermark moves only from where the run found it: a replay that lowered it meanwhile wins. It stays while a row of
   the last hour lacks a value (`_unresolved`): the other half of a primary key's change has not come to raw yet, and the
-  next run must see both.
+  next run must see both. A run that built the table from scratch takes back what another run moved on meanwhile: its
+  table lacks what that one merged into the one before.
 -#}
 {% macro cdc_advance(table) -%}
     {%- if not execute -%}{{ return('') }}{%- endif -%}
     {%- set batch = cdc_batch_of_run() -%}
     {%- if not batch or not batch.ranges -%}{{ return('') }}{%- endif -%}
     {%- if batch.truncates -%}{%- do run_query(cdc_remember_truncations(table, batch)) -%}{%- endif -%}
+    {%- set settled = cdc_nothing_is_awaited() -%}
 merge into {{ source('catchment', 'watermarks') }} as target
 using (
     {%- for range in batch.ranges %}
@@ -20,11 +22,17 @@ using (
     {%- endfor %}
 ) as source
 on target.model = '{{ cdc_watermark_key() }}' and target.topic = source.topic and target.kafka_partition = source.kafka_partition
-when matched and target.next_offset = source.found_offset and {{ cdc_nothing_is_awaited() }} then update set
+when matched and target.next_offset = source.found_offset and {{ settled }} then update set
     next_offset = source.until_offset,
     merged_from = source.from_offset,
     updated_at = sysdate()
-when not matched and {{ cdc_nothing_is_awaited() }} then insert (model, topic, kafka_partition, next_offset, merged_from, updated_at)
+{%- if batch.full %}
+when matched and target.next_offset > source.until_offset then update set
+    next_offset = {{ 'source.until_offset' if settled == 'true' else 'coalesce(source.found_offset, 0)' }},
+    merged_from = source.from_offset,
+    updated_at = sysdate()
+{%- endif %}
+when not matched and {{ settled }} then insert (model, topic, kafka_partition, next_offset, merged_from, updated_at)
 values ('{{ cdc_watermark_key() }}', source.topic, source.kafka_partition, source.until_offset, source.from_offset,
     sysdate())
 {%- endmacro %}
