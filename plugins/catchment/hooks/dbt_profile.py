@@ -92,7 +92,7 @@ def profile_config(dag: str, conn_id: str = "snowflake_default") -> ProfileConfi
                 "database": "ANALYTICS",
                 "schema": "MARTS",
                 "role": "TRANSFORMER",
-                "warehouse": CDC_WAREHOUSE if PARTS.get(dag) else "TRANSFORMING",
+                "warehouse": CDC_WAREHOUSE if PARTS.get(dag) or dag.startswith("cdc_") else "TRANSFORMING",
                 "threads": 4,
                 "connect_retries": 3,
                 "connect_timeout": 30,

@@ -66,6 +66,21 @@ def dry_run() -> Param:
     )
 
 
+def from_scratch() -> Param:
+    return Param(
+        False,
+        type="boolean",
+        title="Build its models from scratch",
+        description_md="After its **declared type** changed: rows that were merged before have the old one.",
+    )
+
+
+def models_of_table() -> str:
+    """dbt's selector of the models of the form's table (current state, and history if it has one), as a template."""
+    sources = {shard.name: shard.of.source for shard in application().shards}
+    return f"config.meta.table:{{{{ {sources}[params.shard] }}}}.{{{{ params.table }}}}"
+
+
 def on_call_dag(
     dag_id: str,
     *,

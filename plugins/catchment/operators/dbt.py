@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from cosmos import DbtTaskGroup, ExecutionConfig, RenderConfig
 from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 from cosmos.operators._watcher import base as watcher
-from cosmos.operators.local import DbtSourceLocalOperator
+from cosmos.operators.local import DbtRunLocalOperator, DbtSourceLocalOperator
 
 from catchment.dbt_freshness import fail_if_stale
 from catchment.dbt_project import part_of_build
@@ -68,4 +69,19 @@ def dbt_freshness(dag_id: str, project: Path) -> DbtSourceLocalOperator:
         emit_datasets=False,
         callback=fail_if_stale,
         pool=BUILD_POOL,
+    )
+
+
+def dbt_run(dag_id: str, project: Path, *, task_id: str, select: str, full_refresh: str) -> DbtRunLocalOperator:
+    """A task that runs a few models by themselves, from scratch if so asked; `select` and that are templates."""
+    return DbtRunLocalOperator(
+        task_id=task_id,
+        project_dir=str(project),
+        profile_config=profile_config(dag_id),
+        select=select,
+        full_refresh=full_refresh,
+        install_deps=False,
+        emit_datasets=False,
+        pool=BUILD_POOL,
+        execution_timeout=timedelta(hours=12),
     )

@@ -29,7 +29,8 @@ _LOST = {
     "values; rows deleted meanwhile are found by cdc_reconcile, and only a rebuild writes their deletes",
     State.IDENTITY_CHANGED: "The application's updates and deletes may be refused, or deletes since then name no key",
     State.COLUMN_GONE: "Its values are NULL in staging since then; the new name's are in raw and in _other",
-    State.TYPE_CHANGED: "Values that do not fit are NULL in staging since then, their text is in _special and raw",
+    State.TYPE_CHANGED: "Values that do not fit are NULL in staging since then, their text is in _special and raw; "
+    "rows that it rewrote were not sent. Declare the type, then run the DAG cdc_resnapshot, with models from scratch",
     State.TABLE_CHANGED: "Rows since then may be missing or not known from one another",
 }
 
