@@ -1,4 +1,9 @@
-"""A shard whose disk is full, on a disk of its own: said before its heartbeats stop, which need no new page."""
+"""A shard whose disk is full, on a disk of its own: said before its heartbeats stop, which need no new page.
+
+Debezium's docs on WAL disk space (DBZ-892) and Altinity/clickhouse-sink-connector 246: a slot that nobody reads fills
+the disk, and the connector says that it runs. DBZ-2617: a heartbeat that failed was no failure. Right: `disk_full` in
+the first run after a write is refused, while the database still answers; well again in the first run with room.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """`cdc-check` on a real shard: each way in which a table or the publication can differ from what is declared.
 
+PeerDB PRs 1110 and 1773 and issue 2799: a mirror was made of a table that is not published, that the role may not
+read, or without replica identity; it failed in a loop later. Right: all of it is named before, with a cure.
 A publication narrowed to inserts and updates was "healthy" while deletes never came (yugabyte 19250); a renamed column
 or a changed type was NULL in staging at once, and reported a day later; a table with REPLICA IDENTITY NOTHING refuses
 the application's updates from the moment that it is published.

@@ -1,4 +1,9 @@
-"""A comparison that reads a real standby of the shard: as of what it has replayed, and never behind the warehouse."""
+"""A comparison that reads a real standby of the shard: as of what it has replayed, and never behind the warehouse.
+
+PeerDB PR 858 and neon PR 9425: what asked a standby for `pg_current_wal_lsn()` failed there, and what it has received
+is more than what can be read. patroni 1691: a standby whose replay is paused answers, with yesterday's rows. Right:
+its place is what it has *replayed*, and what the warehouse has beyond that is no difference.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A second database of the application, which is not sharded: one file in `include/connectors`, and nothing else.
 
-Situation (Airbyte and Fivetran users who add a database): a connector more, with names, schemas and models set up by
-hand, and a supervision that knows the first one only. Right: names, topics, raw tables, models, supervision and the
-comparison follow from the file, and the first database does not notice.
+Situation (airbyte 16173 and 1921, PeerDB 3156): a second database with a table of the same name is written into the
+first one's, or overwrites it in turns, and a supervision knows the first one only. Right: names, topics, raw tables,
+models, supervision and the comparison follow from the file, and the first database does not notice.
 """
 
 from __future__ import annotations
