@@ -9,6 +9,9 @@ CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.OFFSETS (
     UPDATED_AT TIMESTAMP_NTZ NOT NULL,
     TOPIC_ID VARCHAR
 );
+-- The other process that moved the partition last: two loaders that take turns are seen by it.
+ALTER TABLE RAW.CATCHMENT.OFFSETS ADD COLUMN IF NOT EXISTS OTHER_LOADER VARCHAR;
+ALTER TABLE RAW.CATCHMENT.OFFSETS ADD COLUMN IF NOT EXISTS OTHER_AT TIMESTAMP_NTZ;
 -- Where a shard's log positions begin a new epoch: a new slot, a failover, a rebuilt shard. No row: epoch 0.
 CREATE TABLE IF NOT EXISTS RAW.CATCHMENT.EPOCHS (
     SHARD VARCHAR NOT NULL,

@@ -87,13 +87,14 @@ def test_what_is_down_is_away_and_the_rest_is_known(answered: Callable[..., Fact
     def look_up(name: str) -> Connection:
         return nobody(name) if name == "kafka" else closed(name)
 
-    facts = answered(look_up, Warehouse([("s0.public.users", 1, 42, "id", "cdc-load@pod:7 abc-7", NOON)]))
+    ledger = ("s0.public.users", 1, 42, "id", "cdc-load@pod:7 abc-7", NOON, "cdc-load@old:1 d-4", NOON.replace(hour=11))
+    facts = answered(look_up, Warehouse([ledger]))
     assert isinstance(facts.running, Unknown)
     assert facts.running.away
     assert all(isinstance(shard, Unknown) and shard.away for shard in facts.shards.values())
     assert not isinstance(facts.loaded, Unknown)
     assert list(facts.loaded.values()) == [42]
-    assert dict(facts.loaders) == {"cdc-load@pod:7": BEGAN}
+    assert dict(facts.loaders) == {"cdc-load@pod:7": BEGAN, "cdc-load@old:1": BEGAN.replace(hour=11)}
 
 
 def test_a_warehouse_that_is_away_blinds_nothing_and_the_last_known_pauses_hold(

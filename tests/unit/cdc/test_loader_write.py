@@ -54,7 +54,7 @@ class Cursor:
             case "PUT" if b'"rejected":' in (file := _plain(file_stream.read())):  # keys of refused rows can be read
                 self.copied, self.unread = file.count(b"\n"), 0
             case "MERGE":
-                self.moved, self.name = len(json.loads(values[0])), values[1]
+                self.moved, self.name = len(json.loads(values[0])), values[3]
                 self.rows = [(self.moved, 0)]
             case "INSERT" if "TRY_PARSE_JSON" in sql:
                 self.rows = [(self.copied - self.unread,)]

@@ -20,7 +20,9 @@ from catchment.connection import Connection
 from catchment.warehouse import session
 from catchment.warehouse.names import EPOCHS, OFFSETS
 
-_LEDGER = f"SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT FROM {OFFSETS}"
+_LEDGER = f"""
+SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT, OTHER_LOADER, OTHER_AT FROM {OFFSETS}
+"""
 _EPOCHS = f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD"
 
 
@@ -49,9 +51,12 @@ def _read(cursor: session.Cursor, with_history: bool) -> WarehouseFacts:
     cursor.execute(_EPOCHS)
     epochs = {shard: at.replace(tzinfo=UTC) for shard, at in cursor.fetchall()}
     loaders: dict[str, datetime] = {}
-    for *_, loader, at in ledger:
-        name = str(loader or "").rpartition(" ")[0]  # the process, without its session and transaction
-        loaders[name] = max(loaders.get(name, datetime.min.replace(tzinfo=UTC)), at.replace(tzinfo=UTC))
+    for *_, loader, at, other, other_at in ledger:
+        for token, moved_at in ((loader, at), (other, other_at)):
+            if token:
+                name = str(token).rpartition(" ")[0]  # the process, without its session and transaction
+                moved_at = moved_at.replace(tzinfo=UTC)
+                loaders[name] = max(loaders.get(name, moved_at), moved_at)
     return WarehouseFacts(
         pauses=paused,
         loaded={Partition(topic, int(number)): int(offset) for topic, number, offset, *_ in ledger},

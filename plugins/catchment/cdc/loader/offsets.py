@@ -4,6 +4,9 @@ Two loaders never duplicate rows: an advance names the offset that it starts fro
 offset. A loader that was frozen until its transaction was ended by someone else commits nothing: the last statement
 before COMMIT checks its own advance, which was rolled back with the transaction (see `Advanced.verify`). If it was
 ended after that, COMMIT has nothing to do, and the next advance, or the next check of the ledger, notices.
+
+`OTHER_LOADER` is the other process that moved a partition last, and `OTHER_AT` when: of two that take turns, one would
+else leave no trace for the health check.
 """
 
 from __future__ import annotations
@@ -34,7 +37,12 @@ USING (
 ) AS a
 ON o.TOPIC = a.TOPIC AND o.KAFKA_PARTITION = a.KAFKA_PARTITION
 WHEN MATCHED AND o.NEXT_OFFSET = a.OFFSET_BEFORE THEN
-    UPDATE SET NEXT_OFFSET = a.OFFSET_AFTER, LOADER = ?, UPDATED_AT = CAST(? AS TIMESTAMP_NTZ)
+    UPDATE SET
+        NEXT_OFFSET = a.OFFSET_AFTER,
+        OTHER_LOADER = IFF(STARTSWITH(o.LOADER, ?), o.OTHER_LOADER, o.LOADER),
+        OTHER_AT = IFF(STARTSWITH(o.LOADER, ?), o.OTHER_AT, o.UPDATED_AT),
+        LOADER = ?,
+        UPDATED_AT = CAST(? AS TIMESTAMP_NTZ)
 WHEN NOT MATCHED AND a.OFFSET_BEFORE IS NULL THEN
     INSERT (TOPIC, KAFKA_PARTITION, NEXT_OFFSET, LOADER, UPDATED_AT, TOPIC_ID)
     VALUES (a.TOPIC, a.KAFKA_PARTITION, a.OFFSET_AFTER, ?, CAST(? AS TIMESTAMP_NTZ), a.TOPIC_ID)
@@ -83,7 +91,7 @@ class Advanced:
 def advance(
     cursor: Cursor, advances: Sequence[Advance], topic_ids: dict[str, str], name: str, at: datetime
 ) -> Advanced:
-    """Move the partitions on, all or none. `name` must be new with every call. Raises `LostRace`."""
+    """Move the partitions on, all or none. `name` is a process and what is new with every call. Raises `LostRace`."""
     changes = [
         {
             "topic": a.partition.topic,
@@ -94,8 +102,8 @@ def advance(
         }
         for a in advances
     ]
-    updated_at = sql_time(at)
-    cursor.execute(_ADVANCE, (json.dumps(changes), name, updated_at, name, updated_at))
+    updated_at, process = sql_time(at), f"{name.rpartition(' ')[0]} "
+    cursor.execute(_ADVANCE, (json.dumps(changes), process, process, name, updated_at, name, updated_at))
     ((inserted, updated),) = cursor.fetchall()
     if int(inserted) + int(updated) != len(advances):
         raise LostRace(
