@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from airflow.sdk import BaseOperator
+from jinja2.nativetypes import NativeEnvironment
 
 from catchment.cdc.repair import rebuild
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.errors import NeedsPerson
-from catchment.operators import cdc_health, cdc_load, cdc_on_call, cdc_rebuild
+from catchment.operators import cdc_forms, cdc_health, cdc_load, cdc_on_call, cdc_rebuild
 from catchment.operators.cancelling import cancellable
 from catchment.operators.cdc_on_call import CdcPauseOperator, OnCallOperator
 from catchment.operators.cdc_rebuild import CdcRebuildOperator
@@ -30,6 +31,11 @@ class Recorded(OnCallOperator):
 
     def systems(self, context: Any) -> Any:
         return None
+
+
+def test_the_form_of_a_table_selects_its_models_and_no_others() -> None:
+    template = NativeEnvironment().from_string(cdc_forms.models_of_table())
+    assert template.render(params={"shard": "s1", "table": "users"}) == "config.meta.table:application.users"
 
 
 @pytest.mark.parametrize("dry_run", [True, "True", "true", "", "None"])

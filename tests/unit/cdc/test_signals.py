@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catchment.cdc.declared import application
-from catchment.cdc.repair.signals import OURS, execute_snapshot, signal_id, stop_snapshot
+from catchment.cdc.repair.signals import OURS, execute_snapshot, signal_id
 from catchment.cdc.repair.snapshot import RowsSkipped, SnapshotProgress, SnapshotRequest, is_read, plan, verify
 
 S0 = application().shard("s0")
@@ -28,11 +28,6 @@ def test_a_table_with_timestamptz_in_its_key_is_read_by_its_surrogate_key() -> N
 def test_a_signal_names_its_table_as_a_regular_expression_and_carries_what_we_need_at_the_end() -> None:
     data = execute_snapshot("x", S0, USERS, {"rows": 5}).data
     assert (data["data-collections"], data["type"], data[OURS]) == ([r"public\.users"], "incremental", {"rows": 5})
-
-
-def test_a_snapshot_can_be_given_up() -> None:
-    signal = stop_snapshot("x", S0, USERS)
-    assert (signal.type, signal.data["data-collections"]) == ("stop-snapshot", [r"public\.users"])
 
 
 def test_the_same_run_asks_with_the_same_id_which_fits_the_column() -> None:

@@ -46,17 +46,12 @@ def execute_snapshot(id_: str, shard: Shard, table: Table, remember: Mapping[str
     surrogate key orders the chunks.
     """
     data: dict[str, Any] = {
-        "data-collections": [_pattern(shard, table)],
+        "data-collections": [re.escape(f"{shard.of.schema}.{table.name}")],  # Debezium takes regular expressions
         "type": "incremental",
         **({"surrogate-key": table.surrogate_key} if table.surrogate_key else {}),
         OURS: dict(remember),
     }
     return Signal(id_, "execute-snapshot", data)
-
-
-def stop_snapshot(id_: str, shard: Shard, table: Table) -> Signal:
-    """Cancel a running snapshot."""
-    return Signal(id_, "stop-snapshot", {"data-collections": [_pattern(shard, table)], "type": "incremental"})
 
 
 def send(session: Any, signal: Signal) -> bool:
@@ -69,8 +64,3 @@ def sent(session: Any, id_: str) -> Signal | None:
     """The signal as it was sent."""
     found = database.rows(session, f"SELECT id, type, data FROM {SIGNALS} WHERE id = %s", (id_,))
     return Signal(found[0][0], found[0][1], json.loads(found[0][2] or "{}")) if found else None
-
-
-def _pattern(shard: Shard, table: Table) -> str:
-    """Debezium takes names as regular expressions."""
-    return re.escape(f"{shard.of.schema}.{table.name}")
