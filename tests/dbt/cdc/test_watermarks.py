@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,31 @@ def test_watermarks_of_before_do_not_displace_those_of_a_run_that_came_first(emp
     assert dict(marks(empty))[PRODUCTION] == 2
     build("production")
     assert emails(empty, PRODUCTION) == [(1, "new@example.com")]
+
+
+@pytest.mark.parametrize("lowered", [False, True])
+def test_a_build_from_scratch_takes_back_what_another_run_moved_on_meanwhile(
+    empty: Warehouse, tmp_path: Path, lowered: bool
+) -> None:
+    """Situation, by reading: it takes an hour, in which the ten-minute runs merge into the table that it then replaces.
+    The watermark was theirs, and what they had merged was in no table. A replay that lowered it meanwhile still wins.
+    """
+    with models_of(empty, tmp_path) as run, empty.connect() as connection:
+        execute = connection.cursor().execute
+        raw.put(empty, [change("c", 1, 100, 0), change("c", 2, 110, 1)])
+        run(MODEL)
+        run(MODEL, full_refresh=True)
+        log = (tmp_path / "dbt.log").read_text(encoding="utf-8")
+        end = re.findall(r"(merge into \S+watermarks as target\s.*?values \(.*?sysdate\(\)\))", log, re.DOTALL)[-1]
+        execute(f"CREATE OR REPLACE TABLE ANALYTICS.STAGING.ITS_OWN AS SELECT * FROM {PRODUCTION}")
+        raw.put(empty, [change("u", 1, 120, 2, email="new@example.com")])
+        run(MODEL)  # the other one, while it builds
+        execute(f"CREATE OR REPLACE TABLE {PRODUCTION} AS SELECT * FROM ANALYTICS.STAGING.ITS_OWN")
+        execute("DROP TABLE ANALYTICS.STAGING.ITS_OWN")
+        if lowered:
+            execute("UPDATE RAW.CATCHMENT.WATERMARKS SET NEXT_OFFSET = 1")
+        execute(end)
+        assert marks(empty) == [(PRODUCTION, 1 if lowered else 2)]
+        run(MODEL)
+    assert emails(empty, PRODUCTION) == [(1, "new@example.com"), (2, "c2@example.com")]
+    assert marks(empty) == [(PRODUCTION, 3)]
