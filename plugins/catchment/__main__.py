@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 def _cdc_load(args: argparse.Namespace) -> int:
     from catchment.cdc.loader import command
 
-    return command.check(None) if args.check else command.run()
+    return command.check() if args.check else command.run()
 
 
 def _streams(_: argparse.Namespace) -> int:

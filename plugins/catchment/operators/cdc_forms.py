@@ -12,17 +12,15 @@ from catchment.operators.retries import RetryByKind
 
 
 def shard() -> Param:
-    names = [shard.name for shard in application().shards]
-    return Param(names[0], type="string", enum=names, title="Shard")
+    return one("Shard", [shard.name for shard in application().shards])
 
 
 def table() -> Param:
-    return Param(tables()[0], type="string", enum=tables(), title="Table")
+    return one("Table", tables())
 
 
 def database() -> Param:
-    names = [database.source for database in application().databases]
-    return Param(names[0], type="string", enum=names, title="Database")
+    return one("Database", [database.source for database in application().databases])
 
 
 def tables() -> list[str]:
@@ -31,8 +29,11 @@ def tables() -> list[str]:
 
 
 def connector() -> Param:
-    names = [shard.connector for shard in application().shards]
-    return Param(names[0], type="string", enum=names, title="Connector")
+    return one("Connector", [shard.connector for shard in application().shards])
+
+
+def one(what: str, names: list[str]) -> Param:
+    return Param(names[0], type="string", enum=names, title=what)
 
 
 def some(what: str, names: list[str]) -> Param:

@@ -28,9 +28,6 @@ class KeyRange:
     low: Key | None = None
     high: Key | None = None
 
-    def __str__(self) -> str:
-        return f"{', '.join(self.low or ('…',))} to {', '.join(self.high or ('…',))}"
-
     def cut(self, bounds: Sequence[Key]) -> tuple[KeyRange, ...]:
         """The ranges between these bounds, which are sorted and inside."""
         edges = [self.low, *bounds, self.high]

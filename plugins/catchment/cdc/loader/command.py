@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Event
 from types import FrameType
 
@@ -53,9 +52,9 @@ def run() -> int:
     return 0
 
 
-def check(path: Path | None) -> int:
-    """Say whether the loader that writes its status to `path` (default: CATCHMENT_CDC_STATUS) is well: 0, else 1."""
-    path = path or LoaderSettings.from_env(os.environ).status
+def check() -> int:
+    """Say whether the loader that writes its status to CATCHMENT_CDC_STATUS is well: 0, else 1."""
+    path = LoaderSettings.from_env(os.environ).status
     if path is None:
         print("Set CATCHMENT_CDC_STATUS to the file that the loader writes.")
         return 1
