@@ -6,14 +6,14 @@ otherwise it starts from the beginning. Findings go to RAW.CATCHMENT.CDC_AUDITS;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from catchment.cdc.loader import findings
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.findings import CHECKED, Checked, Finding, Hole
-from catchment.cdc.loader.kafka import Kafka, Topic
+from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.loader.offsets import Position
 from catchment.cdc.loader.ranges import OffsetRange
 from catchment.cdc.loader.replay import read
@@ -58,48 +58,34 @@ def form_values(finding: Finding) -> str:
 
 def audit(targets: Iterable[Target], kafka: Kafka, warehouse: LoaderWarehouse, *, full: bool = False) -> Audited:
     """Audit these topics and record the findings. `full` checks everything again, whatever earlier audits found."""
-    wanted = list(targets)
+    wanted = {target.topic: target for target in targets}
     at = datetime.now(UTC)
-    topics = kafka.topics([t.topic for t in wanted])
+    topics = kafka.topics(wanted)
     ledger = warehouse.ledger()
     before = {} if full else _before(warehouse)
     found: list[Finding] = []
     rows = 0
-    for target in wanted:
-        if target.topic in topics:
-            of_topic, seen = _audit_topic(target, topics[target.topic], ledger, before, kafka, warehouse)
-            found += of_topic
-            rows += seen
+    for topic in topics.values():
+        bounds = kafka.bounds([Partition(topic.name, number) for number in topic.partitions])
+        for partition, (first, _) in bounds.items():
+            with warehouse.transaction(f"audit {partition}") as cursor:
+                raw = _Raw.of(
+                    cursor, wanted[topic.name], partition, ledger.get(partition), before.get(partition), first
+                )
+            rows += raw.rows
+            found += _findings(kafka, partition, raw, first)
     _write_down(found, at, warehouse)
     return Audited(tuple(found), rows)
 
 
-def _audit_topic(
-    target: Target,
-    topic: Topic,
-    ledger: Mapping[Partition, Position],
-    before: Mapping[Partition, Checked],
-    kafka: Kafka,
-    warehouse: LoaderWarehouse,
-) -> tuple[list[Finding], int]:
-    partitions = [Partition(topic.name, number) for number in topic.partitions]
-    bounds = kafka.bounds(partitions)
-    found: list[Finding] = []
-    rows = 0
-    for partition in bounds:
-        with warehouse.transaction(f"audit {partition}") as cursor:
-            raw = _Raw.of(cursor, target, partition, ledger.get(partition), before.get(partition), bounds[partition][0])
-        rows += raw.rows
-        expired, checkable = findings.split_at(raw.holes, bounds[partition][0])
-        missing = _missing(kafka, partition, checkable)
-        bad = [
-            *findings.gaps(partition, missing, raw.rejected),
-            *findings.duplicates(partition, raw.doubled),
-        ]
-        found += [*bad, *findings.unknown(partition, expired)]
-        if not bad and raw.end:
-            found.append(Finding(partition, CHECKED, raw.start, raw.end - 1, raw.rows))
-    return found, rows
+def _findings(kafka: Kafka, partition: Partition, raw: _Raw, first: int) -> list[Finding]:
+    expired, checkable = findings.split_at(raw.holes, first)
+    bad = [
+        *findings.gaps(partition, _missing(kafka, partition, checkable), raw.rejected),
+        *findings.duplicates(partition, raw.doubled),
+    ]
+    right = [Finding(partition, CHECKED, raw.start, raw.end - 1, raw.rows)] if raw.end and not bad else []
+    return [*bad, *findings.unknown(partition, expired), *right]
 
 
 @dataclass(frozen=True)
