@@ -81,7 +81,7 @@ def _found(shard: Shard, catalog: Catalog) -> Iterator[tuple[State, Problem]]:
         return  # a state of the connector itself
     for problem in publication_problems(shard.tables, catalog):
         if problem.table in catalog.publication.tables or problem.subject != "publication" or _sends_less(catalog):
-            yield State.PUBLICATION_NARROWED, problem
+            yield State.TABLE_CHANGED if problem.subject == "grants" else State.PUBLICATION_NARROWED, problem
 
 
 def _state(table: Table, problem: Problem, catalog: Catalog) -> State:

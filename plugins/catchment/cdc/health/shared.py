@@ -55,7 +55,7 @@ def assess_loader(facts: Facts, history: History, now: datetime, name: str = LOA
     if isinstance(facts.ends, Unknown):
         return Assessment(name, State.UNKNOWN, f"{name}: can't be judged without Kafka.", explained=True)
     if isinstance(facts.loaded, Unknown):
-        return Assessment(name, State.UNKNOWN, f"{name}: can't be judged: {facts.loaded.because}")
+        return Assessment(name, State.UNKNOWN, f"{name}: can't be judged: {facts.loaded.because}", explained=True)
     behind = facts.behind()
     lag = sum(end - loaded for loaded, end in behind.values())
     detail = {"behind": {str(p): [loaded, end] for p, (loaded, end) in behind.items()}, "lag": lag}
