@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from threading import Event, Thread
 from types import MappingProxyType
 from typing import Any
@@ -62,8 +61,9 @@ def at_the_end(drill: Drill) -> None:
     drill.until(lambda: not drill.run().facts.behind(), 120, "the loader is at the end")
 
 
-def merge(drill: Drill, folder: Path, table: str, of: Application | None = None, *options: str) -> None:
+def merge(drill: Drill, table: str, of: Application | None = None, *options: str) -> None:
     """dbt's models of a table, as its DAG runs them."""
+    folder = drill.stack.settings.var / ("models" if of is None else "models_after")  # parsed once
     select = f"config.meta.table:application.{table}"
     run_models(of or application(), drill.look_up("snowflake_default"), folder, select, *options)
 
@@ -106,16 +106,16 @@ def test_two_loaders_are_told_with_host_and_process_and_lose_and_double_nothing(
         reports: list[Report] = []
         while not reports or drill.state(reports[-1], "loader") != State.TWO_LOADERS:
             assert len(reports) < 2, "\n".join(line for report in reports for line in report.lines())
-            time.sleep(20)
+            time.sleep(55)  # runs are a minute apart, and each of the two loads for some seconds, then waits
             reports.append(drill.run())
         text = sentence(reports[-1], "loader")
         assert {int(pid) for pid in re.findall(r"@[^:]+:(\d+)", text)} == pids, text
         assert ["docs/runbooks/cdc_loader_stuck.md" in a.text for a in reports[-1].decision.alerts] == [True]
         another.send_signal(signal.SIGTERM)
         assert another.wait(60) == 0
-        time.sleep(10)
-        after = [drill.run(), drill.run(), drill.run()]
-        assert drill.state(after[-1], "loader") == State.HEALTHY, "\n".join(after[-1].lines())
+        drill.run()
+        time.sleep(20)
+        drill.until(lambda: drill.state(drill.run(), "loader") == State.HEALTHY, 90, "one loader is left")
     at_the_end(drill)
     assert written
     for shard in (S0, S1):
@@ -155,10 +155,8 @@ def writing(drill: Drill) -> Iterator[list[int]]:
     def write() -> None:
         while not stop.wait(0.2):
             for shard in (S0, S1):
-                drill.sql(
-                    shard, "UPDATE users SET title = %s WHERE id % 10 = %s", f"n{len(written)}", len(written) % 10
-                )
-                drill.sql(shard, "UPDATE events SET body = %s WHERE id % 10 = 1", f"n{len(written)}")
+                drill.sql(shard, f"UPDATE users SET title = 'n{len(written)}' WHERE id % 10 = {len(written) % 10}")
+                drill.sql(shard, f"UPDATE events SET body = 'n{len(written)}' WHERE id % 10 = 1")
             written.append(len(written))
 
     thread = Thread(target=write)
@@ -197,7 +195,7 @@ def in_kafka(drill: Drill, topic: str) -> set[tuple[int, int]]:
 # --- a topic that was made again ------------------------------------------------------------------------------------
 
 
-def test_a_topic_that_was_made_again_is_loaded_again_and_every_row_is_equal(drill: Drill, tmp_path: Path) -> None:
+def test_a_topic_that_was_made_again_is_loaded_again_and_every_row_is_equal(drill: Drill) -> None:
     """snowflake-kafka-connector 690 and redpanda-data/docs PR 805: of a topic made again nothing is loaded, without a
     word, for the sink remembers offsets of before; the advice is to drop the table.
 
@@ -207,7 +205,7 @@ def test_a_topic_that_was_made_again_is_loaded_again_and_every_row_is_equal(dril
 
     table, topics = S1.table("customers"), f"{S1.connector}/topics"
     at_the_end(drill)
-    merge(drill, tmp_path, "customers")
+    merge(drill, "customers")
     assert differences(drill, S1, "customers") == (set(), set())
     drill.stop(S1)
     drill.stack.stop("loader")
@@ -223,7 +221,7 @@ def test_a_topic_that_was_made_again_is_loaded_again_and_every_row_is_equal(dril
     drill.stack.start("loader")
     drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
     drill.settled()
-    drill.sql(S1, "UPDATE customers SET country = 'XX' WHERE id % 5 = 0")
+    drill.sql(S1, "UPDATE customers SET country = 'XX'")
     drill.until(lambda: S1.topic(table) in drill.run().facts.topics, 60, "Debezium makes it again")  # type: ignore[operator]
     report = drill.run(after=RUN)
     assert drill.state(report, topics) == State.TOPIC_REPLACED
@@ -234,7 +232,7 @@ def test_a_topic_that_was_made_again_is_loaded_again_and_every_row_is_equal(dril
     assert "The loader goes on" in topic_repair.go_on(systems, S1, table, reason="a drill")
     resnapshot(drill, S1, "customers", "drill-made-again")
     drill.until(lambda: drill.state(drill.run(), topics) == State.HEALTHY, 60, "the topic is loaded")
-    merge(drill, tmp_path, "customers")
+    merge(drill, "customers")
     for shard in (S0, S1):
         assert differences(drill, shard, "customers") == (set(), set())
 
@@ -243,7 +241,7 @@ def test_a_topic_that_was_made_again_is_loaded_again_and_every_row_is_equal(dril
 
 
 def test_a_table_whose_type_changed_is_read_again_and_its_models_built_from_scratch(
-    drill: Drill, tmp_path: Path
+    drill: Drill,
 ) -> None:
     """rocicorp/mono PR 6612: `ALTER COLUMN … TYPE … USING` rewrites every row, and logical decoding sends none of them:
     the replica kept the old values for ever. airbyte 80920: likewise, until somebody asked for a full refresh.
@@ -252,10 +250,10 @@ def test_a_table_whose_type_changed_is_read_again_and_its_models_built_from_scra
     """
     tables = f"{S1.connector}/tables"
     at_the_end(drill)
-    merge(drill, tmp_path / "before", "users")
-    changed = "ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE text USING {}"
+    merge(drill, "users")
+    changed = "ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE {} USING {}"
     for shard in (S0, S1):
-        drill.sql(shard, changed.format("CASE WHEN is_active THEN 'yes' ELSE 'no' END"))
+        drill.sql(shard, changed.format("text", "CASE WHEN is_active THEN 'yes' ELSE 'no' END"))
         drill.sql(shard, "UPDATE users SET is_active = 'maybe' WHERE id % 7 = 0")
     try:
         report = drill.run()
@@ -263,7 +261,7 @@ def test_a_table_whose_type_changed_is_read_again_and_its_models_built_from_scra
         assert "is text, declared as boolean" in sentence(report, tables)
         assert "cdc_resnapshot" in sentence(report, tables)
         at_the_end(drill)
-        merge(drill, tmp_path / "before", "users")
+        merge(drill, "users")
         stale = (
             "SELECT COUNT(*) FROM ANALYTICS.STAGING.STG_APPLICATION__USERS WHERE IS_ACTIVE IS NULL AND _SPECIAL IS NULL"
         )
@@ -274,12 +272,12 @@ def test_a_table_whose_type_changed_is_read_again_and_its_models_built_from_scra
         assert deployed.decision.state(tables) == State.HEALTHY
         for shard in (S0, S1):
             resnapshot(drill, shard, "users", f"drill-type-{shard.name}")
-        merge(drill, tmp_path / "after", "users", declared, "--full-refresh")
+        merge(drill, "users", declared, "--full-refresh")
         for shard in (S0, S1):
             assert differences(drill, shard, "users") == (set(), set())
     finally:
         for shard in (S0, S1):
-            drill.sql(shard, changed.format("is_active = 'yes'"))
+            drill.sql(shard, changed.format("boolean", "is_active = 'yes'"))
     assert drill.state(drill.run(after=2 * RUN), tables) == State.HEALTHY
 
 
@@ -299,7 +297,7 @@ def with_type(table: str, column: str, kind: str) -> Application:
 
 
 def test_a_row_that_no_broker_takes_is_set_aside_with_its_key_also_when_it_is_read_again(
-    drill: Drill, tmp_path: Path
+    drill: Drill,
 ) -> None:
     """airbyte 34887 (rows over the limit: the key is kept, the rest is NULL and noted) and debezium PR 7459 (a record
     over the brokers' limit fails the task; columns are cut, and nothing says which). Kafka's `errors.tolerance` skips
@@ -307,7 +305,7 @@ def test_a_row_that_no_broker_takes_is_set_aside_with_its_key_also_when_it_is_re
 
     Right: it is cut so that it passes, and never taken for the whole: the loader sets it aside with its key.
     """
-    merge(drill, tmp_path, "events")
+    merge(drill, "events")
     ((id_,),) = drill.sql(
         S1, "UPDATE events SET body = repeat('x', 90000000) WHERE id = (SELECT min(id) FROM events) RETURNING id"
     )
@@ -320,14 +318,14 @@ def test_a_row_that_no_broker_takes_is_set_aside_with_its_key_also_when_it_is_re
     assert drill.tasks(S1) == ["RUNNING"]
     assert set_aside(drill, id_) == 2
 
-    merge(drill, tmp_path, "events")
+    merge(drill, "events")
     row = f"FROM ANALYTICS.STAGING.STG_APPLICATION__EVENTS WHERE _SHARD = 's1' AND ID = {id_}"
     assert asked(drill, f"SELECT BODY, _UNRESOLVED IS NOT NULL, _REJECTED_OFFSET IS NOT NULL {row}") == [
         (None, True, True)
     ]
     drill.sql(S1, "UPDATE events SET body = 'short' WHERE id = %s", id_)
     drill.until(lambda: not drill.run().facts.behind(), 60, "the loader is at the end")
-    merge(drill, tmp_path, "events")
+    merge(drill, "events")
     assert differences(drill, S1, "events") == (set(), set())
 
 

@@ -15,12 +15,12 @@ from catchment.cdc.declared import application
 from catchment.cdc.health.check import Report
 from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
-from catchment.cdc.loader.kafka import Kafka, arguments
+from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.repair import snapshot
 from catchment.cdc.repair import topic as topic_repair
 from catchment.cdc.systems import Systems
 from local.cdc.stack import Stack, free_ports
-from tests.support.drill import RUN, S0, S1, Drill
+from tests.support.drill import S0, S1, Drill
 
 pytestmark = pytest.mark.timeout(900)
 PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
@@ -179,30 +179,6 @@ def test_retention_that_is_shorter_than_the_loaders_lag_is_told_before_and_after
         change_topic(drill, {"retention.ms": "604800000"})
         drill.stack.start("loader")
     _go_on(drill, "users", f"load {USERS}/")
-    drill.until(lambda: drill.state(drill.run(), TOPICS) == State.HEALTHY, 60, "the topic is loaded")
-
-
-def test_a_topic_that_was_deleted_and_made_again_is_told(drill: Drill) -> None:
-    from kafka import KafkaAdminClient
-
-    topic = f"{S1.name}.public.customers"
-    admin = KafkaAdminClient(**arguments(drill.look_up("kafka")))
-    drill.stop(S1)
-    try:
-        admin.delete_topics([topic])
-        gone = drill.run()
-        assert drill.state(gone, TOPICS) in (State.TOPIC_REPLACED, State.RECORDS_LOST)
-        time.sleep(2)
-    finally:
-        admin.close()
-        drill.retry_on_rebalance(lambda c: c.resume(S1.connector))
-    drill.settled()
-    drill.sql(S1, "UPDATE customers SET city = 'again'")
-    drill.until(lambda: topic in drill.run().facts.topics, 60, "Debezium makes the topic again")  # type: ignore[operator]
-    report = drill.run(after=RUN)
-    assert drill.state(report, TOPICS) == State.TOPIC_REPLACED
-    assert f"{topic} (id" in sentence(report, TOPICS)
-    _go_on(drill, "customers", "copy RAW.APPLICATION.S1_CUSTOMERS to")
     drill.until(lambda: drill.state(drill.run(), TOPICS) == State.HEALTHY, 60, "the topic is loaded")
 
 
