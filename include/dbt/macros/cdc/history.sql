@@ -19,7 +19,7 @@
 select * from {{ this }} where false
 {%- else %}
 {%- set same_transaction -%}
-(target._epoch = left(earliest._order, 6)::number(38, 0) and coalesce(target._transaction_id::varchar, target._order) = earliest.transaction_begun)
+(target._epoch = left(earliest._order, 6)::number(38, 0) and coalesce(target._transaction_id::varchar, target._order) = earliest._transaction)
 {%- endset %}
 {%- set known -%}
 select
@@ -34,8 +34,8 @@ select
             select
                 {{ key }},
                 min(_order) as _order,
-                min_by(coalesce(_transaction_id::varchar, _order), _order) as transaction_begun,
-                min(case when _op = 'c' then _order end) as born
+                min_by(coalesce(_transaction_id::varchar, _order), _order) as _transaction,
+                min(case when _op = 'c' then _order end) as _born
             from changes
             group by {{ key }}
         ) as earliest on {{ cdc_same_key(declared, 'target', 'earliest') }}
@@ -44,7 +44,7 @@ select
         qualify
             case
                 when target._order > earliest._order
-                then {{ same_transaction }} and target._order < coalesce(earliest.born, '~')
+                then {{ same_transaction }} and target._order < coalesce(earliest._born, '~')
                 else not boolor_agg(
                     (target._order > earliest._order and {{ same_transaction }})
                     or (target._closed_order > earliest._order and left(target._closed_order, 27) = left(earliest._order, 27))
