@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import psycopg2
+import psycopg2.errors
 import pytest
 
 from bench.conformance_cdc import refused
@@ -98,3 +99,20 @@ def test_every_form_of_table_that_can_not_be_replicated_is_refused_and_no_other(
     with closing(psycopg2.connect(cluster.dsn("postgres"))) as session:
         database.rows(session, PREPARATION)
         assert {(cell.subject, cell.verdict) for cell in refused.by_check(session) if cell.verdict != REFUSED} == set()
+
+
+def test_postgres_refuses_updates_of_a_published_table_with_a_deferrable_primary_key(stack: Stack) -> None:
+    """wal2json issue 62: such a key is no replica identity, so updates and deletes were missing without a word.
+
+    Since Postgres asks publications, the application's own updates fail from the moment the table is published. Right:
+    the check refuses the table before that, and its cure helps.
+    """
+    cluster = shards.cluster(stack.settings, stack.credentials, "s0")
+    with closing(psycopg2.connect(cluster.dsn("postgres"))) as session:
+        session.autocommit = True
+        database.rows(session, "CREATE TABLE late (id integer PRIMARY KEY DEFERRABLE); INSERT INTO late VALUES (1)")
+        database.rows(session, "CREATE PUBLICATION late FOR TABLE late")
+        with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState, match="does not have a replica identity"):
+            database.rows(session, "UPDATE late SET id = 2")
+        database.rows(session, "ALTER TABLE late REPLICA IDENTITY FULL; UPDATE late SET id = 2")
+        assert database.rows(session, "SELECT id FROM late") == [(2,)]

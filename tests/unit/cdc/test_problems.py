@@ -79,6 +79,7 @@ def test_a_column_that_is_gone_is_named_with_the_one_it_may_be_now() -> None:
         (replace(UNIQUE, columns=(column("id", "bigint"), *COLUMNS[1:])), "may be NULL (id)"),
         (replace(UNIQUE, storage=(Storage(),)), "is the primary key, and there is none"),
         (replace(RELATION, storage=(Storage(Identity("nothing")),)), "is NOTHING"),
+        (replace(RELATION, indexes=(replace(PRIMARY, is_deferrable=True),)), "a deferrable one is none"),
         (replace(RELATION, storage=(Storage(Identity("index", ("note",))),)), "is an index of (note)"),
         (replace(RELATION, storage=(Storage(is_unlogged=True),)), "is unlogged"),
         (

@@ -33,6 +33,7 @@ class Index:
     columns: tuple[str, ...]
     is_primary: bool = False
     is_plain: bool = True
+    is_deferrable: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,7 @@ def read(session: Any, *, schema: str, tables: Iterable[str], publication: str, 
             name=name,
             form=_FORMS.get(kind, "view"),
             columns=tuple(_column(*entry) for entry in columns.get(name, ())),
-            indexes=tuple(
-                Index(index, tuple(keys or ()), primary, plain) for index, keys, primary, plain in indexes.get(name, ())
-            ),
+            indexes=tuple(_index(*entry) for entry in indexes.get(name, ())),
             storage=tuple(_storage(*entry) for entry in storage.get(name, ())),
             partition_of=parent,
             inherited_by=0 if kind == "p" else children,
@@ -148,6 +147,10 @@ def _grouped(found: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
 
 def _column(name: str, kind: str, written: str, dimensions: int, required: bool, generated: bool) -> Column:
     return Column(name, parse(kind), written, dimensions, required, generated)
+
+
+def _index(name: str, columns: list[str] | None, is_primary: bool, is_plain: bool, is_deferrable: bool) -> Index:
+    return Index(name, tuple(columns or ()), is_primary, is_plain, is_deferrable)
 
 
 def _storage(
@@ -221,7 +224,8 @@ _INDEXES = f"""
          FROM unnest(indkey::smallint[]) WITH ORDINALITY AS part (number, place)
          JOIN pg_attribute ON attrelid = id AND attnum = number WHERE place <= indnkeyatts),
         indisprimary,
-        indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND indnkeyatts = indnatts
+        indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND indnkeyatts = indnatts,
+        NOT indimmediate
     FROM asked JOIN pg_index ON indrelid = id
     WHERE indisunique
     ORDER BY relname, NOT indisprimary, indexrelid"""

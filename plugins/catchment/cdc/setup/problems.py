@@ -158,6 +158,8 @@ def _identity(table: Table, relation: Relation, storage: Storage) -> str | None:
             return f"is NOTHING: {refuses}"
         case "default" if not relation.primary_key:
             return f"is the primary key, and there is none: {refuses}"
+        case "default" if any(index.is_primary and index.is_deferrable for index in relation.indexes):
+            return f"is the primary key, and a deferrable one is none: {refuses}"
         case "index" if not set(table.key) <= set(storage.identity.columns):
             columns = ", ".join(storage.identity.columns) or "an index that is gone"
             return f"is an index of ({columns}): a delete would not say which key it is of"
@@ -165,7 +167,8 @@ def _identity(table: Table, relation: Relation, storage: Storage) -> str | None:
 
 
 def _identity_cure(relation: Relation, storage: Storage) -> str:
-    form = "DEFAULT" if relation.primary_key else "FULL, or USING INDEX with the index of the declared key"
+    has_own = any(index.is_primary and not index.is_deferrable for index in relation.indexes)
+    form = "DEFAULT" if has_own else "FULL, or USING INDEX with the index of the declared key"
     return f"ALTER TABLE {storage.example} REPLICA IDENTITY {form}; {_RE_READ}"
 
 
