@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.conformance_cdc import document, judge, refused
 from bench.conformance_cdc.judge import WRONG, Cell
-from bench.conformance_cdc.matrix import SUBJECTS
+from bench.conformance_cdc.matrix import LARGE, SUBJECTS
 from bench.conformance_cdc.run import Run
 from bench.conformance_cdc.tables import trials
 from catchment.connection import Connection
@@ -31,6 +31,7 @@ def main() -> int:
     args = _arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     subjects = [subject for subject in SUBJECTS if not args.only or subject.name in args.only]
+    large = {subject: ways for subject, ways in LARGE.items() if not args.only or subject.name in args.only}
     ports = ports_from(args.first_port) if args.first_port else free_ports()
     with (
         tempfile.TemporaryDirectory(prefix="catchment-conformance-") as folder,
@@ -39,7 +40,10 @@ def main() -> int:
         say("the parts are up")
         environment = stack.environment()
         run = Run(
-            lambda name: Connection.from_env(name, environment), trials(subjects), stack.settings.var / "run", say
+            lambda name: Connection.from_env(name, environment),
+            trials(subjects, large),
+            stack.settings.var / "run",
+            say,
         )
         found = [*refused.at_declaration(), *tried(run)]
     counts = judge.counted(found)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.conformance_cdc.matrix import LIMITS, REFUSED_IN_KEY, REFUSED_TYPES, SUBJECTS, Subject, Way
+from bench.conformance_cdc.matrix import LARGE, LIMITS, REFUSED_IN_KEY, REFUSED_TYPES, SUBJECTS, Subject, Way
+from bench.conformance_cdc.refused import REFUSED_TABLES
+from bench.conformance_cdc.tables import FORMS
 from catchment.cdc.types import key_refusal, parse, refusal
 from local.settings import ROOT
 
@@ -28,6 +30,7 @@ _WAREHOUSE = {
 def render() -> str:
     """The page."""
     ways = ", ".join(way.words for way in Way)
+    large = _listed(dict.fromkeys(subject.declared for subject in LARGE))
     return "\n".join(
         [
             "# Postgres types in the warehouse",
@@ -42,11 +45,14 @@ def render() -> str:
             "|---|---|---|---|",
             *_lines(),
             "",
+            f"Large values are tried as {large}: of 15 MB they are exact, also where they are carried forward;",
+            f"{next(iter(LARGE)).special}.",
+            "",
             "## Refused where they are declared",
             "",
             "| Type | Why, and what to do |",
             "|---|---|",
-            *(f"| `{kind}` | {_sentence(refusal(parse(kind)))} |" for kind in REFUSED_TYPES),
+            *_refused(),
             "",
             "In a key:",
             "",
@@ -54,7 +60,15 @@ def render() -> str:
             "|---|---|",
             *(f"| `{kind}` | {_sentence(key_refusal(parse(kind), has_surrogate=False))} |" for kind in REFUSED_IN_KEY),
             "",
-            "What a shard's tables must be like besides, `python -m catchment cdc-check` says.",
+            "## Tables",
+            "",
+            "Tried in the same way:",
+            "",
+            *(f"- {form.words}" for form in FORMS),
+            "",
+            "Refused by `python -m catchment cdc-check`, with what to do:",
+            "",
+            *(f"- {words}" for words in REFUSED_TABLES),
             "",
             "## What is not known from a declaration",
             "",
@@ -82,6 +96,16 @@ def _line(subject: Subject) -> str:
     return f"| {declared} | {_warehouse(subject.declared)} | {subject.special} | {key} |"
 
 
+def _refused() -> Iterator[str]:
+    """Types that are refused for the same reason are one line."""
+    reasons: dict[str, list[str]] = {}
+    for kind in REFUSED_TYPES:
+        name, reason = str(parse(kind)), refusal(parse(kind)) or ""
+        reason = reason.replace(f"of a {name} ", "of such an array ").replace(f"{name} is not", "it is not")
+        reasons.setdefault(_sentence(reason), []).append(f"`{kind}`")
+    return (f"| {', '.join(kinds)} | {reason} |" for reason, kinds in reasons.items())
+
+
 def _warehouse(declared: str) -> str:
     base = declared.partition("(")[0]
     if declared.endswith("[]"):
@@ -89,6 +113,11 @@ def _warehouse(declared: str) -> str:
     if base == "numeric":
         return declared.replace("numeric", "NUMBER").replace(",", ", ") if "(" in declared else "NUMBER(38, 9)"
     return _WAREHOUSE.get(base, "VARCHAR")
+
+
+def _listed(kinds: Iterable[str]) -> str:
+    *most, last = (f"`{kind}`" for kind in kinds)
+    return f"{', '.join(most)} and {last}"
 
 
 def _sentence(text: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,21 @@ SNAPSHOT = (Way.INITIAL, Way.INCREMENTAL)
 EXACT, SPECIAL, REFUSED, WRONG = "exact", "special", "refused", "wrong"
 
 
-Staged = dict[int, list[tuple[list[Any], dict[str, str]]]]
-"""Rows by id: values, and what `_special` says."""
+MOST = 16_000_000
+"""Bytes of a record that the loader takes."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of staging: its values, what `_special` says of them, and which were in a record that was set aside."""
+
+    values: list[Any]
+    special: dict[str, str]
+    set_aside: frozenset[str] = frozenset()
+
+
+Staged = dict[int, list[Row]]
+"""Rows by id."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +59,20 @@ def truth(session: Any, trial: Trial) -> dict[int, list[str | None]]:
 
 
 def staged(cursor: Any, trial: Trial) -> Staged:
-    """Staging's rows by id: values and `_special`. Deleted rows are those of the way that deletes, and no others."""
+    """Staging's rows by id. Deleted rows are those of the way that deletes, and no others."""
     columns = ", ".join(_fetched(subject) for subject in trial.subjects)
+    rejects = f"FILE LIKE 'kafka://%.{trial.name}/%' AND ROW_NUMBER = _REJECTED_OFFSET"
     cursor.execute(
-        f"SELECT ID, TO_JSON(_SPECIAL), {columns} FROM ANALYTICS.STAGING.STG_APPLICATION__{trial.name.upper()} "
-        f"WHERE _IS_DELETED = (WAY = '{Way.DELETE.words}')"
+        f"SELECT ID, _IS_DELETED, TO_JSON(_SPECIAL), _UNRESOLVED, "
+        f"(SELECT COUNT(*) FROM RAW.CATCHMENT.REJECTS WHERE {rejects}), {columns} "
+        f"FROM ANALYTICS.STAGING.STG_APPLICATION__{trial.name.upper()}"
     )
     found: Staged = {}
-    for number, special, *values in cursor.fetchall():
-        found.setdefault(int(number), []).append((values, json.loads(special) if special else {}))
+    for number, is_deleted, special, unresolved, is_rejected, *values in cursor.fetchall():
+        if is_deleted == (way_of(int(number)) is Way.DELETE):
+            set_aside = frozenset((unresolved or "").split(",")) if is_rejected else frozenset[str]()
+            row = Row(values, json.loads(special) if special else {}, set_aside)
+            found.setdefault(int(number), []).append(row)
     return found
 
 
@@ -64,7 +82,7 @@ def as_postgres_reads(session: Any, trial: Trial, found: Staged) -> None:
         for place, subject in enumerate(trial.subjects):
             if not subject.declared.startswith("interval"):
                 continue
-            for values, _ in (row for rows in found.values() for row in rows):
+            for values in (row.values for rows in found.values() for row in rows):
                 if values[place] is not None:
                     cursor.execute("SELECT %s::interval::text", (values[place],))
                     values[place] = cursor.fetchone()[0]
@@ -77,7 +95,7 @@ def cells(trial: Trial, wanted: dict[int, list[str | None]], found: Staged) -> I
         once: dict[tuple[Way, str | None], Cell] = {}
         for number, values in sorted(wanted.items()):
             way, value = way_of(number), values[place]
-            verdict, got = _judged(subject, way, value, [(row[place], odd) for row, odd in found.get(number, ())])
+            verdict, got = _judged(subject, way, value, place, found.get(number, ()))
             if verdict == WRONG or (way, value) not in once:
                 once[way, value] = Cell(name, trial.is_key, way, value, got, verdict)
         yield from once.values()
@@ -85,11 +103,13 @@ def cells(trial: Trial, wanted: dict[int, list[str | None]], found: Staged) -> I
         yield Cell(trial.name, trial.is_key, way_of(number), None, f"stranger {number}", WRONG)
 
 
-def _judged(subject: Subject, way: Way, value: str | None, rows: list[tuple[Any, dict[str, str]]]) -> tuple[str, str]:
+def _judged(subject: Subject, way: Way, value: str | None, place: int, rows: Sequence[Row]) -> tuple[str, str]:
     if len(rows) != 1:
         return WRONG, f"{len(rows)} rows"
-    ((got, odd),) = rows
-    special = odd.get(subject.name)
+    (row,) = rows
+    got, special = row.values[place], row.special.get(subject.name)
+    if got is None and row.set_aside & {subject.name, "*"}:
+        return SPECIAL if value is not None and len(value) > MOST else WRONG, "set aside"
     shown = str(got) if special is None else f"{got} with {special!r} in _special"
     return _verdict(subject, way, value, got, special), shown
 

@@ -6,18 +6,23 @@ row's id says its way and which of the values it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.conformance_cdc.matrix import Subject, Way
+from bench.conformance_cdc.matrix import MOODS, Subject, Way, quoted
 
 MOVED = 50_000
 """What is added to an id when it changes."""
 TOGETHER = 6  # columns of a table
-PREPARATION = """
-CREATE TYPE mood AS ENUM ('happy', 'so so', 'Größe ✨', 'it''s');
+PREPARATION = f"""
+CREATE TYPE mood AS ENUM ({", ".join(quoted(*MOODS))});
+CREATE TYPE nothing_yet AS ENUM ();
+CREATE DOMAIN feeling AS mood;
 CREATE DOMAIN e_mail AS varchar(30);
 CREATE DOMAIN amount AS numeric(12,3);
+CREATE DOMAIN fee AS amount CHECK (VALUE <= 0);
+CREATE DOMAIN labels AS text[];
+CREATE TABLE elder (id integer, way text);
 """
 
 
@@ -26,6 +31,7 @@ class Form:
     """What a table is like besides its columns: its key, partitions, replica identity."""
 
     name: str = ""
+    words: str = ""
     key: tuple[str, ...] = ("id",)
     constraint: str = 'PRIMARY KEY ("id")'
     partition: str = ""
@@ -33,9 +39,10 @@ class Form:
 
 
 FORMS = (
-    Form("identity_full", after=("ALTER TABLE identity_full REPLICA IDENTITY FULL",)),
+    Form("identity_full", "REPLICA IDENTITY FULL", after=("ALTER TABLE identity_full REPLICA IDENTITY FULL",)),
     Form(
         "identity_index",
+        "REPLICA IDENTITY USING INDEX of the key",
         after=(
             "CREATE UNIQUE INDEX same_key ON identity_index (id)",
             "ALTER TABLE identity_index REPLICA IDENTITY USING INDEX same_key",
@@ -43,11 +50,13 @@ FORMS = (
     ),
     Form(
         "unique_full",
+        "a unique index for a key, with REPLICA IDENTITY FULL",
         constraint="UNIQUE (id)",
         after=("ALTER TABLE unique_full ALTER id SET NOT NULL, REPLICA IDENTITY FULL",),
     ),
     Form(
         "unique_index",
+        "a unique index for a key, which is the replica identity",
         constraint="CONSTRAINT the_only_key UNIQUE (id)",
         after=(
             "ALTER TABLE unique_index ALTER id SET NOT NULL",
@@ -55,7 +64,24 @@ FORMS = (
         ),
     ),
     Form(
-        "by_range",  # a row whose id changes moves to the other partition
+        "deferred_full",
+        "a deferrable primary key, with REPLICA IDENTITY FULL",
+        constraint="PRIMARY KEY (id) DEFERRABLE",
+        after=("ALTER TABLE deferred_full REPLICA IDENTITY FULL",),
+    ),
+    Form("with_include", "a primary key that includes columns", constraint="PRIMARY KEY (id) INCLUDE (way)"),
+    Form("an_heir", "a table that inherits from another", partition="INHERITS (elder)"),
+    Form(
+        "by_hash",
+        "partitions by hash",
+        partition="PARTITION BY HASH (id)",
+        after=tuple(
+            f"CREATE TABLE by_hash_{n} PARTITION OF by_hash FOR VALUES WITH (MODULUS 2, REMAINDER {n})" for n in (0, 1)
+        ),
+    ),
+    Form(
+        "by_range",
+        "partitions by range, from one to another of which rows move",
         partition="PARTITION BY RANGE (id)",
         after=(
             f"CREATE TABLE by_range_1 PARTITION OF by_range FOR VALUES FROM (0) TO ({MOVED})",
@@ -64,6 +90,7 @@ FORMS = (
     ),
     Form(
         "by_list",
+        "partitions by list, and partitions of a partition",
         key=("id", "way"),
         constraint="PRIMARY KEY (id, way)",
         partition="PARTITION BY LIST (way)",
@@ -87,6 +114,7 @@ class Trial:
     subjects: tuple[Subject, ...]
     is_key: bool = False
     form: Form = Form()
+    ways: tuple[Way, ...] = tuple(Way)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -141,13 +169,12 @@ class Trial:
 
     def before(self) -> Iterator[str]:
         """What is there when the connector starts."""
-        for way in (Way.INITIAL, Way.INCREMENTAL):
-            yield self.insert(way)
-        yield self.insert(Way.UPDATE, lacking=True)
+        for way in self._of(Way.INITIAL, Way.INCREMENTAL, Way.UPDATE):
+            yield self.insert(way, lacking=way is Way.UPDATE)
 
     def stream(self) -> Iterator[Sequence[str]]:
         """What is done while it streams: transactions, one after another."""
-        yield [self.insert(way) for way in (Way.INSERT, Way.UNCHANGED, Way.KEY_CHANGE, Way.DELETE)]
+        yield [self.insert(way) for way in self._of(Way.INSERT, Way.UNCHANGED, Way.KEY_CHANGE, Way.DELETE)]
         yield [self._updates(number) for number in range(self.count)]
         yield [
             f"UPDATE \"{self.name}\" SET note = 'second' WHERE way = '{Way.UNCHANGED.words}'",
@@ -157,13 +184,16 @@ class Trial:
     def end(self) -> str:
         return f"DELETE FROM \"{self.name}\" WHERE way = '{Way.DELETE.words}'"
 
+    def _of(self, *ways: Way) -> list[Way]:
+        return [way for way in ways if way in self.ways]
+
     def _updates(self, number: int) -> str:
         sets = [f'"{subject.name}" = {self._value(subject, number)}' for subject in self.subjects]
         return f"UPDATE \"{self.name}\" SET {', '.join(sets)}, note = 'second' WHERE id = {Way.UPDATE.value + number}"
 
 
-def trials(subjects: Sequence[Subject]) -> list[Trial]:
-    """Every table of the matrix."""
+def trials(subjects: Sequence[Subject], large: Mapping[Subject, tuple[Way, ...]]) -> list[Trial]:
+    """Every table of the matrix. `large`: subjects that each need a table of their own, by a few ways."""
     keys = [subject for subject in subjects if subject.can_be_key and not subject.declared.endswith("[]")]
     times = [subject for subject in keys if subject.declared.startswith("time")]
     others = [subject for subject in keys if subject not in times]
@@ -172,6 +202,7 @@ def trials(subjects: Sequence[Subject]) -> list[Trial]:
         *(Trial(form.name, formed, form=form) for form in FORMS if formed),
         *(Trial(f"columns_{number}", some) for number, some in enumerate(_together(subjects))),
         *(Trial(f"keys_{number}", some, is_key=True) for number, some in enumerate(_together(others))),
+        *(Trial(subject.name, (subject,), ways=ways) for subject, ways in large.items()),
         *(Trial(f"times_{number}", some, is_key=True) for number, some in enumerate(_together(times))),
     ]
 

@@ -29,7 +29,9 @@ def test_values_are_exact_or_in_special_as_postgres_prints_them(tmp_path: Path) 
     said: list[str] = []
     with Stack(tmp_path, free_ports(), parts=conformance.PARTS, rows=False) as stack:
         environment = stack.environment()
-        run = Run(lambda name: Connection.from_env(name, environment), trials(subjects), tmp_path / "run", said.append)
+        run = Run(
+            lambda name: Connection.from_env(name, environment), trials(subjects, {}), tmp_path / "run", said.append
+        )
         found = list(conformance.tried(run))
     counts = judge.counted(found)
     assert list(conformance.examples(found)) == [], said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.conformance_cdc import document, refused
 from bench.conformance_cdc.judge import REFUSED
-from bench.conformance_cdc.matrix import SUBJECTS, Way
+from bench.conformance_cdc.matrix import LARGE, SUBJECTS, Way
 from bench.conformance_cdc.run import declaration
 from bench.conformance_cdc.tables import trials, way_of
 from catchment.cdc.declared import parse
@@ -22,7 +22,7 @@ def test_every_type_that_can_be_declared_is_tried() -> None:
 
 
 def test_the_matrix_can_be_declared_and_what_it_holds_refused_can_not() -> None:
-    assert len(parse(declaration(trials(SUBJECTS), "c0")).shards[0].tables) == len(trials(SUBJECTS))
+    assert len(parse(declaration(trials(SUBJECTS, LARGE), "c0")).shards[0].tables) == len(trials(SUBJECTS, LARGE))
     assert {cell.verdict for cell in refused.at_declaration()} == {REFUSED}
 
 
