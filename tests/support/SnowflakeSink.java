@@ -1,3 +1,4 @@
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.snowflake.kafka.connector.SnowflakeSinkConnectorConfig.BehaviorOnNullValues;
@@ -14,6 +15,7 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
@@ -30,6 +32,7 @@ import net.snowflake.ingest.streaming.InsertValidationResponse;
 import net.snowflake.ingest.streaming.OpenChannelRequest;
 import net.snowflake.ingest.streaming.SnowflakeStreamingIngestChannel;
 import net.snowflake.ingest.streaming.SnowflakeStreamingIngestClient;
+import net.snowflake.ingest.utils.SFException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
@@ -53,6 +56,7 @@ public class SnowflakeSink {
 
   public static void main(String[] arguments) throws Exception {
     System.setOut(System.err); // what libraries print is no answer
+    JSON.getFactory().setStreamReadConstraints(StreamReadConstraints.builder().maxStringLength(64_000_000).build());
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     Map<String, String> config = new HashMap<>();
     JSON.readTree(in.readLine()).fields().forEachRemaining(e -> config.put(e.getKey(), e.getValue().asText()));
@@ -168,16 +172,31 @@ public class SnowflakeSink {
   private static Object insert(String table, Object self, Method method, Object[] given) throws Exception {
     switch (method.getName()) {
       case "insertRow":
-        row(table, (Map<?, ?>) given[0]);
-        return new InsertValidationResponse();
+        return inserted(table, List.of(given[0]));
       case "insertRows":
-        for (Object row : (Iterable<?>) given[0]) row(table, (Map<?, ?>) row);
-        return new InsertValidationResponse();
+        return inserted(table, (Iterable<?>) given[0]);
       case "isValid":
         return true;
       default:
         return nothing(self, method, given);
     }
+  }
+
+  /** What the API answers: the rows that its own validation refuses, the others are taken. */
+  private static InsertValidationResponse inserted(String table, Iterable<?> rows) throws Exception {
+    InsertValidationResponse answer = new InsertValidationResponse();
+    int number = 0;
+    for (Object row : rows) {
+      try {
+        row(table, (Map<?, ?>) row);
+      } catch (InvocationTargetException refused) {
+        InsertValidationResponse.InsertError error = new InsertValidationResponse.InsertError(row, number);
+        error.setException((SFException) refused.getCause());
+        answer.addError(error);
+      }
+      number++;
+    }
+    return answer;
   }
 
   private static Object nothing(Object self, Method method, Object[] given) {

@@ -43,7 +43,7 @@ def run(config: Mapping[str, str], records: Iterable[Mapping[str, Any]], classes
     _java("-jar", str(compiler), "-21", "-nowarn", "-cp", ":".join(jars), "-d", str(classes), str(MAIN))
     asked = "\n".join(json.dumps(line) for line in (dict(config), *records))
     answer = _java("-Xmx512m", "-cp", ":".join([str(classes), *jars]), MAIN.stem, given=asked)
-    found = [json.loads(line) for line in answer.splitlines()]
+    found = [json.loads(line) for line in answer.split("\n") if line]
     return SinkOutput(
         tuple(
             SinkRow(line["table"], line["columns"].get("RECORD_CONTENT"), line["columns"]["RECORD_METADATA"])
