@@ -2,6 +2,10 @@
 
 sqlfluff reads no macro by itself (its issue 1401), and the models of the application's tables are one call each that
 needs dbt. So their SQL is rendered here, in each form that a run can take, and linted with the repository's rules.
+
+Reports: a column named like a reserved word ends the load (airbyte issue 76262: LOCALTIME; target-snowflake issue 48:
+select, update), one in camelCase ends the MERGE, since one statement quotes it as it is written and another in capitals
+(peerdb issue 4186, dataform issue 1041). Right: every column is quoted, in capitals, in every statement.
 """
 
 from __future__ import annotations

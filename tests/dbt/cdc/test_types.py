@@ -1,6 +1,10 @@
 """What a type here can't hold as it is: NULL, and Postgres' own text in `_special`. As recorded from Debezium 3.7.
 
-`make conformance-cdc` tries all of it on the real parts; these are the forms that once went wrong silently.
+`make conformance-cdc` tries all of it on the real parts; these are the forms that once went wrong silently. Reports: a
+snapshot's days before October 1582 came days late, and BC as AD, beside right ones from the stream (flink-cdc PR 4412,
+debezium PR 8085, airbyte issue 14590); infinity as an ordinary far day (debezium PR 4865); a number that another
+type or precision was declared for as NULL, with no word of it in the table (airbyte issue 38470); JSON with a name
+twice is refused by Snowflake, the whole row with it (ingest-java PR 929, estuary PR 2357).
 """
 
 from __future__ import annotations
