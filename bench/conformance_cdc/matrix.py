@@ -236,8 +236,8 @@ LIMITS = (
     "Rows of a table that becomes a partition are not sent, until they change: the table is to be read again.",
     "Rows that go with their partition (DROP, DETACH, TRUNCATE of it) stay here, for no delete is sent: the comparison "
     "names them. A retention job that deletes rows before it drops their partition keeps both alike.",
-    "An `interval` of more than 2,147,483,647 hours ends each snapshot that reads it (Postgres' JDBC driver): the "
-    "connector tries again without end, RUNNING.",
+    "An `interval` of more than 2,147,483,647 hours stops the shard, in a snapshot and in the stream (Postgres' JDBC "
+    "driver can't read it): the connector tries again without end, RUNNING.",
     "A lower bound of an array is not kept: `[0:1]={1,2}` is `[1, 2]`.",
     "The text `__debezium_unavailable_value` as a value is taken for one that was left out: it is NULL and in "
     "`_unresolved`, and for an hour each run merges the table's last changes again, as the value may still come.",
