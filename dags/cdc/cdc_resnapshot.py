@@ -1,8 +1,8 @@
 """Read a table of one shard again, while streaming continues, and prove that every row arrived.
 
 For a table whose rows in the warehouse are doubted, or whose type changed. A signal asks Debezium for an incremental
-snapshot; the task shows how far it is, and is red when rows were skipped. Then dbt merges the table, or builds it from
-scratch where the form says so, and the table is compared, row by row if need be.
+snapshot; the task shows how far it is, and is red when rows were skipped. Then dbt builds the table's models from
+scratch, where the form says so, and the table is compared, row by row if need be.
 Owner: data. How and when: docs/runbooks/cdc_resnapshot.md.
 """
 
@@ -13,7 +13,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 
 from catchment.operators import cdc_forms as form
 from catchment.operators.cdc_on_call import CdcSnapshotOperator
-from catchment.operators.dbt import dbt_run
+from catchment.operators.dbt import dbt_from_scratch
 
 PROJECT = Path(__file__).parents[2] / "include" / "dbt"
 
@@ -38,13 +38,7 @@ with form.on_call_dag(
         is_dry_run="{{ params.dry_run }}",
         execution_timeout=timedelta(hours=12),
     )
-    merge = dbt_run(
-        "cdc_resnapshot",
-        PROJECT,
-        task_id="merge",
-        select=form.models_of_table(),
-        full_refresh="{{ params.from_scratch }}",
-    )
+    build = dbt_from_scratch("cdc_resnapshot", PROJECT, select=form.models_of_table())
     compare = TriggerDagRunOperator(
         task_id="compare",
         trigger_dag_id="cdc_reconcile",
@@ -53,6 +47,9 @@ with form.on_call_dag(
         wait_for_completion=True,
         deferrable=True,
         poke_interval=10,
+        trigger_rule="none_failed",
         execution_timeout=timedelta(hours=3),
     )
-    snapshot >> form.unless_dry_run() >> merge >> compare
+    gate = form.unless_dry_run()
+    snapshot >> gate >> form.if_from_scratch() >> build >> compare
+    gate >> compare

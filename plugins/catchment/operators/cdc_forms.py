@@ -76,6 +76,20 @@ def from_scratch() -> Param:
     )
 
 
+def if_from_scratch() -> Any:
+    """The gate before a build from scratch; what comes after that goes on either way."""
+
+    @task.short_circuit(
+        task_id="if_from_scratch",
+        ignore_downstream_trigger_rules=False,
+        doc_md="Skips the build, unless the form asks for it: application_state merges what was read.",
+    )
+    def go_on(params: Any = None) -> bool:
+        return bool(params["from_scratch"])
+
+    return go_on()
+
+
 def models_of_table() -> str:
     """dbt's selector of the models of the form's table (current state, and history if it has one), as a template."""
     sources = {shard.name: shard.of.source for shard in application().shards}

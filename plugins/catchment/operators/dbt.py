@@ -72,14 +72,17 @@ def dbt_freshness(dag_id: str, project: Path) -> DbtSourceLocalOperator:
     )
 
 
-def dbt_run(dag_id: str, project: Path, *, task_id: str, select: str, full_refresh: str) -> DbtRunLocalOperator:
-    """A task that runs a few models by themselves, from scratch if so asked; `select` and that are templates."""
+def dbt_from_scratch(dag_id: str, project: Path, *, select: str) -> DbtRunLocalOperator:
+    """The task `from_scratch`: builds a few models again, while their DAG's runs go on; `select` is a template.
+
+    Only from scratch: two runs that add to one model would share dbt's table of what is new.
+    """
     return DbtRunLocalOperator(
-        task_id=task_id,
+        task_id="from_scratch",
         project_dir=str(project),
         profile_config=profile_config(dag_id),
         select=select,
-        full_refresh=full_refresh,
+        full_refresh=True,
         install_deps=False,
         emit_datasets=False,
         pool=BUILD_POOL,
