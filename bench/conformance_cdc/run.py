@@ -24,6 +24,7 @@ from catchment.cdc import shard as database
 from catchment.cdc.connectors.client import TaskStatus
 from catchment.cdc.connectors.configs import source_config
 from catchment.cdc.declared import Application, Shard, Table, parse
+from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.loader.loader import Loader, LoaderSettings
 from catchment.cdc.loader.warehouse import LoaderWarehouse
@@ -37,7 +38,7 @@ from local.settings import ROOT
 
 PROJECT = ROOT / "include" / "dbt"
 CHUNK = 3  # rows of a chunk: an incremental snapshot that works for one chunk only is found
-TIMEOUT = 240.0
+TIMEOUT = 600.0  # the large values pass one by one
 Report = Callable[[str], None]
 
 
@@ -163,7 +164,7 @@ class Run:
         with self.session() as session:
             return pipeline.captured(session, self.shard) or 0
 
-    def _not_loaded(self, ends: pipeline.Positions) -> bool:
+    def _not_loaded(self, ends: dict[Partition, int]) -> bool:
         with self.systems.warehouse() as warehouse:
             return bool(pipeline.not_loaded(warehouse.cursor(), ends))
 
