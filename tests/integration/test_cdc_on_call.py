@@ -237,7 +237,7 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
     rebuild.forget(bed.systems, S1)  # a second try finds nothing to forget
     epoch = rebuild.begin_epoch(bed.systems, S1, run="run-1", reason="a lost slot")
     assert rebuild.begun_epoch(bed.systems, S1, run="run-1") == epoch == 1
-    rebuild.resume(bed.systems, S1)
+    pausing.resume(bed.systems, S1.connector)
     eventually(lambda: not rebuild.waits_for(bed.systems, S1), "the snapshot is in raw", 180)
 
     told = rebuild.write_missing_deletes(bed.systems, S1, epoch)

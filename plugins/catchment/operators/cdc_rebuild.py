@@ -43,6 +43,7 @@ class CdcRebuildOperator(OfShardOperator):
         self.approval = approval
 
     def act(self, systems: Systems, context: Context) -> int:
+        from catchment.cdc.connectors import pausing
         from catchment.cdc.repair import rebuild
 
         by = approver(self, context, self.approval, "and approve it under Required Actions")
@@ -55,7 +56,7 @@ class CdcRebuildOperator(OfShardOperator):
             self.log.info("the slot %s is dropped, the offsets are forgotten", shard.slot)
             epoch = rebuild.begin_epoch(systems, shard, run=run, reason=str(self.reason))
         self.log.info("epoch %d of %s begins", epoch, shard.name)
-        rebuild.resume(systems, shard)
+        pausing.resume(systems, shard.connector)
         self.log.info("%s runs, and reads every table again", shard.connector)
         return epoch
 

@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk import BaseOperator
 from jinja2.nativetypes import NativeEnvironment
 
+from catchment.cdc.connectors import pausing
 from catchment.cdc.repair import rebuild
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -18,6 +19,8 @@ from catchment.operators import cdc_forms, cdc_health, cdc_load, cdc_on_call, cd
 from catchment.operators.cancelling import cancellable
 from catchment.operators.cdc_on_call import CdcPauseOperator, OnCallOperator
 from catchment.operators.cdc_rebuild import CdcRebuildOperator
+
+STEPS = (*((rebuild, step) for step in ("begun_epoch", "stop", "forget", "begin_epoch")), (pausing, "resume"))
 
 
 class Recorded(OnCallOperator):
@@ -76,8 +79,8 @@ class TaskInstance:
 )
 def test_a_rebuild_without_a_persons_yes_changes_nothing(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
-    for step in ("begun_epoch", "stop", "forget", "begin_epoch", "resume"):
-        monkeypatch.setattr(rebuild, step, lambda *_, step=step, **__: called.append(step))
+    for room, step in STEPS:
+        monkeypatch.setattr(room, step, lambda *_, step=step, **__: called.append(step))
     operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", is_dry_run=False)
     with pytest.raises(NeedsPerson, match=r"Nobody approved.*Nothing was changed"):
         operator.execute({"ti": TaskInstance(answer)})
@@ -96,13 +99,13 @@ def test_an_approved_rebuild_goes_on_where_an_earlier_try_stopped(
 ) -> None:
     called: list[str] = []
     returns = {"begun_epoch": begun, "begin_epoch": 3}
-    for step in ("begun_epoch", "stop", "forget", "begin_epoch", "resume"):
+    for room, step in STEPS:
 
         def act(*_: Any, step: str = step, **__: Any) -> Any:
             called.append(step)
             return returns.get(step)
 
-        monkeypatch.setattr(rebuild, step, act)
+        monkeypatch.setattr(room, step, act)
     answer = {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "ada"}}
     operator = CdcRebuildOperator(task_id="rebuild", approval="approve", shard="s0", reason="lost", is_dry_run=False)
     assert operator.execute({"ti": TaskInstance(answer)}) == 3

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.connectors import pauses
-from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, stop_and_wait, wait_until
+from catchment.cdc.connectors import pauses, pausing
+from catchment.cdc.connectors.waiting import retry_on_rebalance, stop_and_wait
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.facts import snapshotted
 from catchment.cdc.systems import Systems
@@ -46,14 +46,7 @@ def end(systems: Systems, shard: Shard, *, owner: str, reason: str) -> str:
         tables = _tables(offsets)
         if tables:
             retry_on_rebalance(lambda: connect.patch_offsets(shard.connector, without_snapshot(offsets)))
-        retry_on_rebalance(lambda: connect.resume(shard.connector))
-        wait_until(
-            lambda: is_running(connect, shard.connector),
-            seconds=120,
-            otherwise=f"{shard.connector} did not run again; its pause lasts until {pause.ends:%H:%M} UTC",
-        )
-    with systems.warehouse() as warehouse:
-        pauses.end(warehouse.cursor(), shard.connector, datetime.now(UTC))
+    pausing.resume(systems, shard.connector)
     if not tables:
         raise NeedsPerson(f"{shard.connector} had no snapshot in its offsets. It was stopped and resumed, no more.")
     return f"{shard.connector}: the snapshot of {', '.join(tables)} is over, unread; changes go on where they were."

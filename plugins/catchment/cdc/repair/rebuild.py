@@ -170,17 +170,6 @@ def epoch_starts(cursor: Any, shard: Shard, epoch: int) -> dict[Partition, int]:
     return {Partition(topic, int(number)): int(offset) for topic, number, offset in cursor.fetchall()}
 
 
-def resume(systems: Systems, shard: Shard) -> None:
-    """Let the connector run: without slot and offsets it makes a slot and begins with a snapshot."""
-    with systems.connect() as connect:
-        retry_on_rebalance(lambda: connect.resume(shard.connector))
-        wait_until(
-            lambda: is_running(connect, shard.connector), seconds=120, otherwise=f"{shard.connector} did not run again"
-        )
-    with systems.warehouse() as warehouse:
-        pauses.end(warehouse.cursor(), shard.connector, datetime.now(UTC))
-
-
 def waits_for(systems: Systems, shard: Shard) -> str:
     """What raw still waits for before it has the whole snapshot; empty when it has."""
     with systems.connect() as connect:
