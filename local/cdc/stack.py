@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +32,7 @@ from local.cdc import seed
 from local.credentials import ensure_credentials, read_google_key, write_private
 from local.errors import LocalError
 from local.platform import ensure_bucket, ensure_warehouse
+from local.ports import is_free
 from local.services.catalogue import catalogue
 from local.services.health import is_healthy
 from local.services.prepare import prepare
@@ -228,10 +228,9 @@ def ports_from(first: int) -> Ports:
 
 
 def free_ports() -> Ports:
-    """Ports that nobody listens on now."""
-    with ExitStack() as probes:
-        found = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in fields(Ports)]
-        return Ports(**{port.name: probe.getsockname()[1] for port, probe in zip(fields(Ports), found, strict=True)})
+    """Ports that nobody listens on now, and that the system gives to no client while a part is down."""
+    candidates = iter(random.sample(range(10_000, 32_000), 10_000))
+    return Ports(**{port.name: next(filter(is_free, candidates)) for port in fields(Ports)})
 
 
 def main() -> int:
