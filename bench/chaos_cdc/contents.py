@@ -40,11 +40,17 @@ def current_rows(cursor: Any, table: Table, model: str, alive: str) -> dict[str,
             odd = json.loads(special) if special else None
             if odd:
                 given = [
-                    odd.get(name) if value is None else value for name, value in zip(table.columns, given, strict=True)
+                    _certain(odd.get(name)) if value is None else value
+                    for name, value in zip(table.columns, given, strict=True)
                 ]
             values = _texts(table, given)
             found[shard].append((_key(table, values), values))
     return found
+
+
+def _certain(value: Any) -> Any:
+    """The text of an old day that a snapshot read: of which calendar it is can't be known (docs/cdc_types.md)."""
+    return value.removesuffix(" (uncertain)") if isinstance(value, str) else value
 
 
 def raw_places(cursor: Any, raw: str) -> list[tuple[int, int]]:
