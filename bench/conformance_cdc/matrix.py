@@ -122,7 +122,7 @@ SUBJECTS = (
     Subject("letter", "char(1)", quoted("x", "", "✨")),
     Subject("uid", "uuid", quoted("00000000-0000-0000-0000-000000000000", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11")),
     Subject("mood", "enum", quoted(*MOODS), made="mood"),
-    Subject("feeling", "enum", quoted("happy", ""), made="feeling"),
+    Subject("feeling", "enum", quoted("happy", ""), made="feeling", can_be_key=False),
     Subject("day", "date", quoted(*_DATES), special=_YEARS + _OLD, key_values=quoted(*_DATES[8:-2])),
     Subject("clock", "time", quoted("00:00", "23:59:59.999999", "12:00:00.1")),
     Subject("clock3", "time(3)", quoted("00:00", "23:59:59.999", "12:00:00.1")),

@@ -57,6 +57,18 @@ def test_a_column_that_is_gone_is_named_with_the_one_it_may_be_now() -> None:
     assert text.startswith("orders: note: there is no such column; it may be renamed: remark.")
 
 
+def test_a_domain_of_an_enum_is_refused_in_a_key_alone() -> None:
+    """Found by the matrix: "operator does not exist: feeling <= unknown", and Debezium skips the table and the next."""
+    kind = Column("kind", parse("enum"), "feeling", is_required=True, is_domain=True)
+    table = replace(TABLE, key=("id", "kind"), columns={**TABLE.columns, "kind": "enum"})
+    relation = replace(RELATION, columns=(*COLUMNS, kind), indexes=(replace(PRIMARY, columns=("id", "kind")),))
+    (text,) = map(str, problems([table], Catalog({"orders": relation}, None, False)))
+    assert "is a domain of an enum (feeling), in the key" in text
+    by_enum = replace(relation, columns=(*COLUMNS, replace(kind, written="mood", is_domain=False)))
+    assert list(problems([table], Catalog({"orders": by_enum}, None, False))) == []
+    assert said(with_column(*COLUMNS, kind)) == []
+
+
 @pytest.mark.parametrize(
     ("relation", "words"),
     [

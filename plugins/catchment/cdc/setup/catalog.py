@@ -23,6 +23,7 @@ class Column:
     dimensions: int = 0
     is_required: bool = False
     is_generated: bool = False
+    is_domain: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,10 @@ def _grouped(found: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
     return groups
 
 
-def _column(name: str, kind: str, written: str, dimensions: int, required: bool, generated: bool) -> Column:
-    return Column(name, parse(kind), written, dimensions, required, generated)
+def _column(
+    name: str, kind: str, written: str, dimensions: int, required: bool, generated: bool, domain: bool
+) -> Column:
+    return Column(name, parse(kind), written, dimensions, required, generated, domain)
 
 
 def _index(name: str, columns: list[str] | None, is_primary: bool, is_plain: bool, is_deferrable: bool) -> Index:
@@ -212,7 +215,7 @@ _COLUMNS = f"""
             WHEN element.typtype = 'd' THEN 'array of the domain ' || element.typname
             ELSE format_type(type_id, modifier)
         END,
-        written, attndims, attnotnull, generated
+        written, attndims, attnotnull, generated, depth > 0
     FROM resolved
     JOIN pg_type AS kind ON kind.oid = type_id
     LEFT JOIN pg_type AS element ON element.oid = kind.typelem AND kind.typcategory = 'A'

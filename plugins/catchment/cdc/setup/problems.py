@@ -94,6 +94,11 @@ def _of_columns(table: Table, relation: Relation) -> Iterator[Problem]:
             )
         elif not can_be_read_as(kind, column.kind):
             yield _other_type(table, name, str(written), column)
+        elif name in table.key and column.is_domain and column.kind.name == "enum":
+            wrong = (
+                f"is a domain of an enum ({column.written}), in the key: incremental snapshots can't compare its values"
+            )
+            yield Problem(table.name, name, wrong, "ALTER TABLE … ALTER COLUMN … TYPE the enum itself")
         elif column.dimensions > 1:
             wrong = f"is an array of {column.dimensions} dimensions: Debezium sends nulls in place of its values"
             yield Problem(table.name, name, wrong, "Leave it out of the declaration, and keep such values as jsonb")
