@@ -87,7 +87,7 @@ def _lines() -> Iterator[str]:
 
 
 def _line(subject: Subject) -> str:
-    declared = f"`{subject.declared}`" + (f" (`{subject.made}` in Postgres)" if subject.made[:8] == "numeric(" else "")
+    declared = f"`{subject.declared}`" + (f" ({subject.words})" if subject.words else "")
     kind = parse(subject.declared)
     if not subject.can_be_key or key_refusal(kind, has_surrogate=True):
         key = "refused"

@@ -31,6 +31,8 @@ class Way(Enum):
 class Subject:
     """One column to try. `made` is its type in DDL where that is not what is declared; `more` follows the type.
 
+    `words` say that on the page.
+
     `special` says in words which values are NULL in their column and stand in `_special`; `key_values` are tried in a
     key, where not all values can be.
     """
@@ -41,6 +43,7 @@ class Subject:
     made: str = ""
     more: str = ""
     special: str = ""
+    words: str = ""
     key_values: tuple[str, ...] = ()
     can_be_key: bool = True
     can_be_null: bool = True
@@ -107,7 +110,9 @@ SUBJECTS = (
     Subject("price", "numeric(18,4)", quoted("0", "-0.0001", "99999999999999.9999", "1.10", "NaN"), special="NaN"),
     Subject("digits", "numeric(38,0)", quoted("0", "9" * 38, "-" + "9" * 38, "NaN"), special="NaN"),
     Subject("fraction", "numeric(38,18)", quoted("0", "1e-18", "-1e-18", "99999999999999999999.999999999999999999")),
-    Subject("wei", "text", quoted("0", "1" * 78, "-" + "9" * 78), made="numeric(78,0)"),
+    Subject(
+        "wei", "text", quoted("0", "1" * 78, "-" + "9" * 78), made="numeric(78,0)", words="`numeric(78,0)` in Postgres"
+    ),
     Subject("single", "real", quoted("0", "1.1", "-3.4028235e38", "1e-45", "16777217", "NaN", "Infinity", "-Infinity")),
     Subject(
         "double",
@@ -122,7 +127,9 @@ SUBJECTS = (
     Subject("letter", "char(1)", quoted("x", "", "✨")),
     Subject("uid", "uuid", quoted("00000000-0000-0000-0000-000000000000", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11")),
     Subject("mood", "enum", quoted(*MOODS), made="mood"),
-    Subject("feeling", "enum", quoted("happy", ""), made="feeling", can_be_key=False),
+    Subject(
+        "feeling", "enum", quoted("happy", ""), made="feeling", words="a domain of it in Postgres", can_be_key=False
+    ),
     Subject("day", "date", quoted(*_DATES), special=_YEARS + _OLD, key_values=quoted(*_DATES[8:-2])),
     Subject("clock", "time", quoted("00:00", "23:59:59.999999", "12:00:00.1")),
     Subject("clock3", "time(3)", quoted("00:00", "23:59:59.999", "12:00:00.1")),
