@@ -22,7 +22,7 @@ from catchment import dbt_application
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.connectors.client import TaskStatus
-from catchment.cdc.connectors.configs import source_config
+from catchment.cdc.connectors.configs import CUT, source_config
 from catchment.cdc.declared import Application, Shard, Table, parse
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
@@ -114,7 +114,7 @@ class Run:
         """Everything, through to raw."""
         password = self.replicator.password
         config = source_config(self.shard, self.replicator, password)
-        config |= {"incremental.snapshot.chunk.size": str(CHUNK)}
+        config |= {**CUT, "incremental.snapshot.chunk.size": str(CHUNK)}
         with self.systems.connect() as connect:
             connect.put(self.shard.connector, config)
             self._until("the initial snapshot ends", lambda: self._streams(connect))

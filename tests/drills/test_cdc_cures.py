@@ -26,12 +26,10 @@ from catchment.cdc.loader.kafka import arguments
 from catchment.cdc.repair import snapshot
 from catchment.cdc.repair import topic as topic_repair
 from catchment.cdc.systems import Systems
-from local.cdc.stack import Stack, free_ports
 from local.settings import ROOT
-from tests.support.drill import RUN, S0, S1, Drill
+from tests.support.drill import RUN, S0, S1, Drill, sentence
 
 pytestmark = pytest.mark.timeout(900)
-PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
 # Columns whose values both sides print alike.
 COLUMNS = {
     "customers": ("id", "account_id", "external_id", "email", "contact_name", "country", "city", "biography"),
@@ -40,21 +38,8 @@ COLUMNS = {
 }
 
 
-@pytest.fixture(scope="module")
-def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
-    with Stack(tmp_path_factory.mktemp("stack"), free_ports(), parts=PARTS, scale=0.02, connectors=True) as stack:
-        drill = Drill(stack)
-        drill.settled()
-        drill.until(lambda: not drill.run().facts.behind(), 120, "the loader is at the end")
-        yield drill
-
-
 def asked(drill: Drill, sql: str) -> list[tuple[Any, ...]]:
     return drill.warehouse(lambda cursor: (cursor.execute(sql), cursor.fetchall())[1])  # type: ignore[no-any-return]
-
-
-def sentence(report: Report, subject: str) -> str:
-    return next(s.found.sentence for s in report.decision.subjects if s.subject == subject)
 
 
 def at_the_end(drill: Drill) -> None:
@@ -93,7 +78,7 @@ def resnapshot(drill: Drill, shard: Shard, table: str, id_: str) -> None:
 
 
 def test_two_loaders_are_told_with_host_and_process_and_lose_and_double_nothing(drill: Drill) -> None:
-    """confluentinc/kafka-connect-storage-cloud 800: a worker that was thought dead wrote on, over what its heir had
+    """confluentinc/kafka-connect-storage-cloud 800: a worker that was thought dead wrote on, over what the next one had
     written; rows were gone, and nothing told. A deployment whose old pod lives on is the same.
 
     Right: every record once, and the second loader is named by host and process until it is gone.

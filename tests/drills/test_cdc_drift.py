@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
 
@@ -19,27 +19,12 @@ from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.repair import snapshot
 from catchment.cdc.repair import topic as topic_repair
 from catchment.cdc.systems import Systems
-from local.cdc.stack import Stack, free_ports
-from tests.support.drill import S0, S1, Drill
+from tests.support.drill import S0, S1, Drill, sentence
 
 pytestmark = pytest.mark.timeout(900)
-PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
 TABLES = f"{S1.connector}/tables"
 TOPICS = f"{S1.connector}/topics"
 USERS = f"{S1.name}.public.users"
-
-
-@pytest.fixture(scope="module")
-def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
-    with Stack(tmp_path_factory.mktemp("stack"), free_ports(), parts=PARTS, scale=0.02, connectors=True) as stack:
-        drill = Drill(stack)
-        drill.settled()
-        drill.until(lambda: not drill.run().facts.behind(), 120, "the loader is at the end")
-        yield drill
-
-
-def sentence(report: Report, subject: str) -> str:
-    return next(s.found.sentence for s in report.decision.subjects if s.subject == subject)
 
 
 def alerts(report: Report, subject: str) -> list[str]:

@@ -13,15 +13,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from catchment.cdc.declared import application
-from catchment.cdc.health.check import Report, check
+from catchment.cdc.health.check import check
 from catchment.cdc.health.policy import State
 from catchment.cdc.setup import migrate
 from local.cdc import shards
-from local.cdc.stack import Stack, free_ports
-from tests.support.drill import POLICY, RUN, S0, S1, Drill
+from tests.support.drill import POLICY, RUN, S0, S1, Drill, sentence, streaming
 
 pytestmark = pytest.mark.timeout(900)
-PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
 TABLES, SNAPSHOTS = f"{S1.connector}/tables", f"{S1.connector}/snapshots"
 
 
@@ -30,15 +28,8 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     """A stack whose slots may hold little WAL back."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(shards.OPTIONS, "max_slot_wal_keep_size", "96MB")
-        with Stack(tmp_path_factory.mktemp("stack"), free_ports(), parts=PARTS, scale=0.02, connectors=True) as stack:
-            drill = Drill(stack)
-            drill.settled()
-            drill.until(lambda: not drill.run().facts.behind(), 120, "the loader is at the end")
+        with streaming(tmp_path_factory.mktemp("stack")) as drill:
             yield drill
-
-
-def sentence(report: Report, subject: str) -> str:
-    return next(s.found.sentence for s in report.decision.subjects if s.subject == subject)
 
 
 def well(drill: Drill, subject: str) -> None:

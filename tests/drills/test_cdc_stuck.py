@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,20 +14,9 @@ from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
 from catchment.cdc.repair import end_snapshot
 from catchment.cdc.systems import Systems
-from local.cdc.stack import Stack, free_ports
 from tests.support.drill import RUN, S1, Drill
 
 pytestmark = pytest.mark.timeout(900)
-PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
-
-
-@pytest.fixture(scope="module")
-def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
-    with Stack(tmp_path_factory.mktemp("stack"), free_ports(), parts=PARTS, scale=0.02, connectors=True) as stack:
-        drill = Drill(stack)
-        drill.settled()
-        drill.until(lambda: not drill.run().facts.behind(), 120, "the loader is at the end")
-        yield drill
 
 
 def alert(report: Report) -> str:

@@ -19,10 +19,9 @@ from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.policy import State
 from local.cdc import passwords, shards
 from local.cdc.stack import Stack, free_ports
-from tests.support.drill import RUN, S0, S1, Drill
+from tests.support.drill import PARTS, RUN, S0, S1, Drill
 
 pytestmark = pytest.mark.timeout(900)
-PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
 
 
 @pytest.fixture(scope="module")

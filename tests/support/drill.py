@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -24,11 +26,12 @@ from catchment.errors import TryAgain
 from catchment.warehouse import session
 from catchment.warehouse.ledger import sql_time
 from local.cdc import shards
-from local.cdc.stack import Stack
+from local.cdc.stack import Stack, free_ports
 
 S0, S1 = application().shards
 # Small numbers, so that a test needs no gigabytes; the times are those of production.
 POLICY = Policy(wal_step=MEBI // 4, safe_wal=16 * MEBI)
+PARTS = ("shard_s0", "shard_s1", "kafka", "connect", "s3", "warehouse", "loader")
 RUN = timedelta(minutes=1)
 
 
@@ -164,3 +167,18 @@ class Drill:
             return do(opened.cursor())
         finally:
             opened.close()
+
+
+@contextmanager
+def streaming(folder: Path) -> Iterator[Drill]:
+    """The parts with the declared connectors, once everything that is there has come to raw."""
+    with Stack(folder, free_ports(), parts=PARTS, scale=0.02, connectors=True) as stack:
+        drill = Drill(stack)
+        drill.settled()
+        drill.until(lambda: not drill.run().facts.behind(), 120, "the loader is at the end")
+        yield drill
+
+
+def sentence(report: Report, subject: str) -> str:
+    """What a run said of a subject."""
+    return next(s.found.sentence for s in report.decision.subjects if s.subject == subject)

@@ -1,4 +1,4 @@
-"""What is merged batch by batch is what is built from all of raw. Each of these was found by random histories."""
+"""What is merged batch by batch is what is built from all of raw. Random histories found the first two."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def test_a_batch_that_begins_within_a_transaction_is_merged_again_and_changes_no
 ) -> None:
     """A run was lost between merge and watermark: a version took the large value from before its transaction.
 
+    ingestr PR 804: within one commit, too, a value left out is that of the change before it, not what the target had.
     A version is a transaction's end, so what the rest of the transaction started from is no longer in history.
     """
     versions(change("c", 1, 100, 0, email="a", biography="first"), told("u", 200, 1, email="b", biography="second"))
@@ -71,3 +72,18 @@ def test_a_truncation_that_comes_late_closes_what_a_later_one_has_closed(version
     versions(change("c", 1, 100, 0, email="a", biography="b"))
     assert versions(truncation(300, 0, 7, partition=2)) == [("a", "b", "07:21:00")]
     assert versions(truncation(200, 0, 6, partition=1)) == [("a", "b", "07:20:59")]
+
+
+def test_a_value_left_out_is_taken_from_the_only_version_there_is(
+    warehouse: Warehouse, versions: Callable[..., Rows]
+) -> None:
+    """ingestr PR 1099: where the mark of what was left out was NULL, the merge took the empty side, and values went.
+
+    Here the only version has no end, which is NULL as well. What was merged need not be read again: the rows of raw are
+    gone, so nothing else can have filled the value.
+    """
+    versions(change("c", 1, 100, 0, email="a", biography="first"))
+    with warehouse.connect() as connection:
+        connection.cursor().execute("DELETE FROM RAW.APPLICATION.S0_CUSTOMERS")
+    found = versions(change("u", 1, 200, 1, email="b", biography=WORD))
+    assert [version[:2] for version in found] == [("a", "first"), ("b", "first")]

@@ -45,10 +45,10 @@ select
             case
                 when target._order > earliest._order
                 then {{ same_transaction }} and target._order < coalesce(earliest._born, '~')
-                else not boolor_agg(
+                else not coalesce(boolor_agg(
                     (target._order > earliest._order and {{ same_transaction }})
                     or (target._closed_order > earliest._order and left(target._closed_order, 27) = left(earliest._order, 27))
-                ) over (partition by {{ cdc_key_columns(declared, 'target.') }})
+                ) over (partition by {{ cdc_key_columns(declared, 'target.') }}), false) -- an open version has no closed_order
             end
 {%- endset %}
 with {{ cdc_changes(table, batch) }}
