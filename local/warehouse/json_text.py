@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 LIMIT = int(os.environ.get("CATCHMENT_WAREHOUSE_VARIANT_BYTES", 16 * 1024 * 1024))
 """Bytes of a VARIANT or a VARCHAR at most: 16 MB, and 128 MB for tables that newer accounts make."""
 
@@ -46,6 +48,7 @@ def _no_constant(name: str) -> None:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_no_duplicates, parse_float=str, parse_int=str, parse_constant=_no_constant
 )
+_QUICK, _ENCODER = msgspec.json.Decoder(), msgspec.json.Encoder()
 
 
 def size(text: str) -> int:
@@ -57,6 +60,8 @@ def refusal(text: str) -> Refusal | None:
     """Why PARSE_JSON and COPY refuse a text: it is no JSON, repeats a key in an object, or is too large."""
     if (actual := size(text)) > LIMIT:
         return Refusal(f"Max LOB size ({LIMIT}) exceeded, actual size of parsed column is {actual}")
+    if _surely_fits(text):
+        return None
     try:
         _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -66,6 +71,17 @@ def refusal(text: str) -> Refusal | None:
     except RecursionError:
         return Refusal("Error parsing JSON: nested too deeply")
     return None
+
+
+def _surely_fits(text: str) -> bool:
+    """Whether decoding and encoding gives the same text: then it is JSON in which no object has a key twice.
+
+    That is how programs write JSON, and takes a fifth of the time. False says nothing.
+    """
+    try:
+        return _ENCODER.encode(_QUICK.decode(text)) == text.encode()
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
 
 
 def park(text: str) -> str:
