@@ -14,7 +14,7 @@ with form.on_call_dag(
     title="4 On call: CDC, add a table",
     doc_md=__doc__,
     run_timeout=timedelta(hours=48),
-    params={"database": form.database(), "table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
+    params={"database": form.database(), "table": form.table()},
 ) as dag:  # an Airflow DAG
     asked = {"table": "{{ params.table }}", "reason": "{{ params.reason }}", "is_dry_run": "{{ params.dry_run }}"}
     prepare = CdcAddTableOperator(task_id="prepare", database="{{ params.database }}", **asked)

@@ -12,7 +12,7 @@ with form.on_call_dag(
     "cdc_end_snapshot",
     title="4 On call: CDC, end a snapshot",
     doc_md=__doc__,
-    params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
+    params={"shard": form.shard()},
 ) as dag:  # an Airflow DAG
     CdcEndSnapshotOperator(
         task_id="end_snapshot",

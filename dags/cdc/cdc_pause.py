@@ -17,8 +17,6 @@ with form.on_call_dag(
         "connector": form.connector(),
         "owner": Param(None, type="string", minLength=2, title="Owner", description_md="Who answers for the pause."),
         "hours": Param(1, type="number", exclusiveMinimum=0, maximum=72, title="Hours", description_md="How long."),
-        "reason": form.reason(),
-        "dry_run": form.dry_run(),
     },
 ) as dag:  # an Airflow DAG
     CdcPauseOperator(

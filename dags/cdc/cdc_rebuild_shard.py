@@ -18,7 +18,7 @@ with form.on_call_dag(
     title="4 On call: CDC, rebuild a shard",
     doc_md=__doc__,
     run_timeout=timedelta(hours=40),
-    params={"shard": form.shard(), "reason": form.reason(), "dry_run": form.dry_run()},
+    params={"shard": form.shard()},
     max_active_runs=16,  # one shard's question must not wait for the answer to another's
 ) as dag:  # an Airflow DAG
     asked = {"shard": "{{ params.shard }}", "reason": "{{ params.reason }}", "is_dry_run": "{{ params.dry_run }}"}

@@ -39,8 +39,6 @@ with form.on_call_dag(
         "to_time": Param(
             None, **TIME, title="To", section="By time", description_md="Exclusive; empty: up to what is loaded."
         ),
-        "reason": form.reason(),
-        "dry_run": form.dry_run(),
     },
 ) as dag:
     CdcReplayOperator(

@@ -26,8 +26,6 @@ with form.on_call_dag(
         "shard": form.shard(),
         "table": form.table(),
         "from_scratch": form.from_scratch(),
-        "reason": form.reason(),
-        "dry_run": form.dry_run(),
     },
 ) as dag:  # an Airflow DAG
     snapshot = CdcSnapshotOperator(

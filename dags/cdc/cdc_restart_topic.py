@@ -14,7 +14,7 @@ with form.on_call_dag(
     title="4 On call: CDC, go on with a topic",
     doc_md=__doc__,
     run_timeout=timedelta(hours=48),
-    params={"shard": form.shard(), "table": form.table(), "reason": form.reason(), "dry_run": form.dry_run()},
+    params={"shard": form.shard(), "table": form.table()},
 ) as dag:  # an Airflow DAG
     asked = {
         "shard": "{{ params.shard }}",

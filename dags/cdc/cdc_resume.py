@@ -10,7 +10,7 @@ with form.on_call_dag(
     "cdc_resume",
     title="4 On call: CDC, resume a connector",
     doc_md=__doc__,
-    params={"connector": form.connector(), "reason": form.reason(), "dry_run": form.dry_run()},
+    params={"connector": form.connector()},
 ) as dag:  # an Airflow DAG
     CdcResumeOperator(
         task_id="resume",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.sdk import DAG, Param, task
 
 from catchment.cdc.declared import application
 from catchment.operators.retries import RetryByKind
@@ -48,25 +48,6 @@ def some(what: str, names: list[str]) -> Param:
     )
 
 
-def reason() -> Param:
-    return Param(
-        None,
-        type="string",
-        minLength=5,
-        title="Reason",
-        description_md="For whoever reads this next year: what happened, and who asked.",
-    )
-
-
-def dry_run() -> Param:
-    return Param(
-        True,
-        type="boolean",
-        title="Dry run",
-        description_md="Logs exactly what would happen, and changes nothing.",
-    )
-
-
 def from_scratch() -> Param:
     return Param(
         False,
@@ -78,12 +59,9 @@ def from_scratch() -> Param:
 
 def if_from_scratch() -> Any:
     """The gate before a build from scratch; what comes after that goes on either way."""
+    doc_md = "Skips the build, unless the form asks for it: application_state merges what was read."
 
-    @task.short_circuit(
-        task_id="if_from_scratch",
-        ignore_downstream_trigger_rules=False,
-        doc_md="Skips the build, unless the form asks for it: application_state merges what was read.",
-    )
+    @task.short_circuit(task_id="if_from_scratch", ignore_downstream_trigger_rules=False, doc_md=doc_md)
     def go_on(params: Any = None) -> bool:
         return bool(params["from_scratch"])
 
@@ -105,10 +83,16 @@ def on_call_dag(
     max_active_runs: int = 1,
     run_timeout: timedelta = timedelta(hours=4),
 ) -> DAG:
-    """A DAG that people trigger by its form. Fields of the form keep their types in templates.
+    """A DAG that people trigger by its form: its own fields, a reason, a dry run. They keep their types in templates.
 
     It is never paused at first: it has no schedule, and in a paused one what the health DAG asks would wait unseen.
     """
+    why = "For whoever reads this next year: what happened, and who asked."
+    dry = "Logs exactly what would happen, and changes nothing."
+    always = {
+        "reason": Param(None, type="string", minLength=5, title="Reason", description_md=why),
+        "dry_run": Param(True, type="boolean", title="Dry run", description_md=dry),
+    }
     return DAG(
         dag_id=dag_id,
         dag_display_name=title,
@@ -122,7 +106,7 @@ def on_call_dag(
         dagrun_timeout=run_timeout,
         render_template_as_native_obj=True,
         tags=["cdc", "on-call", "owner:data"],
-        params=params,
+        params=params | always,
         default_args={
             "owner": "data",
             "retries": 2,
@@ -136,11 +120,7 @@ def on_call_dag(
 def unless_dry_run() -> Any:
     """The gate before what a dry run must not do."""
 
-    @task.short_circuit(
-        task_id="unless_dry_run",
-        trigger_rule=TriggerRule.ALL_SUCCESS,
-        doc_md="Ends a dry run here: everything after it is skipped.",
-    )
+    @task.short_circuit(task_id="unless_dry_run", doc_md="Ends a dry run here: everything after it is skipped.")
     def go_on(params: Any = None) -> bool:
         return not params["dry_run"]
 
