@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from catchment.cdc.compare.reconcile import Reconciliation
+from catchment.cdc.compare.results import refuse_differences
 from catchment.operators.cancelling import CdcOperator
 
 if TYPE_CHECKING:
@@ -40,9 +42,6 @@ class CdcCompareOperator(CdcOperator):
         self.catch_up_timeout = catch_up_timeout
 
     def execute(self, context: Context) -> dict[str, str]:
-        from catchment.cdc.compare.reconcile import Reconciliation
-        from catchment.cdc.compare.results import refuse_differences
-
         if self.shards and self.shard not in self.shards:
             raise AirflowSkipException(f"{self.shard} is not among the shards chosen in the form.")
         systems = self.systems(context)

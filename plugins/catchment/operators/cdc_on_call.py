@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from catchment.cdc.connectors import pausing
+from catchment.cdc.connectors.pauses import Pause
+from catchment.cdc.declared import Shard, Table
+from catchment.cdc.repair import end_snapshot, snapshot, topic
+from catchment.cdc.repair.signals import signal_id
+from catchment.cdc.setup import add_table
+from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
 from catchment.operators.cancelling import CdcOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from catchment.cdc.declared import Shard, Table
-    from catchment.cdc.systems import Systems
 
 POLL_SECONDS = (2, 5, 10, 15, 30)  # seconds between polls; the last one repeats
 
@@ -55,14 +59,14 @@ class OnCallOperator(CdcOperator):
         """Do it; returns a sentence that says what came of it, or what a later task needs."""
         raise NotImplementedError
 
-    def poll_again(self, method: str, polls: int, **kwargs: Any) -> None:
-        """Wait without a slot, then call `method`."""
+    def poll_again(self, polls: int, **kwargs: Any) -> None:
+        """Wait without a slot, then call `poll`."""
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
         seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
         self.defer(
             trigger=TimeDeltaTrigger(timedelta(seconds=seconds)),
-            method_name=method,
+            method_name="poll",
             kwargs={"polls": polls + 1, **kwargs},
         )
 
@@ -92,18 +96,12 @@ class CdcPauseOperator(OnCallOperator):
         self.hours = hours
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.connectors import pausing
-
         return pausing.plan_pause(self._pause())
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc.connectors import pausing
-
         return _said(self, pausing.pause(systems, self._pause()))
 
-    def _pause(self) -> Any:
-        from catchment.cdc.connectors.pauses import Pause
-
+    def _pause(self) -> Pause:
         now = datetime.now(UTC)
         return Pause(
             connector=self.connector,
@@ -124,13 +122,9 @@ class CdcResumeOperator(OnCallOperator):
         self.connector = connector
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.connectors import pausing
-
         return pausing.plan_resume(self.connector, pausing.active_pause(systems, self.connector, datetime.now(UTC)))
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc.connectors import pausing
-
         return _said(self, pausing.resume(systems, self.connector))
 
 
@@ -138,13 +132,9 @@ class CdcEndSnapshotOperator(OfShardOperator):
     """Take a snapshot that can't be read out of a shard's connector, which then goes on with the changes."""
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.repair import end_snapshot
-
         return end_snapshot.plan(systems, self.declared_shard(systems))
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc.repair import end_snapshot
-
         shard = self.declared_shard(systems)
         return _said(self, end_snapshot.end(systems, shard, owner="cdc_end_snapshot", reason=str(self.reason)))
 
@@ -163,14 +153,10 @@ class CdcAddTableOperator(OnCallOperator):
         self.table = table
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.setup import add_table
-
         database = systems.application.database(self.database)
         return add_table.plan(systems, database, database.table(self.table))
 
     def act(self, systems: Systems, context: Context) -> list[str]:
-        from catchment.cdc.setup import add_table
-
         database = systems.application.database(self.database)
         add_table.prepare(systems, database, database.table(self.table))
         _said(self, f"{self.table} is published on every shard, has its raw tables and is in every connector.")
@@ -195,13 +181,9 @@ class CdcTopicOperator(_OfTableOperator):
     """Let the loader go on with a topic that is not what it loaded from."""
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.repair import topic
-
         return topic.plan(systems, *self.declared(systems))
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc.repair import topic
-
         return _said(self, topic.go_on(systems, *self.declared(systems), reason=str(self.reason)))
 
 
@@ -212,8 +194,6 @@ class CdcSnapshotOperator(_OfTableOperator):
     """
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.repair import snapshot
-
         shard, table = self.declared(systems)
         with systems.shard(shard) as session:
             rows = snapshot.count(session, shard, table)
@@ -227,9 +207,6 @@ class CdcSnapshotOperator(_OfTableOperator):
         return self.cancellable(lambda: self._poll(context, polls, sure))
 
     def _poll(self, context: Context, polls: int, sure: bool) -> Any:
-        from catchment.cdc.repair import snapshot
-        from catchment.cdc.repair.signals import signal_id
-
         systems = self.systems(context)
         shard, table = self.declared(systems)
         id_ = signal_id("resnapshot", f"{context['ti'].dag_id}/{context['ti'].run_id}", f"{shard.name}-{table.name}")
@@ -237,7 +214,7 @@ class CdcSnapshotOperator(_OfTableOperator):
         seen = snapshot.progress(systems, asked)
         self.log.info("%s: %s", asked.name, seen)
         if not seen.done or (seen.is_short and not sure):
-            self.poll_again("poll", polls, sure=seen.done)
+            self.poll_again(polls, sure=seen.done)
         return _said(self, snapshot.verify(asked, seen))
 
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from catchment.cdc.connectors import pausing
+from catchment.cdc.repair import rebuild
+from catchment.cdc.systems import Systems
 from catchment.operators.cdc_on_call import OfShardOperator, approver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from catchment.cdc.systems import Systems
 
 
 class CdcConsequenceOperator(OfShardOperator):
     """Describe what a rebuild would do and cost, in Markdown: for a dry run, and for the approver."""
 
     def plan(self, systems: Systems) -> list[str]:
-        from catchment.cdc.repair import rebuild
-
         shard = self.declared_shard(systems)
         self.log.info("%s", rebuild.consequence(systems, shard))
         return rebuild.plan(shard)
 
     def act(self, systems: Systems, context: Context) -> str:
-        from catchment.cdc.repair import rebuild
-
         text = rebuild.consequence(systems, self.declared_shard(systems))
         self.log.info("%s", text)
         return f"{text}\n\nReason given: {self.reason}"
@@ -43,9 +40,6 @@ class CdcRebuildOperator(OfShardOperator):
         self.approval = approval
 
     def act(self, systems: Systems, context: Context) -> int:
-        from catchment.cdc.connectors import pausing
-        from catchment.cdc.repair import rebuild
-
         by = approver(self, context, self.approval, "and approve it under Required Actions")
         shard, run = self.declared_shard(systems), context["ti"].run_id
         epoch = rebuild.begun_epoch(systems, shard, run=run)
@@ -78,14 +72,12 @@ class CdcGapOperator(OfShardOperator):
         return self.cancellable(lambda: self._poll(context, polls))
 
     def _poll(self, context: Context, polls: int) -> Any:
-        from catchment.cdc.repair import rebuild
-
         systems = self.systems(context)
         shard = self.declared_shard(systems)
         waits_for = rebuild.waits_for(systems, shard)
         if waits_for:
             self.log.info("waiting: %s", waits_for)
-            self.poll_again("poll", polls)
+            self.poll_again(polls)
         written = rebuild.write_missing_deletes(systems, shard, int(self.epoch))
         for table, count in written.items():
             self.log.info("%s.%s: %d rows were deleted in the gap", shard.name, table, count)
