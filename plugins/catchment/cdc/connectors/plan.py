@@ -25,20 +25,12 @@ class ConfigDifference:
 
 
 @dataclass(frozen=True)
-class Create:
-    """A declared connector that does not exist."""
+class Change:
+    """A declared connector that does not exist, or whose config is not as declared: then `differences` has how."""
 
     name: str
     config: Config = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Update:
-    """A declared connector whose config is not as declared."""
-
-    name: str
-    config: Config = field(repr=False)
-    differences: tuple[ConfigDifference, ...]
+    differences: tuple[ConfigDifference, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -51,35 +43,35 @@ class Update:
 class Plan:
     """What to do. `undeclared` connectors run and are nobody's here: named, and left alone."""
 
-    changes: tuple[Create | Update, ...]
+    changes: tuple[Change, ...]
     same: tuple[str, ...]
     undeclared: tuple[str, ...]
 
-    def change(self, name: str) -> Create | Update | None:
+    def change(self, name: str) -> Change | None:
         return next((change for change in self.changes if change.name == name), None)
 
     def lines(self) -> Iterator[str]:
         """The plan for a person: one line for each connector, and one for each setting that differs."""
         for change in self.changes:
-            match change:
-                case Create(name, config):
-                    yield f"+ {name}: is declared and does not exist; it is created with {len(config)} settings"
-                case Update(name, _, differences):
-                    yield f"~ {name}: differs from its declaration in {len(differences)} settings"
-                    yield from (f"    {difference.text}" for difference in differences)
+            name, different = change.name, change.differences
+            if different:
+                yield f"~ {name}: differs from its declaration in {len(different)} settings"
+                yield from (f"    {difference.text}" for difference in different)
+            else:
+                yield f"+ {name}: is declared and does not exist; it is created with {len(change.config)} settings"
         yield from (f"= {name}: as declared" for name in self.same)
         yield from (f"? {name}: runs and is not declared; left alone" for name in self.undeclared)
 
 
 def plan(declared: Mapping[str, Config], running: Mapping[str, Running]) -> Plan:
     """The changes that make `running` what is `declared`."""
-    changes: list[Create | Update] = []
+    changes = []
     same = []
     for name, config in sorted(declared.items()):
         if name not in running:
-            changes.append(Create(name, config))
+            changes.append(Change(name, config))
         elif found := differences(config, running[name].config):
-            changes.append(Update(name, config, found))
+            changes.append(Change(name, config, found))
         else:
             same.append(name)
     return Plan(tuple(changes), tuple(same), tuple(sorted(running.keys() - declared.keys())))

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from catchment.cdc.connectors.client import Config
-from catchment.cdc.connectors.plan import Create, Update
+from catchment.cdc.connectors.plan import Change
 from catchment.cdc.declared import Application, Shard
 from catchment.cdc.health.assess import assess
 from catchment.cdc.health.assessment import Assessment, runbook
@@ -193,9 +193,9 @@ def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | N
         return None
     change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
     match s.state, change:
-        case State.MISSING, Create(_, config):
+        case State.MISSING, Change(_, config, ()):
             return replace(plain, act=ActionKind.CREATE, config=config)
-        case _, Update(_, config, _) as update:
+        case _, Change(_, config, differences) as update if differences:
             return replace(plain, act=ActionKind.UPDATE, fingerprint=update.fingerprint, config=config)
         case ((State.FAILED | State.PASSWORD_REFUSED | State.RECORD_TOO_LARGE), _):
             # Without Kafka a restart fails for sure, and would only spend the budget.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from catchment.cdc.connectors.plan import Update
 from catchment.cdc.health.assessment import CLOCK, CONNECT, KAFKA, LOADER, WAREHOUSE, Assessment, first_cause
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
@@ -120,7 +119,7 @@ def assess_sink(facts: Facts, name: str, now: datetime) -> Assessment:
         trace = status.failed[0].trace if status.failed else status.trace
         return Assessment(name, State.FAILED, f"{name}: {len(status.failed)} tasks failed: {first_cause(trace)}")
     change = None if isinstance(facts.plan, Unknown) else facts.plan.change(name)
-    if isinstance(change, Update):
+    if change and change.differences:
         text = "; ".join(difference.text for difference in change.differences)
         return Assessment(name, State.DRIFTED, f"{name}: is not as declared, and is set right: {text}.")
     return Assessment(name, State.HEALTHY, f"{name}: its tasks run.")

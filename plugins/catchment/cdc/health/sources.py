@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.connectors.plan import Update
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment, amount, first_cause
 from catchment.cdc.health.facts import (
@@ -316,7 +315,7 @@ def _unpublished(observed: Observation, detail: Mapping[str, Any]) -> Assessment
 
 def _drifted(observed: Observation, detail: Mapping[str, Any]) -> Assessment | None:
     change = None if isinstance(observed.facts.plan, Unknown) else observed.facts.plan.change(observed.name)
-    if isinstance(change, Update):
+    if change and change.differences:
         text = "; ".join(difference.text for difference in change.differences)
         seen = observed.history.last(observed.name)
         changed = seen is not None and seen.detail.get("config") not in (None, detail.get("config"))
