@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.conformance_cdc.judge import REFUSED, WRONG, Cell
 from bench.conformance_cdc.matrix import REFUSED_IN_KEY, REFUSED_NAMES, REFUSED_TYPES
-from catchment.cdc.declared import Table, parse
+from catchment.cdc.declared import Database, Shard, Table, parse
 from catchment.cdc.setup import catalog
 from catchment.cdc.setup.problems import problems
 from catchment.errors import ContractBroken
@@ -107,10 +107,12 @@ def by_check(session: Any) -> Iterator[Cell]:
         cursor.execute(_ALSO + _FITS)
     fits = [line.split()[2] for line in _FITS.splitlines() if line.startswith("CREATE") and "fits_list_" not in line]
     wrong = [*_TABLES, "unlogged", "leaves_unlogged", "a_view", "a_kept_view", "secured", "leaf", "not_there"]
-    there = catalog.read(session, schema="refused", tables=[*wrong, *fits], publication="none", role="nobody")
-    for name in (*wrong, *fits):
-        kinds = {"id": "integer", "v": _DECLARED.get(name, "text")}
-        found = problems([Table(name=name, key=("id",), columns=kinds)], there)
+    kinds = {name: {"id": "integer", "v": _DECLARED.get(name, "text")} for name in (*wrong, *fits)}
+    tables = tuple(Table(name=name, key=("id",), columns=columns) for name, columns in kinds.items())
+    of = Database(source="refused", database="a", schema="refused", publication="none", tables=tables)
+    there = catalog.read(session, Shard("refused", of), tables, role="nobody")
+    for table in tables:
+        name, found = table.name, problems([table], there)
         if name in fits:
             if found:
                 yield Cell(name, False, None, None, str(found[0]), WRONG)

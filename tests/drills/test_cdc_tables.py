@@ -22,7 +22,7 @@ from bench.conformance_cdc.run import Run
 from bench.conformance_cdc.tables import Form, Trial
 from catchment.cdc.compare.comparison import Comparison, Fault
 from catchment.cdc.compare.reconcile import Reconciliation
-from catchment.cdc.setup import check
+from catchment.cdc.setup import catalog
 from catchment.cdc.setup.problems import problems
 from catchment.connection import Connection
 from local.cdc.stack import Stack, free_ports
@@ -179,5 +179,6 @@ def test_staging_keeps_what_was_sent_and_the_comparison_names_the_rest(
 
 def test_the_check_says_which_table_can_not_be_replicated_any_more(run: Run) -> None:
     with run.systems.owner(run.shard) as session:
-        there = check.read(session, run.systems, run.shard, run.shard.tables)
+        role = run.systems.look_up(run.shard.connection).login
+        there = catalog.read(session, run.shard, run.shard.tables, role=role)
     assert [(each.table, each.subject) for each in problems(run.shard.tables, there)] == [("inherited", "inheritance")]

@@ -22,7 +22,7 @@ from bench.conformance_cdc.judge import REFUSED
 from bench.conformance_cdc.tables import PREPARATION
 from catchment.cdc import shard as database
 from catchment.cdc.declared import application
-from catchment.cdc.setup import check
+from catchment.cdc.setup import catalog, check
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
 from catchment.errors import ContractBroken
@@ -74,7 +74,7 @@ def test_what_differs_is_one_problem_with_its_cure(systems: Systems, drift: str)
     with systems.owner(shard) as session:
         session.autocommit = False
         database.rows(session, drift)
-        there = check.read(session, systems, shard, shard.tables)
+        there = catalog.read(session, shard, shard.tables, role=systems.look_up(shard.connection).login)
         session.rollback()
     found = [*check.problems(shard.tables, there), *check.publication_problems(shard.tables, there)]
     assert any((p.table, p.subject) == (table, subject) and words in p.wrong and p.cure for p in found), found

@@ -11,7 +11,6 @@ from catchment.cdc import shard as database
 from catchment.cdc.declared import HEARTBEAT, SIGNALS, Shard
 from catchment.cdc.health.facts import ShardFacts, Slot, SnapshotSignal, Unknown, known
 from catchment.cdc.setup import catalog
-from catchment.cdc.setup.catalog import Catalog
 from catchment.connection import Connection
 
 T = TypeVar("T")
@@ -67,7 +66,7 @@ def shard_facts(shard: Shard, connection: Connection) -> ShardFacts:
             clock=clock,
             write_refused=refused.because if isinstance(refused, Unknown) else "",
             signals=asked(lambda: _signals(opened)),
-            catalog=asked(lambda: _catalog(opened, shard, connection)),
+            catalog=asked(lambda: catalog.read(opened, shard, shard.tables, role=connection.login)),
         )
 
 
@@ -89,16 +88,6 @@ def _unpublished(opened: Any, shard: Shard) -> tuple[str, ...] | None:
 def _heartbeat(opened: Any) -> tuple[float, int] | None:
     found = database.rows(opened, _HEARTBEAT)
     return (float(found[0][0]), int(found[0][1])) if found and found[0][0] is not None else None
-
-
-def _catalog(opened: Any, shard: Shard, connection: Connection) -> Catalog:
-    return catalog.read(
-        opened,
-        schema=shard.of.schema,
-        tables=[table.name for table in shard.tables],
-        publication=shard.of.publication,
-        role=connection.login,
-    )
 
 
 def _signals(opened: Any) -> tuple[SnapshotSignal, ...]:

@@ -6,17 +6,15 @@ depends on a later one: publication and grants, raw tables, connector configs. A
 
 from __future__ import annotations
 
-from typing import Any
-
 from catchment.cdc.connectors.client import Config, Connect
 from catchment.cdc.connectors.configs import declared_connectors
 from catchment.cdc.connectors.plan import differences
 from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
-from catchment.cdc.declared import Database, Shard, Table
+from catchment.cdc.declared import Database, Table
 from catchment.cdc.loader import tables
+from catchment.cdc.setup import catalog
 from catchment.cdc.setup.check import require
 from catchment.cdc.setup.migrate import migrate
-from catchment.cdc.shard import rows
 from catchment.cdc.systems import Systems
 
 
@@ -28,8 +26,8 @@ def plan(systems: Systems, database: Database, table: Table) -> list[str]:
     steps = []
     for shard in shards:
         with systems.shard(shard) as session:
-            published = is_published(session, shard, table)
-        done = "is in" if published else "is added to"
+            publication = catalog.read(session, shard, [table], role="").publication
+        done = "is in" if publication and table.name in publication.tables else "is added to"
         steps.append(f"{shard.name}: {table.name} {done} the publication {shard.of.publication}; cdc may read it")
         steps.append(f"{shard.raw_table(table)} is made if it is not there")
     configs = declared_connectors(application, systems.look_up)
@@ -66,8 +64,3 @@ def _configure(connect: Connect, name: str, config: Config) -> None:
     if differences(config, retry_on_rebalance(lambda: connect.config(name))):
         retry_on_rebalance(lambda: connect.put(name, config))
     wait_until(lambda: is_running(connect, name), seconds=120, otherwise=f"{name} did not run with its new config")
-
-
-def is_published(session: Any, shard: Shard, table: Table) -> bool:
-    sql = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s"
-    return bool(rows(session, sql, (shard.of.publication, shard.of.schema, table.name)))

@@ -5,10 +5,12 @@ No row of a table is read, so it can be asked every minute. What is wrong with i
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from catchment.cdc.declared import Shard, Table
 from catchment.cdc.shard import rows
 from catchment.cdc.types import PgType, parse
 
@@ -108,15 +110,15 @@ class Catalog:
     role_sees_all_rows: bool | None = None
 
 
-def read(session: Any, *, schema: str, tables: Iterable[str], publication: str, role: str) -> Catalog:
+def read(session: Any, shard: Shard, tables: Iterable[Table], *, role: str) -> Catalog:
     """The catalog as it is now. Any login may ask; a table that no role may see is still named.
 
     Args:
         session: an open session with the shard (`catchment.cdc.shard.opened`).
-        tables: names in `schema`, without it.
         role: the login that Debezium uses.
     """
-    asked = {"schema": schema, "tables": list(tables), "publication": publication, "role": role}
+    names = [table.name for table in tables]
+    asked = {"schema": shard.of.schema, "tables": names, "publication": shard.of.publication, "role": role}
     heads = rows(session, _RELATIONS, asked)
     columns = _grouped(rows(session, _COLUMNS, asked))
     indexes = _grouped(rows(session, _INDEXES, asked))
@@ -125,9 +127,12 @@ def read(session: Any, *, schema: str, tables: Iterable[str], publication: str, 
         name: Relation(
             name=name,
             form=_FORMS.get(kind, "view"),
-            columns=tuple(_column(*entry) for entry in columns.get(name, ())),
-            indexes=tuple(_index(*entry) for entry in indexes.get(name, ())),
-            storage=tuple(_storage(*entry) for entry in storage.get(name, ())),
+            columns=tuple(Column(column, parse(kind), *rest) for column, kind, *rest in columns[name]),
+            indexes=tuple(Index(index, tuple(of or ()), *rest) for index, of, *rest in indexes[name]),
+            storage=tuple(
+                Storage(Identity(_IDENTITIES[identity], tuple(of or ())), *rest)
+                for identity, of, *rest in storage[name]
+            ),
             partition_of=parent,
             inherited_by=0 if kind == "p" else children,
             has_row_security=row_security,
@@ -140,41 +145,22 @@ def read(session: Any, *, schema: str, tables: Iterable[str], publication: str, 
 
 
 def _grouped(found: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
-    groups: dict[str, list[tuple[Any, ...]]] = {}
+    groups = defaultdict(list)
     for name, *entry in found:
-        groups.setdefault(name, []).append(tuple(entry))
+        groups[name].append(tuple(entry))
     return groups
-
-
-def _column(
-    name: str, kind: str, written: str, dimensions: int, required: bool, generated: bool, domain: bool
-) -> Column:
-    return Column(name, parse(kind), written, dimensions, required, generated, domain)
-
-
-def _index(name: str, columns: list[str] | None, is_primary: bool, is_plain: bool, is_deferrable: bool) -> Index:
-    return Index(name, tuple(columns or ()), is_primary, is_plain, is_deferrable)
-
-
-def _storage(
-    identity: str, columns: list[str] | None, persistence: str, kind: str, count: int, example: str
-) -> Storage:
-    return Storage(
-        Identity(_IDENTITIES[identity], tuple(columns or ())), persistence != "p", kind == "f", count, example
-    )
 
 
 def _publication(session: Any, asked: dict[str, Any]) -> Publication | None:
     found = rows(session, _PUBLICATION, asked)
     if not found:
         return None
-    name, insert, update, delete, truncate, via_root = found[0]
-    operations = {"insert": insert, "update": update, "delete": delete, "truncate": truncate}
+    ((name, operations, via_root),) = found
     published = {
         table: Published(tuple(columns) if columns is not None else None, condition)
         for table, columns, condition in rows(session, _PUBLISHED, asked)
     }
-    return Publication(name, frozenset(word for word, is_sent in operations.items() if is_sent), via_root, published)
+    return Publication(name, frozenset(operations), via_root, published)
 
 
 _FORMS = {"r": "table", "p": "partitioned table", "f": "foreign table"}
@@ -250,10 +236,13 @@ _STORAGE = f"""
              WHERE indrelid = leaf.oid AND indisreplident AND relreplident = 'i') AS columns
         FROM tree JOIN pg_class AS leaf ON leaf.oid = tree.id WHERE leaf.relkind <> 'p'
     )
-    SELECT root::text, identity, columns, persistence, kind, count(*)::integer, min(oid::regclass::text)
+    SELECT root::text, identity, columns, persistence <> 'p', kind = 'f', count(*)::integer, min(oid::regclass::text)
     FROM leaves GROUP BY root, identity, columns, persistence, kind ORDER BY root, count(*) DESC, identity"""
 _PUBLICATION = """
-    SELECT pubname::text, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot
+    SELECT pubname::text,
+        ARRAY(SELECT word FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate'],
+            ARRAY[pubinsert, pubupdate, pubdelete, pubtruncate]) AS operation (word, is_sent) WHERE is_sent),
+        pubviaroot
     FROM pg_publication WHERE pubname = %(publication)s"""
 # As JSON, for column lists and row filters are only known from Postgres 15 on. `attnames` holds every column that is
 # sent, list or none, generated ones left out.

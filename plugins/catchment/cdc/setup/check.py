@@ -5,12 +5,10 @@ Reads the shards' catalogs only: no row, no connector, nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from catchment.cdc.declared import Database, Shard, Table
 from catchment.cdc.setup import catalog
-from catchment.cdc.setup.catalog import Catalog
 from catchment.cdc.setup.problems import Problem, problems, publication_problems
 from catchment.cdc.systems import Systems
 from catchment.errors import ContractBroken, NeedsPerson
@@ -19,24 +17,13 @@ Found = tuple[str, Problem]
 _HEAD = ("shard", "table", "about", "what is wrong", "what to do")
 
 
-def read(session: Any, systems: Systems, shard: Shard, tables: Iterable[Table]) -> Catalog:
-    """The catalog of one shard, as far as these tables go."""
-    return catalog.read(
-        session,
-        schema=shard.of.schema,
-        tables=[table.name for table in tables],
-        publication=shard.of.publication,
-        role=systems.look_up(shard.connection).login,
-    )
-
-
 def found(systems: Systems, shard: Shard, tables: Sequence[Table], *, is_set_up: bool = True) -> list[Found]:
     """Every problem of one shard. `is_set_up`: the publication and grants are looked at, too.
 
     It is the owner who asks: the role that replicates may not be there yet.
     """
     with systems.owner(shard) as session:
-        there = read(session, systems, shard, tables)
+        there = catalog.read(session, shard, tables, role=systems.look_up(shard.connection).login)
     of_shard = problems(tables, there)
     if is_set_up:
         of_shard += publication_problems(tables, there)
