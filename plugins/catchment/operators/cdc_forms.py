@@ -88,10 +88,10 @@ def on_call_dag(
     It is never paused at first: it has no schedule, and in a paused one what the health DAG asks would wait unseen.
     """
     why = "For whoever reads this next year: what happened, and who asked."
-    dry = "Logs exactly what would happen, and changes nothing."
+    logs = "Logs exactly what would happen, and changes nothing."
     always = {
         "reason": Param(None, type="string", minLength=5, title="Reason", description_md=why),
-        "dry_run": Param(True, type="boolean", title="Dry run", description_md=dry),
+        "dry_run": Param(True, type="boolean", title="Dry run", description_md=logs),
     }
     return DAG(
         dag_id=dag_id,
