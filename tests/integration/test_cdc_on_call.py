@@ -18,7 +18,7 @@ from catchment.cdc import shard as database
 from catchment.cdc.compare.comparison import Comparison
 from catchment.cdc.compare.reconcile import Reconciliation
 from catchment.cdc.compare.results import refuse_differences
-from catchment.cdc.connectors import pauses, pausing
+from catchment.cdc.connectors import pauses
 from catchment.cdc.declared import Application, Shard, Table, application
 from catchment.cdc.repair import missing_rows, rebuild, snapshot
 from catchment.cdc.setup import add_table
@@ -198,18 +198,18 @@ def test_a_pause_is_written_down_with_its_end_and_ended_by_resuming(bed: Bed) ->
     wanted = pauses.Pause(
         connector=S1.connector, owner="ada", reason="a schema change", starts=now, ends=now + timedelta(hours=2)
     )
-    pausing.pause(bed.systems, wanted)
+    pauses.pause(bed.systems, wanted)
     with bed.systems.connect() as connect_:
         assert connect_.status(S1.connector).state == "PAUSED"
-    active = pausing.active_pause(bed.systems, S1.connector, datetime.now(UTC))
+    active = pauses.active_pause(bed.systems, S1.connector, datetime.now(UTC))
     assert active is not None
     assert (active.owner, active.reason) == ("ada", "a schema change")
     assert (
-        pausing.active_pause(bed.systems, S1.connector, now + timedelta(hours=3)) is None
+        pauses.active_pause(bed.systems, S1.connector, now + timedelta(hours=3)) is None
     )  # the health DAG watches again
 
-    pausing.resume(bed.systems, S1.connector)
-    assert pausing.active_pause(bed.systems, S1.connector, datetime.now(UTC)) is None
+    pauses.resume(bed.systems, S1.connector)
+    assert pauses.active_pause(bed.systems, S1.connector, datetime.now(UTC)) is None
     before = bed.beat(S1)
     eventually(lambda: bed.beat(S1) > before, "the heartbeat moves")
 
@@ -237,7 +237,7 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
     rebuild.forget(bed.systems, S1)  # a second try finds nothing to forget
     epoch = rebuild.begin_epoch(bed.systems, S1, run="run-1", reason="a lost slot")
     assert rebuild.begun_epoch(bed.systems, S1, run="run-1") == epoch == 1
-    pausing.resume(bed.systems, S1.connector)
+    pauses.resume(bed.systems, S1.connector)
     eventually(lambda: not rebuild.waits_for(bed.systems, S1), "the snapshot is in raw", 180)
 
     told = rebuild.write_missing_deletes(bed.systems, S1, epoch)
@@ -250,7 +250,7 @@ def test_a_rebuilt_shard_finds_what_changed_and_what_was_deleted_in_the_gap(bed:
     assert bed.ops(S1, users, changed)[-1] == "r"
     assert bed.ops(S1, users, -77) == ["r"]
     eventually(lambda: not any(rebuild.write_missing_deletes(bed.systems, S1, epoch).values()), "nothing is told twice")
-    assert pausing.active_pause(bed.systems, S1.connector, datetime.now(UTC)) is None
+    assert pauses.active_pause(bed.systems, S1.connector, datetime.now(UTC)) is None
 
 
 def _truncations(bed: Bed, table: Table) -> int:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from catchment.cdc.connectors import pausing
-from catchment.cdc.connectors.pauses import Pause
+from catchment.cdc.connectors import pauses
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.repair import end_snapshot, snapshot, topic
 from catchment.cdc.repair.signals import signal_id
@@ -96,20 +95,15 @@ class CdcPauseOperator(OnCallOperator):
         self.hours = hours
 
     def plan(self, systems: Systems) -> list[str]:
-        return pausing.plan_pause(self._pause())
+        return pauses.plan_pause(self._pause())
 
     def act(self, systems: Systems, context: Context) -> str:
-        return _said(self, pausing.pause(systems, self._pause()))
+        return _said(self, pauses.pause(systems, self._pause()))
 
-    def _pause(self) -> Pause:
-        now = datetime.now(UTC)
-        return Pause(
-            connector=self.connector,
-            owner=str(self.on_behalf_of),
-            reason=str(self.reason),
-            starts=now,
-            ends=now + timedelta(hours=float(self.hours)),
-        )
+    def _pause(self) -> pauses.Pause:
+        lasts = timedelta(hours=float(self.hours))
+        owner, reason = str(self.on_behalf_of), str(self.reason)
+        return pauses.Pause.from_now(self.connector, lasts, owner=owner, reason=reason)
 
 
 class CdcResumeOperator(OnCallOperator):
@@ -122,10 +116,10 @@ class CdcResumeOperator(OnCallOperator):
         self.connector = connector
 
     def plan(self, systems: Systems) -> list[str]:
-        return pausing.plan_resume(self.connector, pausing.active_pause(systems, self.connector, datetime.now(UTC)))
+        return pauses.plan_resume(self.connector, pauses.active_pause(systems, self.connector, datetime.now(UTC)))
 
     def act(self, systems: Systems, context: Context) -> str:
-        return _said(self, pausing.resume(systems, self.connector))
+        return _said(self, pauses.resume(systems, self.connector))
 
 
 class CdcEndSnapshotOperator(OfShardOperator):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from catchment.cdc.connectors import pausing
+from catchment.cdc.connectors import pauses
 from catchment.cdc.repair import rebuild
 from catchment.cdc.systems import Systems
 from catchment.operators.cdc_on_call import OfShardOperator, approver
@@ -50,7 +50,7 @@ class CdcRebuildOperator(OfShardOperator):
             self.log.info("the slot %s is dropped, the offsets are forgotten", shard.slot)
             epoch = rebuild.begin_epoch(systems, shard, run=run, reason=str(self.reason))
         self.log.info("epoch %d of %s begins", epoch, shard.name)
-        pausing.resume(systems, shard.connector)
+        pauses.resume(systems, shard.connector)
         self.log.info("%s runs, and reads every table again", shard.connector)
         return epoch
 

@@ -6,6 +6,7 @@ lists, or of two windows that hold the same time, the later one is right, whenev
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -329,6 +330,22 @@ def _one(cursor: Cursor, statement: str, values: Mapping[str, object]) -> tuple[
     cursor.execute(statement, values)
     row: tuple[Any, ...] | None = cursor.fetchone()
     return row
+
+
+def insert(cursor: Cursor, table: str, row: Mapping[str, Any]) -> None:
+    """Insert one row, by its columns' names: moments as TIMESTAMP_NTZ in UTC, lists as JSON."""
+    places, values = [], []
+    for value in row.values():
+        match value:
+            case datetime():
+                place, bound = "%s::TIMESTAMP_NTZ", sql_time(value)
+            case list():
+                place, bound = "PARSE_JSON(%s)", json.dumps(value, ensure_ascii=False)
+            case _:
+                place, bound = "%s", value
+        places.append(place)
+        values.append(bound)
+    cursor.execute(f"INSERT INTO {table} ({', '.join(row)}) SELECT {', '.join(places)}", tuple(values))
 
 
 def sql_time(moment: datetime | None) -> str | None:

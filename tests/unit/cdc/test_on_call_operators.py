@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import BaseOperator
 from jinja2.nativetypes import NativeEnvironment
 
-from catchment.cdc.connectors import pausing
+from catchment.cdc.connectors import pauses
 from catchment.cdc.repair import rebuild
 from catchment.cdc.systems import Systems
 from catchment.connection import Connection
@@ -20,7 +20,7 @@ from catchment.operators.cancelling import cancellable
 from catchment.operators.cdc_on_call import CdcPauseOperator, OnCallOperator
 from catchment.operators.cdc_rebuild import CdcRebuildOperator
 
-STEPS = (*((rebuild, step) for step in ("begun_epoch", "stop", "forget", "begin_epoch")), (pausing, "resume"))
+STEPS = (*((rebuild, step) for step in ("begun_epoch", "stop", "forget", "begin_epoch")), (pauses, "resume"))
 
 
 class Recorded(OnCallOperator):

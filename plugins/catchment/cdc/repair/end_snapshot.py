@@ -7,11 +7,11 @@ start, before it reads any signal: then this is the only cure that skips no chan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from catchment.cdc.connectors import pauses, pausing
-from catchment.cdc.connectors.waiting import retry_on_rebalance, stop_and_wait
+from catchment.cdc.connectors import pauses
+from catchment.cdc.connectors.waiting import retry_on_rebalance
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.facts import snapshotted
 from catchment.cdc.systems import Systems
@@ -36,17 +36,13 @@ def plan(systems: Systems, shard: Shard) -> list[str]:
 
 def end(systems: Systems, shard: Shard, *, owner: str, reason: str) -> str:
     """Stop, patch, resume. Safe to repeat. Raises NeedsPerson where the task does not run afterwards."""
-    now = datetime.now(UTC)
-    pause = pauses.Pause(connector=shard.connector, owner=owner, reason=reason, starts=now, ends=now + LASTS)
-    with systems.warehouse() as warehouse:
-        pauses.record(warehouse.cursor(), pause)
+    pauses.stop(systems, pauses.Pause.from_now(shard.connector, LASTS, owner=owner, reason=reason))
     with systems.connect() as connect:
-        stop_and_wait(connect, shard.connector)
         offsets = retry_on_rebalance(lambda: connect.offsets(shard.connector))
         tables = _tables(offsets)
         if tables:
             retry_on_rebalance(lambda: connect.patch_offsets(shard.connector, without_snapshot(offsets)))
-    pausing.resume(systems, shard.connector)
+    pauses.resume(systems, shard.connector)
     if not tables:
         raise NeedsPerson(f"{shard.connector} had no snapshot in its offsets. It was stopped and resumed, no more.")
     return f"{shard.connector}: the snapshot of {', '.join(tables)} is over, unread; changes go on where they were."

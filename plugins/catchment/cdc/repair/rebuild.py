@@ -14,13 +14,13 @@ from typing import Any
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
 from catchment.cdc.connectors import pauses
-from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, stop_and_wait, wait_until
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.cdc.declared import Shard
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair import missing_rows, snapshot
 from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
-from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.ledger import insert
 from catchment.warehouse.names import EPOCHS
 from catchment.warehouse.session import transaction
 
@@ -37,13 +37,9 @@ def consequence(systems: Systems, shard: Shard) -> str:
             "restart_lsn)) FROM pg_replication_slots WHERE slot_name = %s",
             (shard.slot,),
         )
-        rows = {table: snapshot.count(session, shard, table) for table in shard.tables}
+        rows = {table.name: snapshot.count(session, shard, table) for table in shard.tables}
     with systems.connect() as connect:
         state = connect.status(shard.connector).state
-    return "\n".join(_consequence(shard, slot, state, {table.name: n for table, n in rows.items()}))
-
-
-def _consequence(shard: Shard, slot: list[tuple[Any, ...]], state: str, rows: dict[str, int]) -> list[str]:
     if slot:
         ((active, wal_status, held),) = slot
         lost = wal_status in ("lost", "unreserved")
@@ -52,7 +48,7 @@ def _consequence(shard: Shard, slot: list[tuple[Any, ...]], state: str, rows: di
         warning = [] if lost else ["", "**The slot is not lost.** Dropping it loses changes that it still holds."]
     else:
         about, warning = f"there is no slot `{shard.slot}`", []
-    return [
+    lines = [
         f"{shard.connector} is {state}; {about}.",
         *warning,
         "",
@@ -64,6 +60,7 @@ def _consequence(shard: Shard, slot: list[tuple[Any, ...]], state: str, rows: di
         "- Rows deleted in the gap are found as those that the snapshot does not contain, and marked deleted now.",
         "- Current state is behind until that is done. Other shards are not affected.",
     ]
+    return "\n".join(lines)
 
 
 def plan(shard: Shard) -> list[str]:
@@ -82,29 +79,15 @@ def plan(shard: Shard) -> list[str]:
 
 def stop(systems: Systems, shard: Shard, *, run: str, owner: str, reason: str) -> None:
     """Stop the connector, silently; it keeps its config. Raises NeedsPerson while another run rebuilds the shard."""
-    now = datetime.now(UTC)
-    wanted = pauses.Pause(
-        connector=shard.connector, owner=owner, reason=f"{_OURS}{reason}{_mark(run)}", starts=now, ends=now + LASTS
-    )
-    with systems.warehouse() as warehouse:
-        cursor = warehouse.cursor()
-        refuse_second_rebuild(pauses.newest(cursor).get(shard.connector), wanted, run)
-        pauses.end(cursor, shard.connector, now)
-        pauses.record(cursor, wanted)
-    with systems.connect() as connect:
-        stop_and_wait(connect, shard.connector)
-
-
-def refuse_second_rebuild(active: pauses.Pause | None, wanted: pauses.Pause, run: str) -> None:
-    """Raise NeedsPerson if another run has stopped the connector for its own rebuild, and not resumed it."""
-    if active is None or not active.is_active(wanted.starts):
-        return
-    if active.reason.startswith(_OURS) and not active.reason.endswith(_mark(run)):
+    active = pauses.active_pause(systems, shard.connector, datetime.now(UTC))
+    if active and active.reason.startswith(_OURS) and not active.reason.endswith(_mark(run)):
         raise NeedsPerson(
-            f"{wanted.connector} is being rebuilt since {active.starts:%H:%M} UTC, as {active.owner} approved "
+            f"{shard.connector} is being rebuilt since {active.starts:%H:%M} UTC, as {active.owner} approved "
             f"({active.reason}). Wait until that run's task `rebuild` has ended. If it is red, clear it there; if "
             "that can't be done, trigger cdc_resume for the connector and clear this task. Nothing was changed."
         )
+    why = f"{_OURS}{reason}{_mark(run)}"
+    pauses.stop(systems, pauses.Pause.from_now(shard.connector, LASTS, owner=owner, reason=why))
 
 
 def forget(systems: Systems, shard: Shard) -> None:
@@ -127,25 +110,14 @@ def forget(systems: Systems, shard: Shard) -> None:
 
 def begin_epoch(systems: Systems, shard: Shard, *, run: str, reason: str) -> int:
     """Write the shard's next epoch, from Kafka's end; the connector must be stopped."""
-    topics = [shard.topic(table) for table in shard.tables]
-    ends = pipeline.ends(systems.look_up("kafka"), topics)
+    ends = _ends(systems, shard)
     with systems.warehouse() as warehouse, transaction(warehouse, f"epoch of {shard.name}") as cursor:
         cursor.execute(f"SELECT MAX(EPOCH) FROM {EPOCHS} WHERE SHARD = %(shard)s", {"shard": shard.name})
         epoch = int(cursor.fetchone()[0] or 0) + 1
         for partition, end in sorted(ends.items()):
-            cursor.execute(
-                f"INSERT INTO {EPOCHS} (SHARD, TOPIC, KAFKA_PARTITION, EPOCH, FROM_OFFSET, REASON, STARTED_AT) "
-                "SELECT %(shard)s, %(topic)s, %(partition)s, %(epoch)s, %(end)s, %(reason)s, %(at)s::TIMESTAMP_NTZ",
-                {
-                    "shard": shard.name,
-                    "topic": partition.topic,
-                    "partition": partition.number,
-                    "epoch": epoch,
-                    "end": end,
-                    "reason": reason + _mark(run),
-                    "at": sql_time(datetime.now(UTC)),
-                },
-            )
+            starts = {"TOPIC": partition.topic, "KAFKA_PARTITION": partition.number, "FROM_OFFSET": end}
+            why = {"REASON": reason + _mark(run), "STARTED_AT": datetime.now(UTC)}
+            insert(cursor, EPOCHS, {"SHARD": shard.name, "EPOCH": epoch, **starts, **why})
     return epoch
 
 
@@ -180,8 +152,7 @@ def waits_for(systems: Systems, shard: Shard) -> str:
             )
         if not is_snapshot_over(connect.offsets(shard.connector)):
             return "Debezium reads the tables"
-    topics = [shard.topic(table) for table in shard.tables]
-    ends = pipeline.ends(systems.look_up("kafka"), topics)
+    ends = _ends(systems, shard)
     with systems.warehouse() as warehouse:
         behind = pipeline.not_loaded(warehouse.cursor(), ends)
     return f"raw is {sum(behind.values()):,} offsets behind Kafka" if behind else ""
@@ -223,6 +194,10 @@ def _snapshot_lsn(cursor: Any, shard: Shard, starts: Mapping[Partition, int]) ->
 def is_snapshot_over(offsets: list[dict[str, Any]]) -> bool:
     """Whether the initial snapshot is over, by the committed offsets: they contain `snapshot` while it runs."""
     return any(entry.get("offset") and not entry["offset"].get("snapshot") for entry in offsets)
+
+
+def _ends(systems: Systems, shard: Shard) -> dict[Partition, int]:
+    return pipeline.ends(systems.look_up("kafka"), [shard.topic(table) for table in shard.tables])
 
 
 def _mark(run: str) -> str:
