@@ -10,7 +10,7 @@ same (`meaning.py`), or by a change that came in between. What is not explained 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -79,6 +79,7 @@ class KeepsMoving(TryAgain):
 
 
 Later = Callable[[], AbstractContextManager[PostgresSnapshot]]
+Digests = Mapping[KeyRange, Digest]
 
 
 def compare(table: Table, snapshot: PostgresSnapshot, warehouse: CurrentState, later: Later) -> Comparison:
@@ -102,15 +103,14 @@ class _Search:
         keyless = self._warehouse.everything(self._table).keyless()
         ranges = self._first_ranges()
         truth, held = self._digests(ranges)
-        different = [each for each in ranges if truth[each] != held[each]]
-        more = self._search(different, truth, held)
+        more = self._search(ranges, truth, held)
         settled, unsettled = settle(self._table, self._open, self._warehouse, later)
         found = sorted(self._found + settled, key=lambda difference: difference.key)
         return Comparison(
             rows_shard=sum(digest.rows for digest in truth.values()),
             rows_warehouse=sum(digest.rows for digest in held.values()) + keyless,
             ranges=len(ranges),
-            ranges_different=len(different),
+            ranges_different=sum(truth[each] != held[each] for each in ranges),
             differences=tuple(found[:MOST_NAMED]),
             more=more or len(found) > MOST_NAMED,
             unsettled=unsettled,
@@ -118,11 +118,9 @@ class _Search:
             unexplained=self._unexplained,
         )
 
-    def _search(
-        self, different: Sequence[KeyRange], truth: Mapping[KeyRange, Digest], held: Mapping[KeyRange, Digest]
-    ) -> bool:
+    def _search(self, ranges: Sequence[KeyRange], truth: Digests, held: Digests) -> bool:
         """Read the ranges that differ until enough rows are named; whether any is left unread."""
-        left = [(each, truth[each], held[each]) for each in reversed(different)]
+        left = [(each, truth[each], held[each]) for each in reversed(ranges) if truth[each] != held[each]]
         while left and len(self._found) < MOST_NAMED:
             range_, one, other = left.pop()
             parts = self._parts(range_, one, other)
@@ -154,7 +152,7 @@ class _Search:
                 return False
         return True
 
-    def _digests(self, ranges: Sequence[KeyRange]) -> tuple[dict[KeyRange, Digest], dict[KeyRange, Digest]]:
+    def _digests(self, ranges: Sequence[KeyRange]) -> tuple[Digests, Digests]:
         """The digests on the shard and in the warehouse, both without rows that changed after the snapshot."""
         held, truth = self._held.digests(ranges), self._truth.digests(ranges)
         for some in batched(self._changed.keys(ranges)):
@@ -223,16 +221,10 @@ def _difference(
     if len(held or ()) > 1:
         return RowDifference(key, Fault.DOUBLED)
     if not shard or not alive:
-        if not shard and not alive:
-            return None
-        return RowDifference(key, Fault.EXTRA if alive else Fault.MISSING)
-    columns = dict(_columns_that_differ(table, shard[0], alive[0]))
+        return RowDifference(key, Fault.EXTRA if alive else Fault.MISSING) if shard or alive else None
+    columns = {
+        column: (one, other)
+        for (column, pg_type), one, other in zip(table.columns.items(), shard[0], alive[0], strict=True)
+        if not alike(pg_type, one, other)
+    }
     return RowDifference(key, Fault.DIFFERENT, columns) if columns else None
-
-
-def _columns_that_differ(
-    table: Table, shard: Sequence[Any], warehouse: Sequence[Any]
-) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
-    for (column, pg_type), one, other in zip(table.columns.items(), shard, warehouse, strict=True):
-        if not alike(pg_type, one, other):
-            yield column, (one, other)

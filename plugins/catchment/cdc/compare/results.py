@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from catchment.cdc.compare.comparison import Comparison, Fault, RowDifference
 from catchment.cdc.declared import Shard, Table
 from catchment.errors import NeedsPerson
-from catchment.warehouse.ledger import sql_time
+from catchment.warehouse.ledger import insert
 from catchment.warehouse.names import COMPARISONS
 
 NAMED = 100  # rows named in the table; all are counted
@@ -62,10 +61,7 @@ class Result:
 
 def described(table: Table, difference: RowDifference) -> str:
     """A row that differs: its key, what is wrong, and which columns."""
-    key = ", ".join(
-        f"{column}={_shown(table, column, value, hashed=True)}"
-        for column, value in zip(table.key, difference.key, strict=True)
-    )
+    key = ", ".join(f"{column}={value}" for column, value in _key(table, difference).items())
     columns = f" in {', '.join(difference.columns)}" if difference.columns else ""
     return f"{key} {difference.fault}{columns}"
 
@@ -73,10 +69,7 @@ def described(table: Table, difference: RowDifference) -> str:
 def as_json(table: Table, difference: RowDifference) -> dict[str, Any]:
     """A row that differs, as the table keeps it: values of columns that are not personal, cut short."""
     return {
-        "key": {
-            column: _shown(table, column, value, hashed=True)
-            for column, value in zip(table.key, difference.key, strict=True)
-        },
+        "key": _key(table, difference),
         "fault": str(difference.fault),
         "columns": {
             column: {"shard": _shown(table, column, one), "warehouse": _shown(table, column, other)}
@@ -90,37 +83,24 @@ def record(cursor: Any, result: Result) -> None:
     found = result.outcome
     if isinstance(found, str):
         found = Comparison(rows_shard=0, rows_warehouse=0, ranges=0, ranges_different=0)
-    values = {
-        "run": result.run,
-        "shard": result.shard.name,
-        "table": result.table.name,
-        "at": sql_time(result.compared_at),
-        "seconds": round(result.seconds, 3),
-        "lsn": result.lsn,
-        "rows_shard": found.rows_shard,
-        "rows_warehouse": found.rows_warehouse,
-        "ranges": found.ranges,
-        "ranges_different": found.ranges_different,
-        "rows_different": len(found.differences),
-        "is_equal": result.equal,
-        "more": found.more,
-        "unsettled": found.unsettled,
-        "sentence": result.sentence,
-        "differences": json.dumps(
-            [as_json(result.table, difference) for difference in found.differences[:NAMED]], ensure_ascii=False
-        ),
+    place = {"RUN_ID": result.run, "SHARD": result.shard.name, "TABLE_NAME": result.table.name}
+    cursor.execute(f"DELETE FROM {COMPARISONS} WHERE {' AND '.join(f'{c} = %({c})s' for c in place)}", place)
+    row = {
+        "COMPARED_AT": result.compared_at,
+        "SECONDS": round(result.seconds, 3),
+        "LSN": result.lsn,
+        "ROWS_SHARD": found.rows_shard,
+        "ROWS_WAREHOUSE": found.rows_warehouse,
+        "RANGES": found.ranges,
+        "RANGES_DIFFERENT": found.ranges_different,
+        "ROWS_DIFFERENT": len(found.differences),
+        "IS_EQUAL": result.equal,
+        "IS_MORE": found.more,
+        "UNSETTLED": found.unsettled,
+        "SENTENCE": result.sentence,
+        "DIFFERENCES": [as_json(result.table, difference) for difference in found.differences[:NAMED]],
     }
-    cursor.execute(
-        f"DELETE FROM {COMPARISONS} WHERE RUN_ID = %(run)s AND SHARD = %(shard)s AND TABLE_NAME = %(table)s", values
-    )
-    cursor.execute(
-        f"INSERT INTO {COMPARISONS} (RUN_ID, SHARD, TABLE_NAME, COMPARED_AT, SECONDS, LSN, ROWS_SHARD, ROWS_WAREHOUSE, "
-        "RANGES, RANGES_DIFFERENT, ROWS_DIFFERENT, IS_EQUAL, IS_MORE, UNSETTLED, SENTENCE, DIFFERENCES) "
-        "SELECT %(run)s, %(shard)s, %(table)s, %(at)s::TIMESTAMP_NTZ, %(seconds)s, %(lsn)s, %(rows_shard)s, "
-        "%(rows_warehouse)s, %(ranges)s, %(ranges_different)s, %(rows_different)s, %(is_equal)s, %(more)s, "
-        "%(unsettled)s, %(sentence)s, PARSE_JSON(%(differences)s)",
-        values,
-    )
+    insert(cursor, COMPARISONS, place | row)
 
 
 def refuse_differences(results: Iterable[Result]) -> None:
@@ -132,6 +112,11 @@ def refuse_differences(results: Iterable[Result]) -> None:
             + ". ".join(result.sentence for result in wrong)
             + f". See {COMPARISONS}, and docs/runbooks/cdc_reconcile.md for what to do."
         )
+
+
+def _key(table: Table, difference: RowDifference) -> dict[str, str | None]:
+    parts = zip(table.key, difference.key, strict=True)
+    return {column: _shown(table, column, value, hashed=True) for column, value in parts}
 
 
 def _shown(table: Table, column: str, value: str | None, *, hashed: bool = False) -> str | None:

@@ -63,21 +63,18 @@ class TableView:
         """The expressions of a key's texts."""
         return tuple(self._key(column) for column in self.table.key)
 
-    def count(self) -> int:
-        (row,) = self.query(f"SELECT COUNT(*) FROM {self.relation} WHERE {self.where}")
+    def count(self, further: str = "") -> int:
+        (row,) = self._select("COUNT(*)", further)
         return int(row[0])
 
     def keyless(self) -> int:
         """How many rows lack a part of their key: they are in no range."""
-        lacking = " OR ".join(f"{text} IS NULL" for text in self.key)
-        (row,) = self.query(f"SELECT COUNT(*) FROM {self.relation} WHERE {self.where} AND ({lacking})")
-        return int(row[0])
+        return self.count(f" AND ({' OR '.join(f'{text} IS NULL' for text in self.key)})")
 
     def doubled(self, limit: int) -> list[Key]:
         """The keys that more than one row has."""
         keys = ", ".join(self.key)
-        sql = f"SELECT {keys} FROM {self.relation} WHERE {self.where} GROUP BY {keys} HAVING COUNT(*) > 1 LIMIT {limit}"
-        return [tuple(map(str, row)) for row in self.query(sql)]
+        return list(as_keys(self._select(keys, f" GROUP BY {keys} HAVING COUNT(*) > 1 LIMIT {limit}")))
 
     def bounds(self, within: KeyRange, rows: int) -> tuple[Key, ...]:
         """The keys that cut a range into parts of so many rows."""
@@ -89,8 +86,7 @@ class TableView:
             f"(SELECT {named} FROM {self.relation} WHERE {self.where} AND {self._within([within])}) a) b "
             f"WHERE place > 1 AND (place - 1) % {rows} = 0 ORDER BY place"
         )
-        found = dict.fromkeys(tuple(map(str, row)) for row in self.query(sql))
-        return tuple(bound for bound in found if bound != within.low)
+        return tuple(bound for bound in dict.fromkeys(as_keys(self.query(sql))) if bound != within.low)
 
     def digests(self, ranges: Sequence[KeyRange]) -> dict[KeyRange, Digest]:
         """The digest of each range: one statement, one pass over their rows. The ranges are sorted and apart."""
@@ -112,17 +108,14 @@ class TableView:
 
     def keys(self, ranges: Sequence[KeyRange]) -> Iterator[Key]:
         """The keys of these ranges, streamed."""
-        sql = f"SELECT {', '.join(self.key)} FROM {self.relation} WHERE {self.where} AND {self._within(ranges)}"
-        return (tuple(map(str, row)) for row in self.query(sql))
+        return as_keys(self._select(", ".join(self.key), f" AND {self._within(ranges)}"))
 
     def rows(self, within: KeyRange) -> dict[Key, Digest]:
         """For every key of the range its rows, of which there should be one, and their digest."""
         keys = ", ".join(self.key)
-        sql = (
-            f"SELECT {keys}, COUNT(*), CAST(SUM({self._digest}) AS VARCHAR) FROM {self.relation} "
-            f"WHERE {self.where} AND {self._within([within])} GROUP BY {keys}"
-        )
-        return {tuple(map(str, row[:-2])): Digest(int(row[-2]), int(row[-1])) for row in self.query(sql)}
+        digested = f"{keys}, COUNT(*), CAST(SUM({self._digest}) AS VARCHAR)"
+        found = self._select(digested, f" AND {self._within([within])} GROUP BY {keys}")
+        return {tuple(map(str, key)): Digest(int(rows), int(checksum)) for *key, rows, checksum in found}
 
     def values(self, keys: Iterable[Key], extra: Sequence[str] = ()) -> dict[Key, list[tuple[Any, ...]]]:
         """The rows with these keys: each is its columns' texts in their order, then the columns `extra`."""
@@ -130,11 +123,12 @@ class TableView:
         width = len(self.table.key)
         found: dict[Key, list[tuple[Any, ...]]] = {}
         for some in batched(keys):
-            chosen = self.only(some)
-            selected = ", ".join([*self.key, *columns, *extra])
-            for row in self.query(f"SELECT {selected} FROM {chosen.relation} WHERE {chosen.where}"):
+            for row in self.only(some)._select(", ".join([*self.key, *columns, *extra])):
                 found.setdefault(tuple(map(str, row[:width])), []).append(tuple(row[width:]))
         return found
+
+    def _select(self, what: str, further: str = "") -> Iterable[Sequence[Any]]:
+        return self.query(f"SELECT {what} FROM {self.relation} WHERE {self.where}{further}")
 
     def _key(self, column: str) -> str:
         return self.texts.key(column, self.table.columns[column])
@@ -166,14 +160,11 @@ class TableView:
         return " OR ".join(f"({self._inside(each)})" for each in _joined(ranges)).join("()")
 
     def _inside(self, range_: KeyRange) -> str:
-        low = [f"NOT {self._below(range_.low)}", self._first(">=", range_.low)] if range_.low is not None else []
-        high = [self._below(range_.high), self._first("<=", range_.high)] if range_.high is not None else []
-        there = [f"{expression} IS NOT NULL" for expression in self._ordered]
-        return " AND ".join(low + high + there)
-
-    def _first(self, sign: str, key: Key) -> str:
-        """What the first part of the key must be, for the database's index."""
-        return f"{self._ordered[0]} {sign} {self._literal(0, key[0])}"
+        # What the first part of the key must be is said apart, for the database's index.
+        first, low, high = self._ordered[0], range_.low, range_.high
+        conditions = [f"NOT {self._below(low)} AND {first} >= {self._literal(0, low[0])}"] if low is not None else []
+        conditions += [f"{self._below(high)} AND {first} <= {self._literal(0, high[0])}"] if high is not None else []
+        return " AND ".join([*conditions, *(f"{expression} IS NOT NULL" for expression in self._ordered)])
 
     def _below(self, key: Key) -> str:
         """The condition for a row's key to be smaller, part by part."""
@@ -185,17 +176,19 @@ class TableView:
 
     def _part(self, ranges: Sequence[KeyRange]) -> str:
         """Which of the sorted ranges a row is in, by bisection: its number."""
-        numbers = list(enumerate(ranges))
 
-        def choose(among: Sequence[tuple[int, KeyRange]]) -> str:
-            if len(among) == 1:
-                return str(among[0][0])
-            middle = len(among) // 2
-            low = among[middle][1].low
-            assert low is not None  # noqa: S101  only the first range of all may be open below
-            return f"CASE WHEN {self._below(low)} THEN {choose(among[:middle])} ELSE {choose(among[middle:])} END"
+        def choose(start: int, end: int) -> str:
+            middle = (start + end) // 2
+            low = ranges[middle].low
+            if middle == start or low is None:  # only the first range of all may be open below
+                return str(start)
+            return f"CASE WHEN {self._below(low)} THEN {choose(start, middle)} ELSE {choose(middle, end)} END"
 
-        return choose(numbers)
+        return choose(0, len(ranges))
+
+
+def as_keys(rows: Iterable[Sequence[Any]]) -> Iterator[Key]:
+    return (tuple(map(str, row)) for row in rows)
 
 
 def batched(keys: Iterable[Key]) -> Iterator[tuple[Key, ...]]:

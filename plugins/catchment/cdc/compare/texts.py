@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from enum import StrEnum
+from enum import Enum
 from fractions import Fraction
 
 TWO_60 = 2**60
@@ -22,47 +22,28 @@ BESIDE = " beside "
 TWO_BACKSLASHES, ESCAPED_QUOTE, KEPT = r"\\", r"\"", r"\1\2\3\4"
 
 
-class ColumnKind(StrEnum):
-    """How the values of a type are printed and compared."""
+class ColumnKind(Enum):
+    """How the values of types are printed and compared, with the types; what is none of them, as TEXT."""
 
-    WHOLE = "whole number"
-    NUMBER = "number"
-    FLOAT = "float"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIMESTAMP = "timestamp"
-    TIMESTAMPTZ = "timestamp with time zone"
-    TIME = "time"
-    INTERVAL = "interval"
-    JSON = "json"
-    ARRAY = "array"
-    BINARY = "binary"
-    TEXT = "text"
+    WHOLE = ("smallint", "integer", "bigint")
+    NUMBER = ("numeric",)
+    FLOAT = ("real", "double precision")
+    BOOLEAN = ("boolean",)
+    DATE = ("date",)
+    TIMESTAMP = ("timestamp",)
+    TIMESTAMPTZ = ("timestamptz",)
+    TIME = ("time",)
+    INTERVAL = ("interval",)
+    JSON = ("json", "jsonb")
+    BINARY = ("bytea",)
+    ARRAY = ("[]",)
+    TEXT = ("text",)
 
 
-_KINDS = {
-    "smallint": ColumnKind.WHOLE,
-    "integer": ColumnKind.WHOLE,
-    "bigint": ColumnKind.WHOLE,
-    "numeric": ColumnKind.NUMBER,
-    "real": ColumnKind.FLOAT,
-    "double precision": ColumnKind.FLOAT,
-    "boolean": ColumnKind.BOOLEAN,
-    "date": ColumnKind.DATE,
-    "timestamp": ColumnKind.TIMESTAMP,
-    "timestamptz": ColumnKind.TIMESTAMPTZ,
-    "time": ColumnKind.TIME,
-    "interval": ColumnKind.INTERVAL,
-    "json": ColumnKind.JSON,
-    "jsonb": ColumnKind.JSON,
-    "bytea": ColumnKind.BINARY,
-}
+_KINDS = {name: kind for kind in ColumnKind for name in kind.value}
 _CAST_IS_OUTPUT = ("text", "varchar", "uuid", "enum")
-_AS_JSON = (
-    ColumnKind.WHOLE,
-    ColumnKind.BOOLEAN,
-    ColumnKind.TEXT,
-)  # elements that Postgres and Debezium write alike in JSON
+# Elements that Postgres and Debezium write alike in JSON.
+_AS_JSON = (ColumnKind.WHOLE, ColumnKind.BOOLEAN, ColumnKind.TEXT)
 
 
 def kind_of(pg_type: str) -> ColumnKind:

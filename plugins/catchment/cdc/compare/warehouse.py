@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catchment.cdc.compare.table_view import Key, TableView
+from catchment.cdc.compare.table_view import Key, TableView, as_keys
 from catchment.cdc.compare.texts import ColumnKind, WarehouseTexts, kind_of
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
@@ -57,7 +57,7 @@ class CurrentState:
             f"FROM {self.shard.raw_table(table)} WHERE RECORD_CONTENT IS NOT NULL) r "
             f"ON p = _PARTITION AND o = _OFFSET{same} WHERE p IS NULL AND {there} ORDER BY {names} LIMIT {limit}"
         )
-        return [tuple(map(str, row)) for row in rows]
+        return list(as_keys(rows))
 
     def records_twice(self, table: Table, limit: int) -> list[Key]:
         """The keys whose records are in raw more than once, as one and the same offset."""
@@ -69,7 +69,7 @@ class CurrentState:
             f"GROUP BY {KAFKA_PARTITION}, {KAFKA_OFFSET}, {', '.join(raw_key)}, RECORD_CONTENT:ts_ns::VARCHAR, "
             f"RECORD_CONTENT:ts_ms::VARCHAR HAVING COUNT(*) > 1) twice LIMIT {limit}"
         )
-        return [tuple(map(str, row)) for row in self.cursor.fetchall()]
+        return list(as_keys(self.cursor.fetchall()))
 
     def _view(self, table: Table, where: str) -> TableView:
         shard = TEXTS.literal(self.shard.name)
