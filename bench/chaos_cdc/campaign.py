@@ -111,11 +111,11 @@ class Campaign:
         """Ask Debezium to read tables once more, as the on-call DAG does."""
         for table, shard in zip(READ_AGAIN, (min(self._dsns), max(self._dsns)), strict=True):
             of = self.application.shard(shard)
-            asked = signals.execute_snapshot(f"chaos-{table}", of, of.table(table), {})
+            asked = signals.execute_snapshot(of, of.table(table), {})
             while True:
                 try:
                     with closing(psycopg2.connect(self._dsns[shard])) as session, session:
-                        signals.send(session, asked)
+                        signals.send(session, f"chaos-{table}", asked)
                     break
                 except psycopg2.OperationalError:
                     time.sleep(1)

@@ -141,14 +141,14 @@ class Run:
         self.report("raw has everything")
 
     def _read_again(self, table: Table) -> None:
-        asked = signals.execute_snapshot(f"{table.name}-again", self.shard, table, {})
+        asked = signals.execute_snapshot(self.shard, table, {})
         condition = {
             "data-collection": f"{self.shard.of.schema}.{table.name}",
             "filter": f"way = '{Way.INCREMENTAL.words}'",
         }
-        data = {**asked.data, "additional-conditions": [condition]}
+        data = {**asked, "additional-conditions": [condition]}
         with self.session() as session:
-            signals.send(session, replace(asked, data=data))
+            signals.send(session, f"{table.name}-again", data)
 
     def _all_read_again(self) -> bool:
         """Debezium closes each chunk with a window; none is open when the heartbeat has passed the last of them."""

@@ -21,12 +21,12 @@ def asked(rows: int = 100) -> SnapshotRequest:
 
 
 def test_a_table_with_timestamptz_in_its_key_is_read_by_its_surrogate_key() -> None:
-    assert execute_snapshot("x", S0, ACTIVITIES, {}).data["surrogate-key"] == "id"
-    assert "surrogate-key" not in execute_snapshot("x", S0, USERS, {}).data
+    assert execute_snapshot(S0, ACTIVITIES, {})["surrogate-key"] == "id"
+    assert "surrogate-key" not in execute_snapshot(S0, USERS, {})
 
 
 def test_a_signal_names_its_table_as_a_regular_expression_and_carries_what_we_need_at_the_end() -> None:
-    data = execute_snapshot("x", S0, USERS, {"rows": 5}).data
+    data = execute_snapshot(S0, USERS, {"rows": 5})
     assert (data["data-collections"], data["type"], data[OURS]) == ([r"public\.users"], "incremental", {"rows": 5})
 
 

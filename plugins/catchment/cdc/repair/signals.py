@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from catchment.cdc import shard as database
@@ -20,47 +19,33 @@ from catchment.cdc.declared import SIGNALS, Shard, Table
 OURS = "catchment"
 
 
-@dataclass(frozen=True)
-class Signal:
-    """One row of `cdc.signals`."""
-
-    id: str
-    type: str
-    data: Mapping[str, Any]
-
-    @property
-    def text(self) -> str:
-        return json.dumps(self.data)
-
-
 def signal_id(job: str, run: str, table: str = "") -> str:
     """An id of at most 64 characters that is the same each time that a run asks for the same."""
     digest = hashlib.sha256(f"{job}/{run}/{table}".encode()).hexdigest()[:16]
     return f"{job}-{table}"[:47].rstrip("-") + f"-{digest}"
 
 
-def execute_snapshot(id_: str, shard: Shard, table: Table, remember: Mapping[str, Any]) -> Signal:
-    """Read a table again, in chunks, while streaming continues.
+def execute_snapshot(shard: Shard, table: Table, remember: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a signal to read a table again, in chunks, while streaming continues.
 
     With timestamptz in the primary key Debezium (3.7) skips all but the first chunk, silently: then the declared
     surrogate key orders the chunks.
     """
-    data: dict[str, Any] = {
+    return {
         "data-collections": [re.escape(f"{shard.of.schema}.{table.name}")],  # Debezium takes regular expressions
         "type": "incremental",
         **({"surrogate-key": table.surrogate_key} if table.surrogate_key else {}),
         OURS: dict(remember),
     }
-    return Signal(id_, "execute-snapshot", data)
 
 
-def send(session: Any, signal: Signal) -> bool:
-    """Write the signal; False when an earlier attempt has written it."""
-    sql = f"INSERT INTO {SIGNALS} (id, type, data) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id"
-    return bool(database.rows(session, sql, (signal.id, signal.type, signal.text)))
+def send(session: Any, id_: str, data: Mapping[str, Any]) -> None:
+    """Write a signal to read tables again, unless an earlier attempt has written it."""
+    sql = f"INSERT INTO {SIGNALS} (id, type, data) VALUES (%s, 'execute-snapshot', %s) ON CONFLICT (id) DO NOTHING"
+    database.rows(session, sql, (id_, json.dumps(data)))
 
 
-def sent(session: Any, id_: str) -> Signal | None:
-    """The signal as it was sent."""
-    found = database.rows(session, f"SELECT id, type, data FROM {SIGNALS} WHERE id = %s", (id_,))
-    return Signal(found[0][0], found[0][1], json.loads(found[0][2] or "{}")) if found else None
+def sent(session: Any, id_: str) -> dict[str, Any] | None:
+    """The data of a signal as it was sent."""
+    found = database.rows(session, f"SELECT data FROM {SIGNALS} WHERE id = %s", (id_,))
+    return dict(json.loads(found[0][0] or "{}")) if found else None

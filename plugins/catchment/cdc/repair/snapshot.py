@@ -12,7 +12,6 @@ from typing import Any
 
 from catchment.cdc import pipeline
 from catchment.cdc import shard as database
-from catchment.cdc.connectors.client import ConnectorStatus
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.repair import signals
@@ -93,34 +92,34 @@ def request(systems: Systems, shard: Shard, table: Table, id_: str) -> SnapshotR
     with systems.shard(shard) as session:
         earlier = signals.sent(session, id_)
         if earlier is None:
-            ends = pipeline.ends(systems.look_up("kafka"), [shard.topic(table)])
-            _ask(systems, shard, table, id_, {p.number: end for p, end in ends.items()})
+            _ask(systems, shard, table, id_)
             earlier = signals.sent(session, id_)
         if earlier is None:
             raise CatchmentError(f"{shard.name}: the signal {id_} was written and is not in cdc.signals. Ask again.")
-        kept = earlier.data[signals.OURS]
-        return SnapshotRequest(
-            shard=shard,
-            table=table,
-            signal=id_,
-            rows=int(kept["rows"]),
-            offsets={int(number): int(end) for number, end in kept["offsets"].items()},
-            lsn=pipeline.lsn_now(session),
-        )
+        rows, ends = earlier[signals.OURS]["rows"], earlier[signals.OURS]["offsets"]
+        offsets = {int(number): int(end) for number, end in ends.items()}
+        lsn = pipeline.lsn_now(session)
+    return SnapshotRequest(shard=shard, table=table, signal=id_, rows=int(rows), offsets=offsets, lsn=lsn)
 
 
-def _ask(systems: Systems, shard: Shard, table: Table, id_: str, offsets: Mapping[int, int]) -> None:
+def _ask(systems: Systems, shard: Shard, table: Table, id_: str) -> None:
+    ends = pipeline.ends(systems.look_up("kafka"), [shard.topic(table)])
     with systems.shard(shard, autocommit=False) as session:
         session.set_session(isolation_level="REPEATABLE READ")
-        rows = count(session, shard, table)
-        remember = {"rows": rows, "offsets": offsets}
-        signals.send(session, signals.execute_snapshot(id_, shard, table, remember))
+        remember = {"rows": count(session, shard, table), "offsets": {p.number: end for p, end in ends.items()}}
+        signals.send(session, id_, signals.execute_snapshot(shard, table, remember))
 
 
 def progress(systems: Systems, asked: SnapshotRequest) -> SnapshotProgress:
     """How far it is. Raises NeedsPerson when the connector does not run."""
     with systems.connect() as connect:
-        _must_run(asked, connect.status(asked.shard.connector))
+        status = connect.status(asked.shard.connector)
+        if status.state != "RUNNING" or status.failed:
+            state = "has a failed task" if status.failed else f"is {status.state}"
+            raise NeedsPerson(
+                f"{asked.name}: the connector {asked.shard.connector} {state}, so the snapshot does not continue. See "
+                "what cdc_connector_health says about it; when it runs, clear this task: the same snapshot continues."
+            )
         read = is_read(connect.offsets(asked.shard.connector), asked.lsn)
     ends = pipeline.ends(systems.look_up("kafka"), [asked.shard.topic(asked.table)])
     with systems.warehouse() as warehouse:
@@ -135,11 +134,8 @@ def is_read(offsets: list[dict[str, Any]], lsn: int) -> bool:
 
     While one runs they name its collections; the signal itself is a change with an LSN.
     """
-    for entry in offsets:
-        offset = entry.get("offset") or {}
-        if int(offset.get("lsn") or 0) >= lsn and not offset.get(RUNNING_SNAPSHOT):
-            return True
-    return False
+    found = [entry.get("offset") or {} for entry in offsets]
+    return any(int(offset.get("lsn") or 0) >= lsn and not offset.get(RUNNING_SNAPSHOT) for offset in found)
 
 
 def verify(asked: SnapshotRequest, seen: SnapshotProgress) -> str:
@@ -147,27 +143,14 @@ def verify(asked: SnapshotRequest, seen: SnapshotProgress) -> str:
     if seen.truncated:
         return f"{asked.name}: the table was truncated while it was read; what came after that is in raw."
     if seen.is_short:
-        advice = (
-            "See the connector's log"
-            if asked.table.surrogate_key
-            else f"See the connector's log, declare a surrogate_key for {asked.table.name}"
-        )
+        by_key = "" if asked.table.surrogate_key else f", declare a surrogate_key for {asked.table.name}"
         raise RowsSkipped(
             f"{asked.name}: the snapshot is over and contained {seen.brought:,} of the {asked.rows:,} rows that the "
             f"shard had when it was asked for (signal {asked.signal}); Debezium skipped the others without failing. "
-            f"{advice}, and ask for it again (docs/runbooks/cdc_resnapshot.md). Rows loaded before stay."
+            f"See the connector's log{by_key}, and ask for it again (docs/runbooks/cdc_resnapshot.md). Rows loaded "
+            "before stay."
         )
     return f"{asked.name}: all {asked.rows:,} rows that the shard had are in raw again."
-
-
-def _must_run(asked: SnapshotRequest, status: ConnectorStatus) -> None:
-    if status.state == "RUNNING" and not status.failed:
-        return
-    state = "has a failed task" if status.failed else f"is {status.state}"
-    raise NeedsPerson(
-        f"{asked.name}: the connector {asked.shard.connector} {state}, so the snapshot does not continue. See "
-        "what cdc_connector_health says about it; when it runs, clear this task: the same snapshot continues."
-    )
 
 
 def _brought(cursor: Any, asked: SnapshotRequest, ends: Mapping[Partition, int]) -> tuple[int, bool]:

@@ -74,13 +74,12 @@ def plan(systems: Systems, shard: Shard, table: Table) -> list[str]:
 def go_on(systems: Systems, shard: Shard, table: Table, *, reason: str) -> str:
     """Set the ledger right; the loader goes on within seconds. In one transaction, after the copy."""
     found, raw = find(systems, shard, table), shard.raw_table(table)
-    at = sql_time(datetime.now(UTC))
     with systems.warehouse() as warehouse:
         if found.was_made_again:
             warehouse.cursor().execute(f"CREATE TABLE IF NOT EXISTS {_beside(raw, found.id)} AS SELECT * FROM {raw}")
         with transaction(warehouse, f"topic {found.topic}") as cursor:
             if found.was_made_again:
-                _forget(cursor, shard, found.topic, raw, reason, at)
+                _forget(cursor, shard, found.topic, raw, reason)
             else:
                 for partition in found.behind:
                     cursor.execute(
@@ -92,14 +91,14 @@ def go_on(systems: Systems, shard: Shard, table: Table, *, reason: str) -> str:
     )
 
 
-def _forget(cursor: Any, shard: Shard, topic: str, raw: str, reason: str, at: str | None) -> None:
+def _forget(cursor: Any, shard: Shard, topic: str, raw: str, reason: str) -> None:
     cursor.execute(
         f"INSERT INTO {EPOCHS} (SHARD, TOPIC, KAFKA_PARTITION, EPOCH, FROM_OFFSET, REASON, STARTED_AT) "
         f"SELECT %s, o.TOPIC, o.KAFKA_PARTITION, COALESCE(MAX(e.EPOCH), 0) + 1, 0, %s, %s::TIMESTAMP_NTZ "
         f"FROM {OFFSETS} AS o LEFT JOIN {EPOCHS} AS e "
         "ON e.TOPIC = o.TOPIC AND e.KAFKA_PARTITION = o.KAFKA_PARTITION "
         "WHERE o.TOPIC = %s GROUP BY o.TOPIC, o.KAFKA_PARTITION",
-        (shard.name, f"topic made again: {reason}", at, topic),
+        (shard.name, f"topic made again: {reason}", sql_time(datetime.now(UTC)), topic),
     )
     cursor.execute(f"DELETE FROM {raw}")
     for table in (AUDITS, WATERMARKS, OFFSETS):
