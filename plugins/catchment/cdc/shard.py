@@ -6,8 +6,9 @@ what watches a database must not hang with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from catchment.connection import Connection
@@ -17,12 +18,8 @@ CONNECT_SECONDS = 4
 STATEMENT_SECONDS = 10
 # SQLSTATE classes and codes of servers that are away for now: shutdown, start-up, no free connection, lost connection.
 _AWAY = ("08", "53", "57P", "58")
-_TO_LOG_IN = (
-    "password authentication failed",
-    "no password supplied",
-    "does not exist",
-    "pg_hba.conf",
-    "not permitted",
+_TO_LOG_IN = re.compile(
+    "password authentication failed|no password supplied|does not exist|pg_hba[.]conf|not permitted"
 )
 
 
@@ -35,15 +32,30 @@ def opened(
     Times are UTC and text is UTF-8. Errors of connecting and of statements are raised as TryAgain, where the database
     is away for now, or as NeedsPerson.
     """
+    import psycopg2
+
     with explained(connection):
-        session = _connect(connection, statement_seconds)
-        try:
+        session = psycopg2.connect(
+            host=connection.host or None,
+            port=connection.port or 5432,
+            dbname=connection.schema,
+            user=connection.login,
+            password=connection.password or None,
+            sslmode=connection.extra.get("sslmode", "prefer"),
+            connect_timeout=CONNECT_SECONDS,
+            application_name="catchment",
+            client_encoding="utf8",
+            options=f"-c statement_timeout={statement_seconds * 1000} -c lock_timeout=5000 -c timezone=UTC",
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=15_000,
+        )
+        with closing(session):
             session.autocommit = autocommit
             yield session
             if not autocommit:
                 session.commit()
-        finally:
-            session.close()
 
 
 def rows(session: Any, sql: str, values: Mapping[str, Any] | tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
@@ -71,34 +83,12 @@ def explain(error: Any, connection: Connection) -> TryAgain | NeedsPerson:
     text = " ".join(str(error).split())[:300] or type(error).__name__
     code = getattr(error, "pgcode", None) or ""
     where = f'"{connection.conn_id}"'
-    login = code.startswith("28") or (not code and any(words in text for words in _TO_LOG_IN))
-    if login:
+    if code.startswith("28") or (not code and _TO_LOG_IN.search(text)):
         return NeedsPerson(
             f"The database of the connection {where} refuses the login ({text}). Compare its password with the "
             "connection's (docs/runbooks/cdc_rotate_password.md)."
         )
-    away = code.startswith(_AWAY) or code == "57014"
-    if away or (not code and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)):
+    lost = not code and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if lost or code.startswith(_AWAY) or code == "57014":
         return TryAgain(f"The database of the connection {where} does not answer ({text}).")
     return NeedsPerson(f"The database of the connection {where} refused a statement ({text}).")
-
-
-def _connect(connection: Connection, statement_seconds: int) -> Any:
-    import psycopg2
-
-    return psycopg2.connect(
-        host=connection.host or None,
-        port=connection.port or 5432,
-        dbname=connection.schema,
-        user=connection.login,
-        password=connection.password or None,
-        sslmode=connection.extra.get("sslmode", "prefer"),
-        connect_timeout=CONNECT_SECONDS,
-        application_name="catchment",
-        client_encoding="utf8",
-        options=f"-c statement_timeout={statement_seconds * 1000} -c lock_timeout=5000 -c timezone=UTC",
-        keepalives_idle=5,
-        keepalives_interval=2,
-        keepalives_count=3,
-        tcp_user_timeout=15_000,
-    )

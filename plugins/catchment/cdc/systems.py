@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
@@ -19,12 +19,9 @@ from catchment.warehouse.names import CDC_WAREHOUSE
 @contextmanager
 def warehouse_session(connection: Connection, *, query_tag: str, doing: str) -> Iterator[session.Session]:
     """A session on change data capture's warehouse; what fails in it is explained by `doing`."""
-    opened = session.connect(session.on_warehouse(connection, CDC_WAREHOUSE), query_tag=query_tag)
-    try:
-        with session.explained(doing):
-            yield opened
-    finally:
-        opened.close()
+    on_warehouse = session.on_warehouse(connection, CDC_WAREHOUSE)
+    with closing(session.connect(on_warehouse, query_tag=query_tag)) as opened, session.explained(doing):
+        yield opened
 
 
 @dataclass(frozen=True)
