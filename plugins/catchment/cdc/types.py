@@ -89,12 +89,10 @@ class PgType:
 def parse(text: str) -> PgType:
     """A type as a person writes it (`timestamptz(3)`) or as Postgres' `format_type` prints it."""
     written = " ".join(text.strip().lower().split())
-    without_fields = _FIELDS.sub("interval", written)
-    found = _WRITTEN.fullmatch(without_fields)
+    found = _WRITTEN.fullmatch(_FIELDS.sub("interval", written))
     if not found:
         return PgType(written)
-    name = found["name"].strip() + (found["zone"] or "")
-    name = name.rpartition(".")[2]
+    name = (found["name"].strip() + (found["zone"] or "")).rpartition(".")[2]
     numbers = tuple(int(number) for number in (found["numbers"] or "").split(",") if number.strip())
     name = _ALIASES.get(name, name)
     if name == "numeric" and len(numbers) == 1:
@@ -117,19 +115,14 @@ def refusal(kind: PgType) -> str | None:
     if len(kind.numbers) > _PRECISIONS.get(kind.name, 0):
         return f"{kind.name} takes no such numbers in brackets"
     if kind.name == "numeric" and kind.numbers:
-        return _refused_numeric(kind)
-    return None
-
-
-def _refused_numeric(kind: PgType) -> str | None:
-    precision, scale = kind.numbers
-    if precision > LARGEST_PRECISION:
-        return (
-            f"the warehouse has no numbers of more than {LARGEST_PRECISION} digits. Declare it as "
-            '"text": the digits arrive as Postgres prints them'
-        )
-    if not 0 <= scale <= min(precision, LARGEST_PRECISION - 1):
-        return f'the warehouse\'s NUMBER({precision}, {scale}) does not exist. Declare it as "text"'
+        precision, scale = kind.numbers
+        if precision > LARGEST_PRECISION:
+            return (
+                f"the warehouse has no numbers of more than {LARGEST_PRECISION} digits. Declare it as "
+                '"text": the digits arrive as Postgres prints them'
+            )
+        if not 0 <= scale <= min(precision, LARGEST_PRECISION - 1):
+            return f'the warehouse\'s NUMBER({precision}, {scale}) does not exist. Declare it as "text"'
     return None
 
 
