@@ -9,8 +9,9 @@ A config in a reply may hold a secret that somebody typed in: its values are nev
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -68,7 +69,7 @@ class Running:
     status: ConnectorStatus | None = None
 
 
-class Connect:
+class Connect(AbstractContextManager["Connect"]):
     """A Connect cluster, by the connection `kafka_connect` (any worker, or a load balancer before them)."""
 
     def __init__(self, connection: Connection, *, timeout: urllib3.Timeout = _TIMEOUT) -> None:
@@ -78,15 +79,7 @@ class Connect:
             self._headers |= urllib3.make_headers(basic_auth=f"{connection.login}:{connection.password}")
         self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
 
-    def __enter__(self) -> Connect:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.clear()
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -176,7 +169,10 @@ class Connect:
                 f"Kafka Connect at {self._base} does not answer {method} {path} ({_reason(error)}). "
                 "See that a worker runs (docs/runbooks/cdc_connect_down.md)."
             ) from error
-        value = _decoded(reply.data)
+        try:
+            value = msgspec.json.decode(reply.data) if reply.data else None
+        except msgspec.DecodeError:
+            value = None
         if reply.status < 300:
             return value
         raise _error(reply.status, f"{method} {path}", value)
@@ -202,7 +198,10 @@ def _error(status: int, request: str, value: Any) -> CatchmentError:
     own = isinstance(value, dict) and "message" in value
     said = f": {str(value['message']).splitlines()[0][:300]}" if own else ""
     if status == 400 and own:
-        return NeedsPerson(f"Kafka Connect refused {request}: {_all_of(str(value['message']))}")
+        # All complaints in one line, without the pointer to the endpoint.
+        lines = [line.strip() for line in str(value["message"]).splitlines() if line.strip()]
+        complaints = "; ".join(line for line in lines if not line.startswith("You can also find"))
+        return NeedsPerson(f"Kafka Connect refused {request}: {complaints[:1000]}")
     if status in (401, 403):
         return NeedsPerson(
             f"Kafka Connect refused the credentials for {request} (HTTP {status}). Renew them in the connection "
@@ -217,19 +216,6 @@ def _error(status: int, request: str, value: Any) -> CatchmentError:
             f"Kafka Connect is busy (HTTP {status} from {request}{said}). The same request works shortly."
         )
     return ConnectUnavailable(f"Kafka Connect answered HTTP {status} to {request}{said}. It is tried again.")
-
-
-def _all_of(message: str) -> str:
-    """The complaints of an invalid config in one line, without the pointer to the endpoint."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return "; ".join(line for line in lines if not line.startswith("You can also find"))[:1000]
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body) if body else None
-    except msgspec.DecodeError:
-        return None
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, stop_and_wait, wait_until
+from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
 from catchment.cdc.systems import Systems
 from catchment.errors import NeedsPerson
 from catchment.warehouse.ledger import insert, sql_time
@@ -72,10 +72,15 @@ def pause(systems: Systems, wanted: Pause) -> str:
 
 
 def stop(systems: Systems, wanted: Pause) -> None:
-    """Stop the connector for a repair, silently: it keeps its config, and its offsets may be changed."""
+    """Stop the connector and its tasks for a repair: it keeps its config, and its offsets may be changed then."""
     _begin(systems, wanted)
     with systems.connect() as connect:
-        stop_and_wait(connect, wanted.connector)
+        retry_on_rebalance(lambda: connect.stop(wanted.connector))
+        wait_until(
+            lambda: (status := connect.status(wanted.connector)).state == "STOPPED" and not status.tasks,
+            seconds=60,
+            otherwise=f"{wanted.connector} did not stop",
+        )
 
 
 def plan_resume(connector: str, active: Pause | None) -> list[str]:

@@ -55,16 +55,6 @@ def retry_on_rebalance(ask: Callable[[], T]) -> T:
     )(ask)
 
 
-def stop_and_wait(connect: Connect, connector: str) -> None:
-    """Stop a connector, and wait until it and its tasks are: its offsets may be changed then."""
-    retry_on_rebalance(lambda: connect.stop(connector))
-    wait_until(
-        lambda: (status := connect.status(connector)).state == "STOPPED" and not status.tasks,
-        seconds=60,
-        otherwise=f"{connector} did not stop",
-    )
-
-
 def is_running(connect: Connect, connector: str) -> bool:
     """Whether the connector and its tasks run. RUNNING alone does not mean healthy."""
     try:
