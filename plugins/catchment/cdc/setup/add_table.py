@@ -6,7 +6,8 @@ depends on a later one: publication and grants, raw tables, connector configs. A
 
 from __future__ import annotations
 
-from catchment.cdc.connectors.client import Config, Connect
+from functools import partial
+
 from catchment.cdc.connectors.configs import declared_connectors
 from catchment.cdc.connectors.plan import differences
 from catchment.cdc.connectors.waiting import is_running, retry_on_rebalance, wait_until
@@ -50,17 +51,12 @@ def prepare(systems: Systems, database: Database, table: Table) -> None:
     wanted = tables.targets(application)
     with systems.warehouse() as warehouse:
         cursor = warehouse.cursor()
-        topics = [shard.topic(table) for shard in shards]
-        for statement in tables.statements(wanted[topic] for topic in topics):
+        for statement in tables.statements(wanted[shard.topic(table)] for shard in shards):
             cursor.execute(statement)
     configs = declared_connectors(application, systems.look_up)
     with systems.connect() as connect:
-        for shard in shards:
-            _configure(connect, shard.connector, configs[shard.connector])
-
-
-def _configure(connect: Connect, name: str, config: Config) -> None:
-    """Give a connector its declared config, if it has another, and wait until it runs."""
-    if differences(config, retry_on_rebalance(lambda: connect.config(name))):
-        retry_on_rebalance(lambda: connect.put(name, config))
-    wait_until(lambda: is_running(connect, name), seconds=120, otherwise=f"{name} did not run with its new config")
+        for name in (shard.connector for shard in shards):
+            if differences(configs[name], retry_on_rebalance(partial(connect.config, name))):
+                retry_on_rebalance(partial(connect.put, name, configs[name]))
+            did_not = f"{name} did not run with its new config"
+            wait_until(partial(is_running, connect, name), seconds=120, otherwise=did_not)

@@ -7,7 +7,6 @@ SQL that reads its parameters from the session (`current_setting('catchment.…'
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +32,15 @@ def migrate(database: Database, owner: Connection, replicator: Connection) -> No
     """
     with opened(owner, statement_seconds=60, autocommit=False) as session:
         rows(session, "SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        _require_tables(session, database, owner)
-        for name, value in _parameters(session, database, replicator).items():
+        tables = [f"{database.schema}.{table.name}" for table in database.tables]
+        _require(session, tables, database, owner)
+        for name, value in _parameters(session, database, tables, replicator).items():
             rows(session, "SELECT set_config(%s, %s, true)", (name, value))
-        for text in statements():
-            rows(session, text)
+        for path in sorted(FOLDER.glob("*.sql")):
+            rows(session, path.read_text())
 
 
-def statements(folder: Path = FOLDER) -> Iterator[str]:
-    """The files' texts, in order."""
-    return (path.read_text() for path in sorted(folder.glob("*.sql")))
-
-
-def tables(database: Database) -> tuple[str, ...]:
-    """The declared tables with their schema, as Postgres spells them."""
-    return tuple(f"{database.schema}.{table.name}" for table in database.tables)
-
-
-def _parameters(session: Any, database: Database, replicator: Connection) -> dict[str, str]:
+def _parameters(session: Any, database: Database, tables: list[str], replicator: Connection) -> dict[str, str]:
     from psycopg2.extensions import encrypt_password
 
     # The verifier is made here, so that the password is in no statement and in no log of the server.
@@ -60,13 +50,12 @@ def _parameters(session: Any, database: Database, replicator: Connection) -> dic
         "catchment.verifier": verifier,
         "catchment.schema": database.schema,
         "catchment.publication": database.publication,
-        "catchment.tables": json.dumps(tables(database)),
+        "catchment.tables": json.dumps(tables),
     }
 
 
-def _require_tables(session: Any, database: Database, owner: Connection) -> None:
-    wanted = list(tables(database))
-    missing = rows(session, "SELECT name FROM unnest(%s) AS name WHERE to_regclass(name) IS NULL", (wanted,))
+def _require(session: Any, tables: list[str], database: Database, owner: Connection) -> None:
+    missing = rows(session, "SELECT name FROM unnest(%s) AS name WHERE to_regclass(name) IS NULL", (tables,))
     if missing:
         names = ", ".join(name for (name,) in missing)
         raise ContractBroken(
