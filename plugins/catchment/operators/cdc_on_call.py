@@ -55,10 +55,17 @@ class OnCallOperator(CdcOperator):
         raise NotImplementedError
 
     def act(self, systems: Systems, context: Context) -> Any:
-        """Do it; returns a sentence that says what came of it, or what a later task needs."""
+        """Do it; returns a sentence that says what came of it, or what a later task needs. Or `look` until it is."""
+        return self.poll(context)
+
+    def look(self, context: Context, polls: int = 0, **kept: Any) -> Any:
+        """See how far it is: the result, or `poll_again` with what is to be kept until then."""
         raise NotImplementedError
 
-    def poll_again(self, polls: int, **kwargs: Any) -> None:
+    def poll(self, context: Context, event: Any = None, **kept: Any) -> Any:
+        return self.cancellable(lambda: self.look(context, **kept))
+
+    def poll_again(self, polls: int, **kept: Any) -> None:
         """Wait without a slot, then call `poll`."""
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
@@ -66,7 +73,7 @@ class OnCallOperator(CdcOperator):
         self.defer(
             trigger=TimeDeltaTrigger(timedelta(seconds=seconds)),
             method_name="poll",
-            kwargs={"polls": polls + 1, **kwargs},
+            kwargs={"polls": polls + 1, **kept},
         )
 
 
@@ -193,14 +200,8 @@ class CdcSnapshotOperator(_OfTableOperator):
             rows = snapshot.count(session, shard, table)
         return snapshot.plan(shard, table, rows)
 
-    def act(self, systems: Systems, context: Context) -> Any:
-        return self.poll(context, polls=0)
-
-    def poll(self, context: Context, event: Any = None, polls: int = 0, sure: bool = False) -> Any:
-        """See how far it is; called again and again until it is done, and once more before rows are called skipped."""
-        return self.cancellable(lambda: self._poll(context, polls, sure))
-
-    def _poll(self, context: Context, polls: int, sure: bool) -> Any:
+    def look(self, context: Context, polls: int = 0, sure: bool = False, **_: Any) -> Any:
+        """See how far it is; again and again until it is done, and once more before rows are called skipped."""
         systems = self.systems(context)
         shard, table = self.declared(systems)
         id_ = signal_id("resnapshot", f"{context['ti'].dag_id}/{context['ti'].run_id}", f"{shard.name}-{table.name}")

@@ -64,14 +64,8 @@ class CdcGapOperator(OfShardOperator):
         super().__init__(**kwargs)
         self.epoch = epoch
 
-    def act(self, systems: Systems, context: Context) -> Any:
-        return self.poll(context, polls=0)
-
-    def poll(self, context: Context, event: Any = None, polls: int = 0) -> Any:
-        """See whether all of it is in raw; called again and again until it is."""
-        return self.cancellable(lambda: self._poll(context, polls))
-
-    def _poll(self, context: Context, polls: int) -> Any:
+    def look(self, context: Context, polls: int = 0, **_: Any) -> Any:
+        """See whether all of it is in raw; again and again until it is."""
         systems = self.systems(context)
         shard = self.declared_shard(systems)
         waits_for = rebuild.waits_for(systems, shard)
