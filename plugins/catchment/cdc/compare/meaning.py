@@ -13,11 +13,6 @@ from typing import Any
 
 from catchment.cdc.compare.texts import ColumnKind, base_of, double_of, kind_of
 
-_LAST_YEAR = {
-    ColumnKind.DATE: 5_874_897,
-    ColumnKind.TIMESTAMP: 294_276,
-    ColumnKind.TIMESTAMPTZ: 294_276,
-}  # of what Postgres can hold
 _DATE = re.compile(r"([+-]?\d+)-(\d\d)-(\d\d)(?:[T ](.+?))??(?:Z|([+-])(\d\d):?(\d\d)?)?( BC)?")
 _TIME = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?Z?")
 _PART = re.compile(r"(-?\d+(?:\.\d+)?)([YMDHS])")
@@ -71,7 +66,7 @@ def _moment(kind: ColumnKind, text: str) -> Any:
         raise ValueError(f"{text!r} is no date")
     year, month, day, time, sign, hours, minutes, before_christ = found.groups()
     number = 1 - int(year) if before_christ else int(year)
-    if number > _LAST_YEAR[kind]:
+    if number > (5_874_897 if kind is ColumnKind.DATE else 294_276):
         return "infinity"  # Debezium's spelling: a year that Postgres can't hold
     if number < -4713:
         return "-infinity"
@@ -113,18 +108,17 @@ def _interval(text: str) -> tuple[int, int, Decimal]:
 def _elements_alike(of: str, shard: Any, warehouse: Any) -> bool:
     """Arrays element by element; the shard's are texts."""
     if isinstance(shard, list) and isinstance(warehouse, list):
-        return len(shard) == len(warehouse) and all(
-            _elements_alike(of, one, other) for one, other in zip(shard, warehouse, strict=True)
-        )
+        pairs = zip(shard, warehouse, strict=False)
+        return len(shard) == len(warehouse) and all(_elements_alike(of, one, other) for one, other in pairs)
     if isinstance(shard, list) or isinstance(warehouse, list):
         return False
     if shard is None or warehouse is None:
         return shard is warehouse
     match warehouse:
+        case str() if kind_of(of) is ColumnKind.BINARY:
+            text = "\\x" + warehouse.removeprefix("\\x")
         case str():
-            text = (
-                warehouse if kind_of(of) is not ColumnKind.BINARY or warehouse.startswith("\\x") else f"\\x{warehouse}"
-            )
+            text = warehouse
         case bool():
             text = str(warehouse).lower()
         case ("number", Decimal() as number):

@@ -21,15 +21,10 @@ from catchment.errors import NeedsPerson
 
 SECONDS = 1800  # for one statement
 TEXTS = PostgresTexts()
-_NUMBER = "({} - '0/0'::pg_lsn)::bigint"
-BEFORE = _NUMBER.format(
-    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END"
-)
+_LSN = "(CASE WHEN pg_is_in_recovery() THEN {} ELSE pg_current_wal_insert_lsn() END - '0/0'::pg_lsn)::bigint"
+BEFORE = _LSN.format("pg_last_wal_replay_lsn()")
 # A standby shows a commit a little before it says that it was replayed; what it received is never too early.
-AFTER = _NUMBER.format(
-    "CASE WHEN pg_is_in_recovery() THEN GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) "
-    "ELSE pg_current_wal_insert_lsn() END"
-)
+AFTER = _LSN.format("GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())")
 # Text must not depend on a server's or a role's defaults; and a statement must end soon after its client is gone.
 SETTINGS = {
     "datestyle": "ISO, YMD",

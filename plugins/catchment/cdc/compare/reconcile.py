@@ -150,10 +150,10 @@ class Reconciliation:
 def _with_what_no_range_shows(found: Comparison, table: Table, state: CurrentState) -> Comparison:
     """The comparison, with rows that have a deleted twin, or whose records in raw are not what they should be."""
     known = {difference.key for difference in found.differences}
-    more = [
-        RowDifference(key, Fault.DOUBLED) for key in state.everything(table).doubled(MOST_NAMED) if key not in known
-    ]
-    more += [RowDifference(key, Fault.NO_RECORD) for key in state.without_record(table, MOST_NAMED)]
-    more += [RowDifference(key, Fault.RECORD_TWICE) for key in state.records_twice(table, MOST_NAMED)]
-    every = (*found.differences, *more)
+    faults = {
+        Fault.DOUBLED: [key for key in state.everything(table).doubled(MOST_NAMED) if key not in known],
+        Fault.NO_RECORD: state.without_record(table, MOST_NAMED),
+        Fault.RECORD_TWICE: state.records_twice(table, MOST_NAMED),
+    }
+    every = (*found.differences, *(RowDifference(key, fault) for fault, keys in faults.items() for key in keys))
     return replace(found, differences=every[:MOST_NAMED], more=found.more or len(every) > MOST_NAMED)
