@@ -73,13 +73,12 @@ def secret_of(connect: Connection, shard: Shard) -> str:
 
 
 def source_config(shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
-    """Debezium's config for one shard: the whole of it, nothing is left to a worker's defaults."""
-    return _database(shard, connection, secret) | _SNAPSHOTS_AND_SIGNALS | _VALUES | _topics(shard) | _PACE | CONVERTERS
+    """Debezium's config for one shard: the whole of it, nothing is left to a worker's defaults.
 
-
-def _database(shard: Shard, connection: Connection, secret: str) -> dict[str, str]:
-    tables = "|".join(table.name for table in shard.tables)
+    Topics are made by Connect: of the tables with several partitions, of the connector's own with one.
+    """
     own = "|".join(name.partition(".")[2] for name in (SIGNALS, HEARTBEAT))
+    own_topics = rf"{shard.name}\.transaction,{shard.name}\.cdc\..*,__debezium-heartbeat\.{shard.name}"
     return {
         "connector.class": SOURCE_CLASS,
         "tasks.max": "1",
@@ -96,66 +95,52 @@ def _database(shard: Shard, connection: Connection, secret: str) -> dict[str, st
         "publication.name": shard.of.publication,
         "publication.autocreate.mode": "disabled",
         "schema.include.list": f"{shard.of.schema},cdc",
-        "table.include.list": rf"{shard.of.schema}\.({tables}),cdc\.({own})",
-    }
-
-
-_SNAPSHOTS_AND_SIGNALS = {
-    "snapshot.mode": "initial",
-    "snapshot.locking.mode": "none",
-    "snapshot.fetch.size": "10240",
-    "incremental.snapshot.chunk.size": "4096",
-    "incremental.snapshot.watermarking.strategy": "insert_delete",
-    "signal.enabled.channels": "source",
-    "signal.data.collection": SIGNALS,
-    # Moves the slot on when the captured tables are quiet, and is the pulse that the health DAG feels.
-    "heartbeat.interval.ms": "5000",
-    "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",
-}
-
-
-_VALUES = {
-    "decimal.handling.mode": "string",
-    "time.precision.mode": "isostring",
-    "interval.handling.mode": "string",
-    "binary.handling.mode": "hex",  # with base64 an unchanged TOASTed bytea arrives as null
-    "unavailable.value.placeholder": "__debezium_unavailable_value",
-    "tombstones.on.delete": "true",
-    "skipped.operations": "none",  # the default drops TRUNCATE
-    "provide.transaction.metadata": "true",
-}
-
-
-def _topics(shard: Shard) -> dict[str, str]:
-    """Topics are made by Connect: of the tables with several partitions, of the connector's own with one."""
-    own = rf"{shard.name}\.transaction,{shard.name}\.cdc\..*,__debezium-heartbeat\.{shard.name}"
-    return {
+        "table.include.list": rf"{shard.of.schema}\.({'|'.join(table.name for table in shard.tables)}),cdc\.({own})",
+        # Snapshots and signals
+        "snapshot.mode": "initial",
+        "snapshot.locking.mode": "none",
+        "snapshot.fetch.size": "10240",
+        "incremental.snapshot.chunk.size": "4096",
+        "incremental.snapshot.watermarking.strategy": "insert_delete",
+        "signal.enabled.channels": "source",
+        "signal.data.collection": SIGNALS,
+        # Moves the slot on when the captured tables are quiet, and is the pulse that the health DAG feels.
+        "heartbeat.interval.ms": "5000",
+        "heartbeat.action.query": f"UPDATE {HEARTBEAT} SET ts = clock_timestamp(), n = n + 1 WHERE id = 1",
+        # Values
+        "decimal.handling.mode": "string",
+        "time.precision.mode": "isostring",
+        "interval.handling.mode": "string",
+        "binary.handling.mode": "hex",  # with base64 an unchanged TOASTed bytea arrives as null
+        "unavailable.value.placeholder": "__debezium_unavailable_value",
+        "tombstones.on.delete": "true",
+        "skipped.operations": "none",  # the default drops TRUNCATE
+        "provide.transaction.metadata": "true",
+        # Topics
         "topic.creation.enable": "true",
         "topic.creation.default.replication.factor": "-1",  # the broker's default
         "topic.creation.default.partitions": str(PARTITIONS),
         "topic.creation.default.compression.type": "producer",
         **{f"topic.creation.default.{key}": value for key, value in TOPIC_SETTINGS.items()},
         "topic.creation.groups": "own",
-        "topic.creation.own.include": own,
+        "topic.creation.own.include": own_topics,
         "topic.creation.own.partitions": "1",
         "topic.creation.own.replication.factor": "-1",
+        # Pace
+        "exactly.once.support": "required",
+        "transaction.boundary": "poll",
+        "poll.interval.ms": "50",
+        "max.batch.size": "4096",
+        "max.queue.size": "16384",
+        "errors.max.retries": "-1",
+        "retriable.restart.connector.wait.ms": "5000",
+        "producer.override.compression.type": "lz4",
+        "producer.override.linger.ms": "20",
+        "producer.override.batch.size": "262144",
+        "producer.override.max.request.size": str(LARGEST_RECORD),
+        "producer.override.buffer.memory": str(2 * LARGEST_RECORD),
+        **CONVERTERS,
     }
-
-
-_PACE = {
-    "exactly.once.support": "required",
-    "transaction.boundary": "poll",
-    "poll.interval.ms": "50",
-    "max.batch.size": "4096",
-    "max.queue.size": "16384",
-    "errors.max.retries": "-1",
-    "retriable.restart.connector.wait.ms": "5000",
-    "producer.override.compression.type": "lz4",
-    "producer.override.linger.ms": "20",
-    "producer.override.batch.size": "262144",
-    "producer.override.max.request.size": str(LARGEST_RECORD),
-    "producer.override.buffer.memory": str(2 * LARGEST_RECORD),
-}
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------

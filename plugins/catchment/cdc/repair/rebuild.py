@@ -133,15 +133,6 @@ def begun_epoch(systems: Systems, shard: Shard, *, run: str) -> int | None:
     return None if epoch is None else int(epoch)
 
 
-def epoch_starts(cursor: Any, shard: Shard, epoch: int) -> dict[Partition, int]:
-    """Where an epoch begins in each partition that there was."""
-    cursor.execute(
-        f"SELECT TOPIC, KAFKA_PARTITION, FROM_OFFSET FROM {EPOCHS} WHERE SHARD = %(shard)s AND EPOCH = %(epoch)s",
-        {"shard": shard.name, "epoch": epoch},
-    )
-    return {Partition(topic, int(number)): int(offset) for topic, number, offset in cursor.fetchall()}
-
-
 def waits_for(systems: Systems, shard: Shard) -> str:
     """What raw still waits for before it has the whole snapshot; empty when it has."""
     with systems.connect() as connect:
@@ -163,7 +154,11 @@ def write_missing_deletes(systems: Systems, shard: Shard, epoch: int) -> dict[st
     written = {}
     with systems.warehouse() as warehouse, systems.shard(shard) as session:
         cursor = warehouse.cursor()
-        starts = epoch_starts(cursor, shard, epoch)
+        cursor.execute(
+            f"SELECT TOPIC, KAFKA_PARTITION, FROM_OFFSET FROM {EPOCHS} WHERE SHARD = %(shard)s AND EPOCH = %(epoch)s",
+            {"shard": shard.name, "epoch": epoch},
+        )
+        starts = {Partition(topic, int(number)): int(offset) for topic, number, offset in cursor.fetchall()}
         lsn = _snapshot_lsn(cursor, shard, starts) or pipeline.lsn_now(session)
         # Twice over the same keys: no delete is written before every table is known to be whole.
         for table in shard.tables:
