@@ -60,16 +60,12 @@ def check(declared: Application, look_up: Callable[[str], Connection], connect: 
         yield from (
             f"{name}: {key} holds a secret: give a reference to a config provider" for key in written_out(config)
         )
-        if config["connector.class"] in installed:
-            yield from _asked(name, config, connect)
-
-
-def _asked(name: str, config: dict[str, str], connect: Connect) -> Iterator[str]:
-    if "snowflake.private.key" in config:
-        config = {**config, "snowflake.private.key": UNRESOLVED_KEY}
-    config = {"name": name, **config}
-    found = connect.validate(config)
-    for key, errors in found.items():
-        yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
-    for key in unknown_keys(config, frozenset(found)):
-        yield f"{name}: {key} is no setting of the plugin, and would be ignored"
+        if config["connector.class"] not in installed:
+            continue
+        key_or_none = {"snowflake.private.key": UNRESOLVED_KEY} if "snowflake.private.key" in config else {}
+        asked = {"name": name, **config, **key_or_none}
+        found = connect.validate(asked)
+        for key, errors in found.items():
+            yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
+        for key in unknown_keys(asked, frozenset(found)):
+            yield f"{name}: {key} is no setting of the plugin, and would be ignored"

@@ -179,17 +179,12 @@ def _read(path: Path) -> tuple[Shard, ...]:
 def parse(text: str) -> Application:
     """The database that one TOML text declares; without an entry `shards` it is its own only shard."""
     entries = tomllib.loads(text)
-    database = Database(
-        source=_name(entries, "source"),
-        database=_name(entries, "database"),
-        schema=_name(entries, "schema"),
-        publication=_name(entries, "publication"),
-        tables=tuple(_table(entry) for entry in entries.get("tables", ())),
-    )
-    names = [_name(entry, "name") for entry in entries.get("shards", ())] or [database.source]
-    _unique("shard", names)
+    names = {key: _name(entries, key) for key in ("source", "database", "schema", "publication")}
+    database = Database(**names, tables=tuple(_table(entry) for entry in entries.get("tables", ())))
+    shards = [_name(entry, "name") for entry in entries.get("shards", ())] or [database.source]
+    _unique("shard", shards)
     _unique("table", [table.name for table in database.tables])
-    return Application(tuple(Shard(name, database) for name in names))
+    return Application(tuple(Shard(name, database) for name in shards))
 
 
 def _table(entry: Mapping[str, Any]) -> Table:
