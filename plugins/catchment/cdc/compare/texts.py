@@ -139,18 +139,15 @@ class WarehouseTexts:
 
 Texts = PostgresTexts | WarehouseTexts
 _NO_INTERVAL = "([^0-9.])0[YMDHS]"
+_SHORT = "RTRIM(RTRIM(TO_VARCHAR({}, '{}'), '0'), '.')"  # a moment, without zeros at the end of its fraction
 _WAREHOUSE = {
     ColumnKind.WHOLE: "TO_VARCHAR({0})",
     ColumnKind.NUMBER: "TO_VARCHAR({0})",
     ColumnKind.BOOLEAN: "TO_VARCHAR({0})",
     ColumnKind.DATE: "TO_VARCHAR({0}, 'YYYY-MM-DD')",
-    ColumnKind.TIMESTAMP: "RTRIM(RTRIM(TO_VARCHAR({0}, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')",
-    ColumnKind.TIMESTAMPTZ: (
-        "RTRIM(RTRIM(TO_VARCHAR(CONVERT_TIMEZONE('UTC', {0}), 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.') || '+00'"
-    ),
-    ColumnKind.TIME: (
-        "RTRIM(RTRIM(TO_VARCHAR(TIMESTAMP_NTZ_FROM_PARTS('2000-01-01'::DATE, {0}), 'HH24:MI:SS.FF9'), '0'), '.')"
-    ),
+    ColumnKind.TIMESTAMP: _SHORT.format("{0}", "YYYY-MM-DD HH24:MI:SS.FF9"),
+    ColumnKind.TIMESTAMPTZ: _SHORT.format("CONVERT_TIMEZONE('UTC', {0})", "YYYY-MM-DD HH24:MI:SS.FF9") + " || '+00'",
+    ColumnKind.TIME: _SHORT.format("TIMESTAMP_NTZ_FROM_PARTS('2000-01-01'::DATE, {0})", "HH24:MI:SS.FF9"),
     # Debezium names every part of an interval, Postgres those that are not 0.
     ColumnKind.INTERVAL: (
         f"RTRIM(REGEXP_REPLACE(REGEXP_REPLACE({{0}}, '{_NO_INTERVAL}', '\\\\1'), '{_NO_INTERVAL}', '\\\\1'), 'T')"
