@@ -140,8 +140,17 @@ def read(session: Any, shard: Shard, tables: Iterable[Table], *, role: str) -> C
         )
         for name, kind, parent, children, row_security, readable in heads
     }
+    published = {
+        table: Published(tuple(columns) if columns is not None else None, condition)
+        for table, columns, condition in rows(session, _PUBLISHED, asked)
+    }
+    publications = rows(session, _PUBLICATION, asked)
     roles = rows(session, _ROLE, asked)
-    return Catalog(relations, _publication(session, asked), bool(roles[0][0]) if roles else None)
+    return Catalog(
+        relations,
+        next((Publication(name, frozenset(sent), root, published) for name, sent, root in publications), None),
+        next((bool(sees_all) for (sees_all,) in roles), None),
+    )
 
 
 def _grouped(found: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -149,18 +158,6 @@ def _grouped(found: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
     for name, *entry in found:
         groups[name].append(tuple(entry))
     return groups
-
-
-def _publication(session: Any, asked: dict[str, Any]) -> Publication | None:
-    found = rows(session, _PUBLICATION, asked)
-    if not found:
-        return None
-    ((name, operations, via_root),) = found
-    published = {
-        table: Published(tuple(columns) if columns is not None else None, condition)
-        for table, columns, condition in rows(session, _PUBLISHED, asked)
-    }
-    return Publication(name, frozenset(operations), via_root, published)
 
 
 _FORMS = {"r": "table", "p": "partitioned table", "f": "foreign table"}

@@ -136,7 +136,10 @@ def _of_storage(table: Table, relation: Relation) -> Iterator[Found]:
             wrong = f"is a foreign table{where}: its changes are in another server's log"
             yield "table", wrong, "Take the entry out, or declare the table where it is"
         if unfit := _identity(table, relation, storage):
-            yield "replica identity", unfit + where, _identity_cure(relation, storage)
+            has_own = any(index.is_primary and not index.is_deferrable for index in relation.indexes)
+            form = "DEFAULT" if has_own else "FULL, or USING INDEX with the index of the declared key"
+            cure = f"ALTER TABLE {storage.example} REPLICA IDENTITY {form}; {_RE_READ}"
+            yield "replica identity", unfit + where, cure
 
 
 def _identity(table: Table, relation: Relation, storage: Storage) -> str | None:
@@ -152,12 +155,6 @@ def _identity(table: Table, relation: Relation, storage: Storage) -> str | None:
             columns = ", ".join(storage.identity.columns) or "an index that is gone"
             return f"is an index of ({columns}): a delete would not say which key it is of"
     return None
-
-
-def _identity_cure(relation: Relation, storage: Storage) -> str:
-    has_own = any(index.is_primary and not index.is_deferrable for index in relation.indexes)
-    form = "DEFAULT" if has_own else "FULL, or USING INDEX with the index of the declared key"
-    return f"ALTER TABLE {storage.example} REPLICA IDENTITY {form}; {_RE_READ}"
 
 
 def _published(table: Table, catalog: Catalog) -> Iterator[Found]:
