@@ -62,8 +62,8 @@ def check(declared: Application, look_up: Callable[[str], Connection], connect: 
         )
         if config["connector.class"] not in installed:
             continue
-        key_or_none = {"snowflake.private.key": UNRESOLVED_KEY} if "snowflake.private.key" in config else {}
-        asked = {"name": name, **config, **key_or_none}
+        unresolved = {"snowflake.private.key": UNRESOLVED_KEY} if "snowflake.private.key" in config else {}
+        asked = {"name": name, **config, **unresolved}
         found = connect.validate(asked)
         for key, errors in found.items():
             yield from (f"{name}: {error}" if key in error else f"{name}: {key}: {error}" for error in errors)
