@@ -15,7 +15,7 @@ from catchment.cdc.declared import Shard
 from catchment.cdc.health.decide import ActionKind
 from catchment.cdc.health.facts import Facts, SnapshotCount, SnapshotSignal, Unknown
 from catchment.cdc.health.history import Done
-from catchment.cdc.health.policy import ALERT_AFTER, Policy, State
+from catchment.cdc.health.policy import Policy, State
 from tests.support.cdc_health import (
     APPLICATION,
     AWAY,
@@ -215,10 +215,8 @@ def test_when_connect_is_away_that_is_told_and_not_every_connector() -> None:
 def test_every_alert_names_a_runbook_that_is_there() -> None:
     from pathlib import Path
 
-    for state in ALERT_AFTER:
-        from catchment.cdc.health.assessment import runbook
-
-        assert (Path(__file__).parents[3] / runbook(state)).is_file(), state
+    for state in State:
+        assert (Path(__file__).parents[3] / state.runbook).is_file(), state
 
 
 def test_a_refused_change_is_told_with_the_reason() -> None:

@@ -11,39 +11,6 @@ from catchment.cdc.declared import Shard
 from catchment.cdc.health.policy import State
 
 CONNECT, KAFKA, WAREHOUSE, CLOCK, LOADER = "connect", "kafka", "warehouse", "clock", "loader"
-_RUNBOOKS = {
-    State.CONNECT_DOWN: "cdc_connect_down",
-    State.REBALANCING: "cdc_connect_down",
-    State.KAFKA_DOWN: "cdc_kafka_down",
-    State.LOADER_STUCK: "cdc_loader_stuck",
-    State.DATABASE_DOWN: "cdc_database_down",
-    State.PAUSED: "cdc_paused",
-    State.STOPPED: "cdc_paused",
-    State.SLOT_LOST: "cdc_slot",
-    State.SLOT_MISSING: "cdc_slot",
-    State.SLOT_REPLACED: "cdc_slot",
-    State.SLOT_AT_RISK: "cdc_slot",
-    State.ZOMBIE: "cdc_slot",
-    State.WAL_GROWING: "cdc_wal_growing",
-    State.STALLED: "cdc_wal_growing",
-    State.SNAPSHOT_INCOMPLETE: "cdc_snapshot_incomplete",
-    State.SNAPSHOT_UNCOUNTED: "cdc_snapshot_incomplete",
-    State.SNAPSHOT_POISONED: "cdc_snapshot_poisoned",
-    State.RECORD_TOO_LARGE: "cdc_record_too_large",
-    State.PUBLICATION_NARROWED: "cdc_drift",
-    State.IDENTITY_CHANGED: "cdc_drift",
-    State.TYPE_CHANGED: "cdc_drift",
-    State.COLUMN_GONE: "cdc_drift",
-    State.TABLE_CHANGED: "cdc_drift",
-    State.TOPIC_DRIFTED: "cdc_topic_stopped",
-    State.TOPIC_REPLACED: "cdc_topic_stopped",
-    State.RECORDS_LOST: "cdc_topic_stopped",
-    State.RETENTION_SHORT: "cdc_loader_stuck",
-    State.TWO_LOADERS: "cdc_loader_stuck",
-    State.DISK_FULL: "cdc_database_down",
-    State.CLOCK_JUMPED: "cdc_clock",
-    State.WAREHOUSE_DOWN: "cdc_warehouse_down",
-}
 
 
 @dataclass(frozen=True)
@@ -62,10 +29,6 @@ class Assessment:
     shard: Shard | None = None
     about: str = ""
     news: bool = False
-
-
-def runbook(state: State) -> str:
-    return f"docs/runbooks/{_RUNBOOKS.get(state, 'cdc_connector_failed')}.md"
 
 
 def amount(count: float) -> str:

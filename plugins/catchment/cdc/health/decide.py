@@ -16,10 +16,10 @@ from catchment.cdc.connectors.client import Config
 from catchment.cdc.connectors.plan import Change
 from catchment.cdc.declared import Application, Shard
 from catchment.cdc.health.assess import assess
-from catchment.cdc.health.assessment import Assessment, runbook
+from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
-from catchment.cdc.health.policy import ALERT_AFTER, HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
+from catchment.cdc.health.policy import HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
 
 REBUILD, RESNAPSHOT, END_SNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_end_snapshot", "cdc_approval"
 
@@ -163,23 +163,6 @@ def _actions(
         yield replace(action, attempt=attempts + 1)
 
 
-# A person wants it so, or a restart of the task (which an update is, too) helps nothing and may do harm.
-_HANDS_OFF = frozenset(
-    {
-        State.SILENCED,
-        State.PAUSED,
-        State.STOPPED,
-        State.SLOT_LOST,
-        State.SLOT_MISSING,
-        State.SLOT_REPLACED,
-        State.PUBLICATION_MISSING,
-        State.DATABASE_DOWN,
-        State.DISK_FULL,
-        State.SNAPSHOT_POISONED,
-    }
-)
-
-
 def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | None:
     """What would help, whether or not it may be done now."""
     plain = ConnectorAction(s.subject, ActionKind.RESTART_FAILED, s.found.sentence, 1, shard=s.found.shard)
@@ -189,7 +172,7 @@ def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | N
             return replace(plain, act=ActionKind.TOPICS, topics=topics, fingerprint=s.found.about)
         case State.PUBLICATION_NARROWED if s.found.detail["is_safe"]:
             return replace(plain, act=ActionKind.MIGRATE, fingerprint=s.found.about)
-    if s.state in _HANDS_OFF or isinstance(facts.running, Unknown):
+    if s.state.hands_off or isinstance(facts.running, Unknown):
         return None
     change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
     match s.state, change:
@@ -211,10 +194,10 @@ def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | N
 
 def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) -> Iterator[Alert]:
     """At most one alert for a subject. An alert's key is its state; a spent restart budget is an alert of its own."""
-    if s.state not in ALERT_AFTER or s.found.explained:
+    if s.state.alert_after is None or s.found.explained:
         return
     key = f"{s.state}/{s.found.about}" if s.found.about else str(s.state)
-    sentence, delay = s.found.sentence, NOW if s.found.news else ALERT_AFTER[s.state]
+    sentence, delay = s.found.sentence, NOW if s.found.news else s.state.alert_after
     tried = history.last_action(s.subject)
     counts = tried is not None and s.unhealthy_since is not None and s.unhealthy_since - tried.at < policy.stable
     if tried and counts and s.state is not State.SILENCED:
@@ -227,7 +210,7 @@ def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) ->
         if tried.error:
             sentence = f"{sentence} The last try: {tried.error}"
     if now - s.since >= delay and _is_news(s, key, history, now, policy):
-        yield Alert(s.subject, key, sentence, runbook(s.state))
+        yield Alert(s.subject, key, sentence, s.state.runbook)
 
 
 def _is_news(s: SubjectState, key: str, history: History, now: datetime, policy: Policy) -> bool:

@@ -8,108 +8,91 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from catchment.spec import MINUTE
 
 SEEN_TWICE = timedelta(seconds=40)  # runs are a minute apart: what lasts this long was there in two of them
-NOW = timedelta(0)
+NOW, NEVER = timedelta(0), None
+HANDS_OFF = True
 MEBI = 1024 * 1024
 
 
 class State(StrEnum):
-    """What a connector, or something that all depend on, is in."""
+    """What a connector, or something that all depend on, is in.
+
+    Of each: how long it must last before it raises an alert, and the page that says what to do. `hands_off`: a person
+    wants it so, or a restart of the task (which an update is, too) helps nothing and may do harm.
+    """
+
+    alert_after: timedelta | None
+    page: str
+    hands_off: bool
+
+    def __new__(
+        cls,
+        value: str,
+        alert_after: timedelta | None = None,
+        page: str = "cdc_connector_failed",
+        hands_off: bool = False,
+    ) -> Self:
+        state = str.__new__(cls, value)
+        state._value_ = value
+        state.alert_after, state.page, state.hands_off = alert_after, page, hands_off
+        return state
 
     HEALTHY = "healthy"
     STARTING = "starting"
     SNAPSHOTTING = "snapshotting"
-    SILENCED = "silenced"
+    SILENCED = "silenced", NEVER, "cdc_connector_failed", HANDS_OFF
     UNDECLARED = "undeclared"
-    UNKNOWN = "unknown"
-    MISSING = "missing"
-    DRIFTED = "drifted"
-    FAILED = "failed"
-    PASSWORD_REFUSED = "password_refused"
-    RECORD_TOO_LARGE = "record_too_large"
-    SNAPSHOT_POISONED = "snapshot_poisoned"
-    PUBLICATION_MISSING = "publication_missing"
-    PUBLICATION_NARROWED = "publication_narrowed"
-    UNPUBLISHED = "unpublished"
-    IDENTITY_CHANGED = "identity_changed"
-    TYPE_CHANGED = "type_changed"
-    COLUMN_GONE = "column_gone"
-    TABLE_CHANGED = "table_changed"
-    SLOT_MISSING = "slot_missing"
-    SLOT_REPLACED = "slot_replaced"
-    SLOT_LOST = "slot_lost"
-    SLOT_AT_RISK = "slot_at_risk"
+    UNKNOWN = "unknown", 3 * MINUTE, "cdc_connector_failed"
+    MISSING = "missing", SEEN_TWICE, "cdc_connector_failed"
+    DRIFTED = "drifted", SEEN_TWICE, "cdc_connector_failed"
+    FAILED = "failed", SEEN_TWICE, "cdc_connector_failed"
+    PASSWORD_REFUSED = "password_refused", NOW, "cdc_connector_failed"
+    RECORD_TOO_LARGE = "record_too_large", NOW, "cdc_record_too_large"
+    SNAPSHOT_POISONED = "snapshot_poisoned", NOW, "cdc_snapshot_poisoned", HANDS_OFF
+    PUBLICATION_MISSING = "publication_missing", NOW, "cdc_connector_failed", HANDS_OFF
+    PUBLICATION_NARROWED = "publication_narrowed", NOW, "cdc_drift"
+    UNPUBLISHED = "unpublished", SEEN_TWICE, "cdc_connector_failed"
+    IDENTITY_CHANGED = "identity_changed", NOW, "cdc_drift"
+    TYPE_CHANGED = "type_changed", NOW, "cdc_drift"
+    COLUMN_GONE = "column_gone", NOW, "cdc_drift"
+    TABLE_CHANGED = "table_changed", NOW, "cdc_drift"
+    SLOT_MISSING = "slot_missing", NOW, "cdc_slot", HANDS_OFF
+    SLOT_REPLACED = "slot_replaced", NOW, "cdc_slot", HANDS_OFF
+    SLOT_LOST = "slot_lost", NOW, "cdc_slot", HANDS_OFF
+    SLOT_AT_RISK = "slot_at_risk", NOW, "cdc_slot"
     SLOT_IDLE = "slot_idle"
-    ZOMBIE = "zombie"
-    NO_TASKS = "no_tasks"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    DATABASE_DOWN = "database_down"
-    DISK_FULL = "disk_full"
-    CLOCK_JUMPED = "clock_jumped"
-    REBALANCING = "rebalancing"
-    STALLED = "stalled"
-    WAL_GROWING = "wal_growing"
-    SNAPSHOT_INCOMPLETE = "snapshot_incomplete"
-    SNAPSHOT_UNCOUNTED = "snapshot_uncounted"
-    TOPIC_REPLACED = "topic_replaced"
-    RECORDS_LOST = "records_lost"
-    RETENTION_SHORT = "retention_short"
-    TOPIC_DRIFTED = "topic_drifted"
-    WAREHOUSE_DOWN = "warehouse_down"
-    CONNECT_DOWN = "connect_down"
-    KAFKA_DOWN = "kafka_down"
-    LOADER_STUCK = "loader_stuck"
-    TWO_LOADERS = "two_loaders"
+    ZOMBIE = "zombie", NOW, "cdc_slot"
+    NO_TASKS = "no_tasks", SEEN_TWICE, "cdc_connector_failed"
+    PAUSED = "paused", NOW, "cdc_paused", HANDS_OFF
+    STOPPED = "stopped", NOW, "cdc_paused", HANDS_OFF
+    DATABASE_DOWN = "database_down", timedelta(seconds=150), "cdc_database_down", HANDS_OFF
+    DISK_FULL = "disk_full", NOW, "cdc_database_down", HANDS_OFF
+    CLOCK_JUMPED = "clock_jumped", SEEN_TWICE, "cdc_clock"
+    REBALANCING = "rebalancing", 3 * MINUTE, "cdc_connect_down"
+    STALLED = "stalled", 2 * MINUTE, "cdc_wal_growing"
+    WAL_GROWING = "wal_growing", SEEN_TWICE, "cdc_wal_growing"  # one long transaction looks like it for a minute
+    SNAPSHOT_INCOMPLETE = "snapshot_incomplete", NOW, "cdc_snapshot_incomplete"
+    SNAPSHOT_UNCOUNTED = "snapshot_uncounted", NOW, "cdc_snapshot_incomplete"
+    TOPIC_REPLACED = "topic_replaced", NOW, "cdc_topic_stopped"
+    RECORDS_LOST = "records_lost", NOW, "cdc_topic_stopped"
+    RETENTION_SHORT = "retention_short", NOW, "cdc_loader_stuck"
+    TOPIC_DRIFTED = "topic_drifted", SEEN_TWICE, "cdc_topic_stopped"
+    WAREHOUSE_DOWN = "warehouse_down", 3 * MINUTE, "cdc_warehouse_down"
+    CONNECT_DOWN = "connect_down", SEEN_TWICE, "cdc_connect_down"
+    KAFKA_DOWN = "kafka_down", SEEN_TWICE, "cdc_kafka_down"
+    LOADER_STUCK = "loader_stuck", NOW, "cdc_loader_stuck"
+    TWO_LOADERS = "two_loaders", NOW, "cdc_loader_stuck"
+
+    @property
+    def runbook(self) -> str:
+        return f"docs/runbooks/{self.page}.md"
 
 
 HEALTHY_STATES = frozenset({State.HEALTHY, State.STARTING, State.SNAPSHOTTING, State.SILENCED, State.UNDECLARED})
-
-# How long a state must last before it raises an alert. States that are not listed never do.
-ALERT_AFTER = {
-    State.UNKNOWN: 3 * MINUTE,
-    State.MISSING: SEEN_TWICE,
-    State.DRIFTED: SEEN_TWICE,
-    State.FAILED: SEEN_TWICE,
-    State.PASSWORD_REFUSED: NOW,
-    State.RECORD_TOO_LARGE: NOW,
-    State.SNAPSHOT_POISONED: NOW,
-    State.PUBLICATION_MISSING: NOW,
-    State.PUBLICATION_NARROWED: NOW,
-    State.UNPUBLISHED: SEEN_TWICE,
-    State.IDENTITY_CHANGED: NOW,
-    State.TYPE_CHANGED: NOW,
-    State.COLUMN_GONE: NOW,
-    State.TABLE_CHANGED: NOW,
-    State.SLOT_MISSING: NOW,
-    State.SLOT_REPLACED: NOW,
-    State.SLOT_LOST: NOW,
-    State.SLOT_AT_RISK: NOW,
-    State.ZOMBIE: NOW,
-    State.NO_TASKS: SEEN_TWICE,
-    State.PAUSED: NOW,
-    State.STOPPED: NOW,
-    State.DATABASE_DOWN: timedelta(seconds=150),
-    State.DISK_FULL: NOW,
-    State.CLOCK_JUMPED: SEEN_TWICE,
-    State.REBALANCING: 3 * MINUTE,
-    State.STALLED: 2 * MINUTE,
-    State.WAL_GROWING: SEEN_TWICE,  # one long transaction looks like it for a minute
-    State.SNAPSHOT_INCOMPLETE: NOW,
-    State.SNAPSHOT_UNCOUNTED: NOW,
-    State.TOPIC_REPLACED: NOW,
-    State.RECORDS_LOST: NOW,
-    State.RETENTION_SHORT: NOW,
-    State.TOPIC_DRIFTED: SEEN_TWICE,
-    State.WAREHOUSE_DOWN: 3 * MINUTE,
-    State.CONNECT_DOWN: SEEN_TWICE,
-    State.KAFKA_DOWN: SEEN_TWICE,
-    State.LOADER_STUCK: NOW,
-    State.TWO_LOADERS: NOW,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
