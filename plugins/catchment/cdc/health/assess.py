@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from catchment.cdc.declared import Application
-from catchment.cdc.health.assessment import Assessment
+from catchment.cdc.declared import Application, Shard
+from catchment.cdc.health.assessment import LOADER, Assessment
 from catchment.cdc.health.drift import assess_tables
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
+from catchment.cdc.health.observation import Observation, ShardObservation
 from catchment.cdc.health.policy import Policy, State
 from catchment.cdc.health.shared import (
     assess_clock,
@@ -23,7 +24,7 @@ from catchment.cdc.health.shared import (
     assess_sink,
     assess_warehouse,
 )
-from catchment.cdc.health.snapshots import assess_snapshots
+from catchment.cdc.health.snapshots import SNAPSHOTS, assess_snapshots
 from catchment.cdc.health.sources import assess_source
 from catchment.cdc.health.topics import assess_topics
 
@@ -38,19 +39,27 @@ def assess(
     clock_ran_back: bool = False,
 ) -> Iterator[Assessment]:
     """One assessment for each subject: what all share, and each source with its snapshots, tables and topics."""
+
+    def of(name: str) -> Observation:
+        return Observation(name=name, facts=facts, history=history, now=now, policy=policy)
+
+    def of_shard(shard: Shard, what: str = "") -> ShardObservation:
+        name = shard.connector + what
+        return ShardObservation(name=name, facts=facts, history=history, now=now, policy=policy, shard=shard)
+
     yield assess_connect(facts)
     yield assess_kafka(facts)
     yield assess_warehouse(facts)
     yield assess_clock(clock_ran_back)
-    yield assess_loader(facts, history, now)
+    yield assess_loader(of(LOADER))
     for shard in application.shards:
-        yield assess_source(shard, facts, history, now, policy)
-        yield from assess_snapshots(shard, facts, history, now)
-        if tables := assess_tables(shard, facts, history, now):
+        yield assess_source(of_shard(shard))
+        yield assess_snapshots(of_shard(shard, SNAPSHOTS))
+        if tables := assess_tables(of_shard(shard, "/tables")):
             yield tables
-        yield assess_topics(shard, facts, history)
+        yield assess_topics(of_shard(shard, "/topics"))
     if facts.sink_declared:
-        yield from (assess_sink(facts, database.sink, now) for database in application.databases)
+        yield from (assess_sink(of(database.sink)) for database in application.databases)
     if not isinstance(facts.plan, Unknown):
         for name in facts.plan.undeclared:
-            yield Assessment(name, State.UNDECLARED, f"{name}: runs and is not declared; it is left alone.")
+            yield of(name).describe(State.UNDECLARED, "runs and is not declared; it is left alone.")

@@ -97,7 +97,7 @@ def check(
     store.save_questions(
         memory,
         [
-            {"shard": q.shard.name, "table": q.table.name, "signal": q.signal, "since": q.since.isoformat()}
+            {"shard": q.shard, "table": q.table, "signal": q.signal, "since": q.since.isoformat()}
             for q in questions(application, facts, history, now)
         ],
     )

@@ -133,13 +133,12 @@ def decide(
 ) -> Decision:
     """The states of everything, and what follows from them. `clock_ran_back`: the last run was in our future."""
     policy = policy or Policy()
+    found = assess(application, facts, history, now, policy, clock_ran_back=clock_ran_back)
     subjects = tuple(
         SubjectState(
-            found,
-            history.since(found.subject, found.state, now),
-            history.unhealthy_since(found.subject, found.state, now),
+            each, history.since(each.subject, each.state, now), history.unhealthy_since(each.subject, each.state, now)
         )
-        for found in assess(application, facts, history, now, policy, clock_ran_back=clock_ran_back)
+        for each in found
     )
     actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
     alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
@@ -174,8 +173,7 @@ def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | N
             return replace(plain, act=ActionKind.MIGRATE, fingerprint=s.found.about)
     if s.state.hands_off or isinstance(facts.running, Unknown):
         return None
-    change = None if isinstance(facts.plan, Unknown) else facts.plan.change(s.subject)
-    match s.state, change:
+    match s.state, facts.change(s.subject):
         case State.MISSING, Change(_, config, ()):
             return replace(plain, act=ActionKind.CREATE, config=config)
         case _, Change(_, config, differences) as update if differences:

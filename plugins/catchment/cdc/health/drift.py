@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
 
 from catchment.cdc.declared import Shard, Table
 from catchment.cdc.health.assessment import Assessment
-from catchment.cdc.health.facts import Facts, ShardFacts, Unknown
-from catchment.cdc.health.history import History
+from catchment.cdc.health.facts import Unknown
+from catchment.cdc.health.observation import ShardObservation
 from catchment.cdc.health.policy import State
 from catchment.cdc.setup.catalog import Catalog
 from catchment.cdc.setup.problems import OPERATIONS, Problem, problems, publication_problems
 
 MOST = 4  # problems named in a sentence
 RIGHT_AT = "right_at"
-# The worst first: what loses changes, then what loses values.
-_ORDER = (
-    State.PUBLICATION_NARROWED,
-    State.IDENTITY_CHANGED,
-    State.COLUMN_GONE,
-    State.TYPE_CHANGED,
-    State.TABLE_CHANGED,
-)
+# What is lost. The worst first: what loses changes, then what loses values.
 _LOST = {
     State.PUBLICATION_NARROWED: "Changes that were not sent since then are lost: re-reading the tables brings rows and "
     "values; rows deleted meanwhile are found by cdc_reconcile, and only a rebuild writes their deletes",
@@ -35,42 +27,32 @@ _LOST = {
 }
 
 
-def subject(shard: Shard) -> str:
-    return f"{shard.connector}/tables"
-
-
-def assess_tables(shard: Shard, facts: Facts, history: History, now: datetime) -> Assessment | None:
+def assess_tables(observed: ShardObservation) -> Assessment | None:
     """The state of a shard's tables; None where there is nobody to ask, which other subjects say."""
-    name, seen = subject(shard), history.last(subject(shard))
-    database = facts.shards.get(shard.name)
-    right_at = seen.detail.get(RIGHT_AT) if seen else None
-    if not isinstance(database, ShardFacts) or database.catalog is None:
+    shard, right_at = observed.shard, observed.kept(RIGHT_AT)
+    catalog = None if isinstance(observed.database, Unknown) else observed.database.catalog
+    if catalog is None:
         return None
-    if isinstance(database.catalog, Unknown):
-        sentence = f"{name}: the catalog can't be read: {database.catalog.because}"
-        return Assessment(name, State.UNKNOWN, sentence, {RIGHT_AT: right_at}, shard=shard)
-    found = list(_found(shard, database.catalog))
+    if isinstance(catalog, Unknown):
+        text = f"the catalog can't be read: {catalog.because}"
+        return observed.describe(State.UNKNOWN, text, {RIGHT_AT: right_at})
+    found = list(_found(shard, catalog))
     if not found:
-        sentence = f"{name}: {len(shard.tables)} tables and their publication are as declared."
-        return Assessment(name, State.HEALTHY, sentence, {RIGHT_AT: now.isoformat()}, shard=shard)
-    state = min((each for each, _ in found), key=_ORDER.index)
+        text = f"{len(shard.tables)} tables and their publication are as declared."
+        return observed.describe(State.HEALTHY, text, {RIGHT_AT: observed.now.isoformat()})
+    state = min((each for each, _ in found), key=list(_LOST).index)
     texts = list(dict.fromkeys(str(problem) for each, problem in found if each is state))
     others = len({str(problem) for _, problem in found}) - len(texts)
     shown = " ".join(texts[:MOST]) + (f" And {len(texts) - MOST} more of this kind." if len(texts) > MOST else "")
     more = f" {others} other problems: python -m catchment cdc-health says them all." if others else ""
     since = f"last seen right at {str(right_at)[:19]} UTC" if right_at else "never seen right by this check"
-    return Assessment(
-        name,
-        state,
-        f"{name}: {shown}{more} ({since}.) {_LOST[state]}.",
-        {
-            RIGHT_AT: right_at,
-            "problems": [str(problem) for _, problem in found][:50],
-            "is_safe": state is State.PUBLICATION_NARROWED and _sends_less(database.catalog),
-        },
-        shard=shard,
-        about=hashlib.sha256("".join(sorted(texts)).encode()).hexdigest()[:12],
-    )
+    detail = {
+        RIGHT_AT: right_at,
+        "problems": [str(problem) for _, problem in found][:50],
+        "is_safe": state is State.PUBLICATION_NARROWED and _sends_less(catalog),
+    }
+    about = hashlib.sha256("".join(sorted(texts)).encode()).hexdigest()[:12]
+    return observed.describe(state, f"{shown}{more} ({since}.) {_LOST[state]}.", detail, about=about)
 
 
 def _found(shard: Shard, catalog: Catalog) -> Iterator[tuple[State, Problem]]:

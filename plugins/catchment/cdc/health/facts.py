@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from catchment.cdc.connectors.client import Rebalancing, Running
 from catchment.cdc.connectors.pauses import Pause
-from catchment.cdc.connectors.plan import Plan
+from catchment.cdc.connectors.plan import Change, Plan
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.setup.catalog import Catalog
 from catchment.errors import CatchmentError, TryAgain
 
 T = TypeVar("T")
+D = TypeVar("D")
+Offset: TypeAlias = "Mapping[str, Any] | Unknown | None"
 _INCREMENTAL = "incremental_snapshot_"
-_COLLECTIONS = "incremental_snapshot_collections"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def known(ask: Callable[[], T]) -> T | Unknown:
         return Unknown(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", away=False)
 
 
+def or_else(found: T | Unknown, otherwise: D) -> T | D:
+    """What was found, or something else where that is unknown."""
+    return otherwise if isinstance(found, Unknown) else found
+
+
 @dataclass(frozen=True)
 class Slot:
     """A replication slot. Positions and amounts are bytes of WAL; `safe_wal` is what may still be written before the
@@ -58,13 +64,6 @@ class Slot:
     safe_wal: int | None = None
     decoded: int = 0
     counted_since: str = ""
-
-    @property
-    def lost(self) -> bool:
-        return self.wal_status == "lost"
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,16 @@ class TopicFacts:
     bounds: Mapping[int, tuple[int, int]]
     settings: Mapping[str, str] = field(default_factory=dict)
     expiring: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A snapshot to count: keys of the table that raw has seen since `since`."""
+
+    shard: str
+    table: str
+    signal: str
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,10 @@ class Facts:
         pause = self.pauses.get(subject)
         return pause if pause and pause.is_active(at) else None
 
+    def change(self, name: str) -> Change | None:
+        """What would make a connector as it is declared."""
+        return None if isinstance(self.plan, Unknown) else self.plan.change(name)
+
     def behind(self) -> dict[Partition, tuple[int, int]]:
         """Partitions that are not loaded to their end: the next offset to load, and Kafka's end."""
         if isinstance(self.ends, Unknown) or isinstance(self.loaded, Unknown):
@@ -166,26 +179,19 @@ class Facts:
         }
 
 
-def snapshotting(offset: Mapping[str, Any] | Unknown | None) -> bool:
+def snapshotting(offset: Offset) -> bool:
     """Whether a connector is in its initial snapshot: it has no slot reader yet, and that is right."""
-    if offset is None or isinstance(offset, Unknown):
-        return False
-    if offset.get("snapshot") == "INCREMENTAL":
-        return False
-    return (
-        bool(offset.get("snapshot")) and not offset.get("snapshot_completed") and not offset.get("last_snapshot_record")
-    )
+    at = or_else(offset, None) or {}
+    over = at.get("snapshot_completed") or at.get("last_snapshot_record")
+    return bool(at.get("snapshot")) and at["snapshot"] != "INCREMENTAL" and not over
 
 
-def snapshotting_incrementally(offset: Mapping[str, Any] | Unknown | None) -> bool:
+def snapshotting_incrementally(offset: Offset) -> bool:
     """Whether an incremental snapshot is going on: Debezium keeps how far it is in its offset."""
-    if offset is None or isinstance(offset, Unknown):
-        return False
-    return any(key.startswith(_INCREMENTAL) and value for key, value in offset.items())
+    return any(key.startswith(_INCREMENTAL) and value for key, value in (or_else(offset, None) or {}).items())
 
 
-def snapshotted(offset: Mapping[str, Any] | Unknown | None) -> tuple[str, ...]:
+def snapshotted(offset: Offset) -> tuple[str, ...]:
     """The tables of the incremental snapshot that goes on, by Debezium's offset."""
-    if offset is None or isinstance(offset, Unknown):
-        return ()
-    return tuple(re.findall(r'"incremental_snapshot_collections_id":"([^"]+)"', str(offset.get(_COLLECTIONS, ""))))
+    collections = (or_else(offset, None) or {}).get(f"{_INCREMENTAL}collections", "")
+    return tuple(re.findall(r'"incremental_snapshot_collections_id":"([^"]+)"', str(collections)))

@@ -1,35 +1,33 @@
-"""Everything known about one Debezium source, and what a run stores for the next one to compare with."""
+"""What one run knows of one subject, and what it measures for the next one to compare with."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from catchment.cdc.connectors.client import Config, ConnectorStatus, Running
+from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
-from catchment.cdc.health.history import History
+from catchment.cdc.health.history import History, Seen
 from catchment.cdc.health.policy import Policy, State
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Everything known about one source."""
+    """The facts, and what was seen before, of one subject: a connector, the loader, or something of a shard."""
 
-    shard: Shard
+    name: str
     facts: Facts
     history: History
     now: datetime
-    policy: Policy
-
-    @property
-    def name(self) -> str:
-        return self.shard.connector
+    policy: Policy = field(default_factory=Policy)
+    shard: Shard | None = None
 
     @property
     def running(self) -> Running | None:
@@ -38,6 +36,53 @@ class Observation:
     @property
     def status(self) -> ConnectorStatus | None:
         return self.running.status if self.running else None
+
+    @property
+    def pause(self) -> Pause | None:
+        return self.facts.pause(self.name, self.now)
+
+    @property
+    def drift(self) -> str:
+        """In which settings the connector is not as declared."""
+        change = self.facts.change(self.name)
+        return "; ".join(each.text for each in change.differences) if change else ""
+
+    @property
+    def seen(self) -> Seen | None:
+        return self.history.last(self.name)
+
+    def kept(self, key: str, otherwise: Any = None) -> Any:
+        """What the run before left for this one, however long ago it was."""
+        return self.seen.detail.get(key, otherwise) if self.seen else otherwise
+
+    def before(self, key: str) -> Any:
+        """What was measured a run ago; None when that is too long ago to compare with."""
+        seen = self.history.recent(self.name, self.now)
+        return seen.detail.get(key) if seen else None
+
+    def describe(
+        self,
+        state: State,
+        sentence: str,
+        detail: Mapping[str, Any] | None = None,
+        *,
+        explained: bool = False,
+        about: str = "",
+        news: bool = False,
+    ) -> Assessment:
+        said = f"{self.name}: {sentence}"
+        return Assessment(self.name, state, said, detail or {}, explained, self.shard, about, news)
+
+    def silenced(self, pause: Pause) -> Assessment:
+        until = f"paused until {pause.ends:%Y-%m-%d %H:%M} UTC, at the request of {pause.owner}: {pause.reason}."
+        return self.describe(State.SILENCED, until)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardObservation(Observation):
+    """The same of a shard's connector, tables, topics or snapshots."""
+
+    shard: Shard
 
     @property
     def database(self) -> ShardFacts | Unknown:
@@ -49,7 +94,7 @@ class Observation:
 
     @property
     def offset(self) -> Mapping[str, Any] | Unknown | None:
-        return self.facts.offsets.get(self.name)
+        return self.facts.offsets.get(self.shard.connector)
 
     @property
     def traces(self) -> str:
@@ -60,24 +105,20 @@ class Observation:
         """The connector's own word for its state."""
         return self.status.state if self.status else "nothing"
 
-    def before(self, key: str) -> Any:
-        seen = self.history.recent(self.name, self.now)
-        return seen.detail.get(key) if seen else None
-
-    def describe(self, state: State, sentence: str, *, explained: bool = False, news: bool = False) -> Assessment:
-        return Assessment(
-            self.name, state, f"{self.name}: {sentence}", explained=explained, shard=self.shard, news=news
-        )
+    @property
+    def epoch(self) -> datetime | None:
+        """When the shard's epoch began."""
+        return None if isinstance(self.facts.epochs, Unknown) else self.facts.epochs.get(self.shard.name)
 
 
-def measured(observed: Observation) -> dict[str, Any]:
+def measured(observed: ShardObservation) -> dict[str, Any]:
     """What this run measured, and since when the slot is idle or does not move: the next run compares."""
     tasks = [task.state for task in observed.status.tasks] if observed.status else []
     detail: dict[str, Any] = {"connector": observed.reported_state, "tasks": tasks}
     if observed.running is not None:
         detail["config"] = fingerprint(observed.running.config)
-    elif seen := observed.history.last(observed.name):
-        detail["config"] = seen.detail.get("config")
+    elif observed.seen:
+        detail["config"] = observed.kept("config")
     database, now = observed.database, observed.now.isoformat()
     if isinstance(database, Unknown):
         return detail | {"database": database.because} | _generation(observed, None)
@@ -86,7 +127,7 @@ def measured(observed: Observation) -> dict[str, Any]:
         "wal": database.wal,
         "unpublished": _plain(database.unpublished),
         "heartbeat_s": _plain(database.heartbeat),
-        "slot": slot.as_dict() if isinstance(slot, Slot) else _plain(slot),
+        "slot": _plain(slot),
     }
     if isinstance(slot, Slot):
         detail |= {"flush": slot.confirmed_flush, "flush_since": now, "flush_wal": database.wal}
@@ -103,51 +144,44 @@ def measured(observed: Observation) -> dict[str, Any]:
 
 def fingerprint(config: Config) -> str:
     """Of a running config: whether it is the one of the run before."""
-    text = json.dumps(sorted(config.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(sorted(config.items())).encode()).hexdigest()[:12]
 
 
-def _generation(observed: Observation, slot: Slot | None) -> dict[str, Any]:
+def _generation(observed: ShardObservation, slot: Slot | None) -> dict[str, Any]:
     """Identifies the slot. A transaction count that fell without a reset or a new epoch means that this is another
     slot; remembered until an epoch begins."""
-    seen = observed.history.last(observed.name)
-    before = seen.detail.get("generation") if seen else None
-    now = (
-        {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": observed.now.isoformat()}
-        if slot
-        else before
-    )
-    kept: dict[str, Any] = {"generation": now} if now else {}
-    replaced_at = seen.detail.get("replaced_at") if seen else None
-    if slot and before and before["counted_since"] == slot.counted_since and slot.decoded < before["decoded"]:
-        replaced_at = before["at"]
-    epoch = {} if isinstance(observed.facts.epochs, Unknown) else observed.facts.epochs
-    began = epoch.get(observed.shard.name)
-    if replaced_at and not (began and began >= datetime.fromisoformat(str(replaced_at))):
-        kept["replaced_at"] = replaced_at
-    return kept
+    before, replaced_at = observed.kept("generation"), observed.kept("replaced_at")
+    now = before
+    if slot:
+        now = {"decoded": slot.decoded, "counted_since": slot.counted_since, "at": observed.now.isoformat()}
+        if before and before["counted_since"] == slot.counted_since and slot.decoded < before["decoded"]:
+            replaced_at = before["at"]
+    if replaced_at and observed.epoch and observed.epoch >= datetime.fromisoformat(str(replaced_at)):
+        replaced_at = None
+    found = {"generation": now, "replaced_at": replaced_at}
+    return {key: value for key, value in found.items() if value}
 
 
-def _inactive_since(observed: Observation) -> str:
+def _inactive_since(observed: ShardObservation) -> str:
     """Since when nobody reads the slot of a connector that says it runs.
 
     An action on it, a rebuild or the end of a pause begins the time again."""
     before = observed.before("inactive_since") if observed.before("connector") == "RUNNING" else None
     if before is None:
         return observed.now.isoformat()
-    epochs = {} if isinstance(observed.facts.epochs, Unknown) else observed.facts.epochs
     acted, pause = observed.history.last_action(observed.name), observed.facts.pauses.get(observed.name)
-    begins = (acted and acted.at, epochs.get(observed.shard.name), pause and pause.ends)
+    begins = (acted and acted.at, observed.epoch, pause and pause.ends)
     idle = datetime.fromisoformat(str(before))
     return max(idle, *(at for at in begins if at and at <= observed.now), idle).isoformat()
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value as JSON has it; of what is unknown, why."""
     match value:
         case Unknown(because):
             return because
         case tuple():
             return list(value)
-        case _:
-            return value
+        case Slot():
+            return asdict(value)
+    return value

@@ -7,6 +7,7 @@ from datetime import datetime
 from catchment.cdc.health.assessment import CLOCK, CONNECT, KAFKA, LOADER, WAREHOUSE, Assessment, first_cause
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
+from catchment.cdc.health.observation import Observation
 from catchment.cdc.health.policy import SEEN_TWICE, State
 from catchment.cdc.loader.batch import Partition
 
@@ -46,80 +47,68 @@ def assess_clock(ran_back: bool) -> Assessment:
     return Assessment(CLOCK, State.HEALTHY, "The clock of this check goes forward.")
 
 
-def assess_loader(facts: Facts, history: History, now: datetime, name: str = LOADER) -> Assessment:
+def assess_loader(observed: Observation) -> Assessment:
     """Whether what is in Kafka gets into raw: stuck is a partition that has a record to load, and did not move."""
-    if pause := facts.pause(name, now):
-        text = f"{name}: paused until {pause.ends:%Y-%m-%d %H:%M} UTC, at the request of {pause.owner}: {pause.reason}."
-        return Assessment(name, State.SILENCED, text)
+    facts = observed.facts
+    if observed.pause:
+        return observed.silenced(observed.pause)
     if isinstance(facts.ends, Unknown):
-        return Assessment(name, State.UNKNOWN, f"{name}: can't be judged without Kafka.", explained=True)
+        return observed.describe(State.UNKNOWN, "can't be judged without Kafka.", explained=True)
     if isinstance(facts.loaded, Unknown):
-        return Assessment(name, State.UNKNOWN, f"{name}: can't be judged: {facts.loaded.because}", explained=True)
+        return observed.describe(State.UNKNOWN, f"can't be judged: {facts.loaded.because}", explained=True)
     behind = facts.behind()
     lag = sum(end - loaded for loaded, end in behind.values())
-    detail = {"behind": {str(p): [loaded, end] for p, (loaded, end) in behind.items()}, "lag": lag}
-    seen = history.recent(name, now)
-    before = seen.detail if seen else {}
-    detail["busy"] = busy = _busy(facts, str(before.get("moved_at", "")))
-    detail["moved_at"] = max((at.isoformat() for at in facts.loaders.values()), default="")
+    moved_at = str(observed.before("moved_at") or "")
+    busy = sorted(name for name, at in facts.loaders.items() if moved_at and at.isoformat() > moved_at)
+    detail = {
+        "behind": {str(p): [loaded, end] for p, (loaded, end) in behind.items()},
+        "lag": lag,
+        "busy": busy,  # who moved the ledger on since it was last moved before the run before
+        "moved_at": max((at.isoformat() for at in facts.loaders.values()), default=""),
+    }
     stuck = [partition for partition in behind if facts.waiting.get(partition)]
-    if not stuck and len(busy) > 1 and len(before.get("busy", ())) > 1:
+    if stuck:
+        worst = max(stuck, key=lambda partition: behind[partition][1] - behind[partition][0])
         text = (
-            f"{name}: {len(busy)} of them move the ledger on ({', '.join(busy)}), now and a run ago: two loaders run, "
-            "or one starts again and again. Each batch is loaded by one alone and no row twice, but they undo each "
-            "other's work. Stop one."
+            f"is stuck. {len(stuck)} partitions have records to load and did not move since the run before; the "
+            f"farthest behind is {worst}, at offset {behind[worst][0]} of {behind[worst][1]}. Read its log; restart it."
         )
-        return Assessment(name, State.TWO_LOADERS, text, detail)
-    if not stuck:
-        return Assessment(name, State.HEALTHY, f"{name}: at most {lag} offsets behind.", detail)
-    worst = max(stuck, key=lambda partition: behind[partition][1] - behind[partition][0])
-    text = (
-        f"{name}: is stuck. {len(stuck)} partitions have records to load and did not move since the run before; "
-        f"the farthest behind is {worst}, at offset {behind[worst][0]} of {behind[worst][1]}. Read its log; restart it."
-    )
-    return Assessment(name, State.LOADER_STUCK, text, detail)
+        return observed.describe(State.LOADER_STUCK, text, detail)
+    if len(busy) > 1 and len(observed.before("busy") or ()) > 1:
+        text = (
+            f"{len(busy)} of them move the ledger on ({', '.join(busy)}), now and a run ago: two loaders run, or one "
+            "starts again and again. Each batch is loaded by one alone and no row twice, but they undo each other's "
+            "work. Stop one."
+        )
+        return observed.describe(State.TWO_LOADERS, text, detail)
+    return observed.describe(State.HEALTHY, f"at most {lag} offsets behind.", detail)
 
 
-def _busy(facts: Facts, before: str) -> list[str]:
-    """Who moved the ledger on since it was last moved before the run before."""
-    return sorted(name for name, at in facts.loaders.items() if before and at.isoformat() > before)
-
-
-def suspicious(facts: Facts, history: History, now: datetime, name: str = LOADER) -> tuple[Partition, ...]:
+def suspicious(facts: Facts, history: History, now: datetime) -> tuple[Partition, ...]:
     """Partitions that may be stuck: behind a run ago and now, at the same offset. End offsets also count markers of
     transactions, so whether there is a record to load is asked of Kafka for these alone."""
-    seen = history.recent(name, now)
-    if seen is None or now - seen.at < SEEN_TWICE:
-        return ()
-    before = seen.detail.get("behind", {})
-    return tuple(
-        partition
-        for partition, (loaded, _) in facts.behind().items()
-        if before.get(str(partition), [None])[0] == loaded
-    )
+    seen = history.recent(LOADER, now)
+    before = seen.detail.get("behind", {}) if seen and now - seen.at >= SEEN_TWICE else {}
+    return tuple(p for p, (loaded, _) in facts.behind().items() if before.get(str(p), [None])[0] == loaded)
 
 
-def assess_sink(facts: Facts, name: str, now: datetime) -> Assessment:
+def assess_sink(observed: Observation) -> Assessment:
     """The state of Snowflake's sink as a connector; whether rows get through is the loader's question."""
-    if pause := facts.pause(name, now):
-        text = f"{name}: paused until {pause.ends:%Y-%m-%d %H:%M} UTC, at the request of {pause.owner}: {pause.reason}."
-        return Assessment(name, State.SILENCED, text)
-    if isinstance(facts.running, Unknown):
-        return Assessment(name, State.UNKNOWN, f"{name}: can't be seen.", explained=True)
-    running = facts.running.get(name)
-    if running is None:
-        return Assessment(name, State.MISSING, f"{name}: is declared and does not exist. It is created.")
-    status = running.status
+    status = observed.status
+    if observed.pause:
+        return observed.silenced(observed.pause)
+    if isinstance(observed.facts.running, Unknown):
+        return observed.describe(State.UNKNOWN, "can't be seen.", explained=True)
+    if observed.running is None:
+        return observed.describe(State.MISSING, "is declared and does not exist. It is created.")
     if status is None or (status.state == "RUNNING" and not status.tasks):
-        return Assessment(name, State.NO_TASKS, f"{name}: has no tasks. It is restarted as a whole.")
+        return observed.describe(State.NO_TASKS, "has no tasks. It is restarted as a whole.")
     if status.state in ("PAUSED", "STOPPED"):
-        text = f"{name}: is {status.state.lower()}, and nobody wrote down why. Resume it, or use the DAG cdc_pause."
-        return Assessment(name, State(status.state.lower()), text)
+        held = State(status.state.lower())
+        return observed.describe(held, f"is {held}, and nobody wrote down why. Resume it, or use the DAG cdc_pause.")
     if status.failed or status.state == "FAILED":
         trace = status.failed[0].trace if status.failed else status.trace
-        return Assessment(name, State.FAILED, f"{name}: {len(status.failed)} tasks failed: {first_cause(trace)}")
-    change = None if isinstance(facts.plan, Unknown) else facts.plan.change(name)
-    if change and change.differences:
-        text = "; ".join(difference.text for difference in change.differences)
-        return Assessment(name, State.DRIFTED, f"{name}: is not as declared, and is set right: {text}.")
-    return Assessment(name, State.HEALTHY, f"{name}: its tasks run.")
+        return observed.describe(State.FAILED, f"{len(status.failed)} tasks failed: {first_cause(trace)}")
+    if observed.drift:
+        return observed.describe(State.DRIFTED, f"is not as declared, and is set right: {observed.drift}.")
+    return observed.describe(State.HEALTHY, "its tasks run.")
