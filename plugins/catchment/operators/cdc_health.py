@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
@@ -45,7 +46,11 @@ class CdcHealthOperator(BaseOperator):
         decision = report.decision
         ti.xcom_push(key=ALERTS, value=[alert.text for alert in decision.alerts])
         ti.xcom_push(key=KNOWN, value=[subject.found.sentence for subject in decision.troubles])
-        return [_run_of(proposal) for proposal in decision.proposals]
+        return [
+            {"trigger_dag_id": asks, "conf": dict(conf), "trigger_run_id": proposal.run_id}
+            for proposal in decision.proposals
+            for asks, conf in [proposal.asked_by]
+        ]
 
 
 class CdcCountOperator(CdcOperator):
@@ -63,14 +68,12 @@ class CdcCountOperator(CdcOperator):
         systems = self.systems(context)
         memory = context["asset_state_store"][MEMORY]
 
-        def counted() -> list[str]:
-            said = []
+        def counted() -> Iterator[str]:
             for sentence in count(systems, memory, seconds=self.seconds):
                 self.log.info("%s", sentence)
-                said.append(sentence)
-            return said
+                yield sentence
 
-        return self.cancellable(counted)
+        return self.cancellable(lambda: list(counted()))
 
 
 class CdcAlertOperator(BaseOperator):
@@ -100,8 +103,3 @@ class CdcApprovedOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         return approver(self, context, self.approval, "or wait for the health DAG to ask again")
-
-
-def _run_of(proposal: Any) -> dict[str, Any]:
-    dag_id, conf = proposal.asked_by
-    return {"trigger_dag_id": dag_id, "conf": dict(conf), "trigger_run_id": proposal.run_id}

@@ -12,7 +12,7 @@ from catchment.cdc.health.decide import ActionKind, ConnectorAction
 from catchment.cdc.health.policy import Policy
 from catchment.connection import Connection
 from catchment.errors import CatchmentError
-from tests.support.cdc_health import APPLICATION, NAME, running
+from tests.support.cdc_health import NAME, running
 
 RESTART = ConnectorAction(NAME, ActionKind.RESTART_FAILED, "it failed", 1)
 TRACE = "a.b.ConnectException: boom\n\tat x.Y.z(Y.java:1)\nCaused by: c.PSQLException: no such role"
@@ -60,7 +60,7 @@ def test_a_restart_is_done_only_if_its_task_lives_some_seconds_later(
     monkeypatch.setattr(Connect, "after", after)
     monkeypatch.setattr(module, "Connect", Connect)
     monkeypatch.setattr(module.time, "sleep", waited.append)
-    ((_, outcome),) = module._act([RESTART], APPLICATION, lambda name: Connection(conn_id=name), Policy())
+    ((_, outcome),) = module._act([RESTART], lambda name: Connection(conn_id=name), Policy())
     assert waited == [20]
     assert (str(outcome) if outcome else "") == (f"it failed again within 20 s: {error}" if error else "")
 
@@ -69,5 +69,5 @@ def test_what_connect_did_not_take_is_not_waited_for(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Connect, "taken", Rebalancing("409"))
     monkeypatch.setattr(module, "Connect", Connect)
     monkeypatch.setattr(module.time, "sleep", lambda _: pytest.fail("nothing was begun"))
-    ((_, outcome),) = module._act([RESTART], APPLICATION, lambda name: Connection(conn_id=name), Policy())
+    ((_, outcome),) = module._act([RESTART], lambda name: Connection(conn_id=name), Policy())
     assert isinstance(outcome, Rebalancing)

@@ -13,11 +13,11 @@ import pytest
 from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.declared import application
 from catchment.cdc.health import gather as module
-from catchment.cdc.health import gather_warehouse
 from catchment.cdc.health.facts import Facts, Unknown, known
 from catchment.cdc.health.gather import gather
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, NeedsPerson, WarehouseUnavailable
+from catchment.warehouse import session
 
 NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001 - as the warehouse has times
 BEGAN = NOON.replace(tzinfo=UTC)
@@ -53,8 +53,8 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Facts]:
         def found(name: str) -> Connection:
             return Connection(conn_id=name) if name == "snowflake_default" else look_up(name)
 
-        monkeypatch.setattr(gather_warehouse.session, "connect", lambda *_, **__: warehouse)
-        return gather(application(), found, pauses=pauses, seconds=seconds).facts
+        monkeypatch.setattr(session, "connect", lambda *_, **__: warehouse)
+        return gather(application(), found, pauses=pauses, seconds=seconds)
 
     return ask
 

@@ -111,7 +111,7 @@ def test_while_all_stays_as_it_is_the_warehouse_gets_no_row() -> None:
 def test_an_attempt_counts_unless_connect_could_not_take_it_just_then(error: Any, attempts: list[int]) -> None:
     watch = Watch()
     before, decision = watch.history, watch.see(FAILED)
-    history = memory.with_outcomes(watch.history, before, [(decision.actions[0], error)])
+    history = memory.after(before, decision, watch.now, [(decision.actions[0], error)])
     assert [done.attempt for done in history.actions] == attempts
     assert [done.error for done in history.actions] == [str(error or "")] * len(attempts)
 
@@ -121,7 +121,7 @@ def test_a_second_attempt_that_connect_could_not_take_leaves_the_first_in_place(
     watch.see(FAILED)
     watch.see(FAILED)
     before, decision = watch.history, watch.see(FAILED)
-    history = memory.with_outcomes(watch.history, before, [(decision.actions[0], Rebalancing("409"))])
+    history = memory.after(before, decision, watch.now, [(decision.actions[0], Rebalancing("409"))])
     assert [(done.attempt, done.at) for done in history.actions] == [(1, START + timedelta(minutes=1))]
 
 

@@ -16,8 +16,8 @@ from catchment.cdc.declared import Application
 from catchment.cdc.health import memory as store
 from catchment.cdc.health import records
 from catchment.cdc.health.assessment import first_cause
-from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, decide
-from catchment.cdc.health.facts import Facts, Unknown, known
+from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, Outcome, decide
+from catchment.cdc.health.facts import Facts, Unknown, known, or_else
 from catchment.cdc.health.gather import LookUp, gather
 from catchment.cdc.health.gather_kafka import waiting
 from catchment.cdc.health.history import History
@@ -30,7 +30,7 @@ from catchment.cdc.setup.migrate import migrate
 from catchment.cdc.systems import warehouse_session
 from catchment.errors import CatchmentError
 
-FAILED = "FAILED"
+_NOT_OF_CONNECT = (ActionKind.TOPICS, ActionKind.MIGRATE)
 
 
 class FailedAgain(CatchmentError):
@@ -43,7 +43,7 @@ class Report:
 
     facts: Facts
     decision: Decision
-    outcomes: tuple[tuple[ConnectorAction, CatchmentError | None], ...]
+    outcomes: tuple[Outcome, ...]
     unwritten: str = ""
 
     def lines(self) -> Iterator[str]:
@@ -51,17 +51,13 @@ class Report:
         for subject in self.decision.subjects:
             yield f"{subject.state:20} {subject.found.sentence} (since {subject.since:%Y-%m-%d %H:%M:%S} UTC)"
         for action, error in self.outcomes:
-            ended = error or _done(action)
-            yield f"action               {action.act} {action.subject}, attempt {action.attempt}: {ended}"
+            done = "done" if action.act in _NOT_OF_CONNECT else "done, and no task of it has failed since"
+            yield f"action               {action.act} {action.subject}, attempt {action.attempt}: {error or done}"
         yield from (f"alert                {alert.text}" for alert in self.decision.alerts)
         for proposal in self.decision.proposals:
             yield f"proposal             {proposal.dag_id} {dict(proposal.conf)}: {proposal.consequence}"
         if self.unwritten:
             yield f"kept for later       The warehouse took no record of this run: {self.unwritten}"
-
-
-def _done(action: ConnectorAction) -> str:
-    return "done" if action.act in _NOT_OF_CONNECT else "done, and no task of it has failed since"
 
 
 def check(
@@ -78,58 +74,41 @@ def check(
     now, policy = clock(), policy or Policy()
     kept = store.load(memory)
     before = store.not_after(kept, now) if kept else None
-    gathered = gather(application, look_up, pauses=before.pauses if before else None, query_tag=query_tag)
-    history = before.history if before else gathered.history or History()
-    facts = _completed(gathered.facts, history, now, look_up, memory)
+    facts = gather(application, look_up, pauses=before.pauses if before else None, query_tag=query_tag)
+    history = before.history if before else facts.history or History()
+    facts = replace(facts, counts=store.load_counts(memory))
+    if stuck := suspicious(facts, history, now):
+        facts = replace(facts, waiting=or_else(known(lambda: waiting(stuck, look_up("kafka"))), {}))
     decision = decide(application, facts, history, now, policy, clock_ran_back=kept is not None and kept.at > now)
     rows = [*(before.unwritten if before else ()), *records.decided(run, now, decision, history)]
     # Before anything is done: a run that dies then still counts.
-    after = Kept(now, store.after(history, decision, now), facts.pauses, tuple(rows))
+    counted = store.after(history, decision, now)
+    asked = tuple(questions(application, facts, counted, now))
+    after = Kept(now, counted, facts.pauses, tuple(rows), asked)
     store.save(memory, after)
-    outcomes = _act(decision.actions, application, look_up, policy)
+    outcomes = _act(decision.actions, look_up, policy)
     rows += [records.outcome(run, now, action, error) for action, error in outcomes]
     is_first_today = before is None or before.at.date() != now.date()
     unwritten = facts.warehouse.because if facts.warehouse else ""  # one that hangs must not hold up the alerts
     if not unwritten and (rows or is_first_today):
         unwritten = _record(rows, look_up, query_tag, now, prune=is_first_today)
-    history = store.with_outcomes(after.history, history, outcomes)
+    history = store.after(history, decision, now, outcomes)
     store.save(memory, replace(after, history=history, unwritten=tuple(rows) if unwritten else ()))
-    store.save_questions(
-        memory,
-        [
-            {"shard": q.shard, "table": q.table, "signal": q.signal, "since": q.since.isoformat()}
-            for q in questions(application, facts, history, now)
-        ],
-    )
     return Report(facts, decision, outcomes, unwritten)
-
-
-def _completed(facts: Facts, history: History, now: datetime, look_up: LookUp, memory: Memory) -> Facts:
-    """The facts, with what only some findings of the last run ask for, and with what was counted since."""
-    facts = replace(facts, counts=store.load_counts(memory))
-    stuck = suspicious(facts, history, now)
-    if stuck and not isinstance(facts.ends, Unknown):
-        facts = replace(facts, waiting=waiting(stuck, facts, look_up("kafka")))
-    return facts
 
 
 # --- acting ---------------------------------------------------------------------------------------------------------
 
 
-def _act(
-    actions: Sequence[ConnectorAction], application: Application, look_up: LookUp, policy: Policy
-) -> tuple[tuple[ConnectorAction, CatchmentError | None], ...]:
+def _act(actions: Sequence[ConnectorAction], look_up: LookUp, policy: Policy) -> tuple[Outcome, ...]:
     """Do them all, then look whether they lasted: Connect takes a restart whether or not the task lives on."""
-    done = [(action, _carried_out(action, application, look_up)) for action in actions]
+    done = [(action, _carried_out(action, look_up)) for action in actions]
     taken = [action for action, error in done if error is None and action.act not in _NOT_OF_CONNECT]
     dead = _dead_again(taken, look_up, policy.look_again.total_seconds()) if taken else {}
     return tuple((action, error or dead.get(action.subject)) for action, error in done)
 
 
-_NOT_OF_CONNECT = (ActionKind.TOPICS, ActionKind.MIGRATE)
-
-
-def _carried_out(action: ConnectorAction, application: Application, look_up: LookUp) -> CatchmentError | None:
+def _carried_out(action: ConnectorAction, look_up: LookUp) -> CatchmentError | None:
     """Do it; the error when it could not be done."""
     try:
         if action.act is ActionKind.TOPICS:
@@ -138,22 +117,21 @@ def _carried_out(action: ConnectorAction, application: Application, look_up: Loo
             migrate(action.shard.of, look_up(action.shard.owner_connection), look_up(action.shard.connection))
         else:
             with Connect(look_up("kafka_connect")) as connect:
-                _do(action, connect)
+                _have(connect, action)
     except CatchmentError as error:
         return error
     return None
 
 
-def _do(action: ConnectorAction, connect: Connect) -> None:
-    match action.act:
-        case ActionKind.CREATE | ActionKind.UPDATE:
-            if action.config is None:
-                raise CatchmentError(f"{action.subject}: there is no config to give it.")
-            connect.put(action.subject, action.config)
-        case ActionKind.RESTART_FAILED:
-            connect.restart_failed(action.subject)
-        case ActionKind.RESTART:
-            connect.restart(action.subject)
+def _have(connect: Connect, action: ConnectorAction) -> None:
+    if action.act is ActionKind.RESTART_FAILED:
+        connect.restart_failed(action.subject)
+    elif action.act is ActionKind.RESTART:
+        connect.restart(action.subject)
+    elif action.config is None:
+        raise CatchmentError(f"{action.subject}: there is no config to give it.")
+    else:
+        connect.put(action.subject, action.config)
 
 
 def _dead_again(actions: Sequence[ConnectorAction], look_up: LookUp, seconds: float) -> dict[str, FailedAgain]:
@@ -165,7 +143,7 @@ def _dead_again(actions: Sequence[ConnectorAction], look_up: LookUp, seconds: fl
             status = known(partial(connect.status, action.subject))
             if isinstance(status, Unknown):  # the next run sees it
                 continue
-            traces = [task.trace for task in status.failed] or ([status.trace] if status.state == FAILED else [])
+            traces = [task.trace for task in status.failed] or ([status.trace] if status.state == "FAILED" else [])
             if traces:
                 found[action.subject] = FailedAgain(f"it failed again within {seconds:.0f} s: {first_cause(traces[0])}")
     return found

@@ -7,15 +7,14 @@ answers there for the next check. A count that fails is an answer, too.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from catchment.cdc import shard as database
-from catchment.cdc.declared import Shard, Table
-from catchment.cdc.health.facts import SnapshotCount, Unknown, known
-from catchment.cdc.health.memory import Memory, load_counts, load_questions, save_counts
+from catchment.cdc.health.facts import Question, SnapshotCount, Unknown, known
+from catchment.cdc.health.memory import Memory, load, load_counts, save_counts
 from catchment.cdc.systems import Systems
 
 LIMIT = 120  # seconds for each of the two counts of a table
@@ -34,51 +33,44 @@ SELECT COUNT(*) FROM (
 """
 
 
-def count(
-    systems: Systems,
-    memory: Memory,
-    *,
-    seconds: float = 600,
-    limit: int = LIMIT,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Iterator[str]:
+def count(systems: Systems, memory: Memory, *, seconds: float = 600) -> Iterator[str]:
     """Answer the last check's questions, those that failed least first. One sentence for each.
 
     Args:
         seconds: after so long no further question is begun; the others are next time's.
-        limit: seconds for one count.
     """
-    questions = load_questions(memory)
-    earlier = {_key(count): count for count in load_counts(memory)}
-    wanted = {(q["shard"], q["table"], q["signal"]): q for q in questions}
-    answers = {key: count for key, count in earlier.items() if key in wanted}
+    kept = load(memory)
+    wanted = {_key(question): question for question in (kept.questions if kept else ())}
+    answers = {_key(count): count for count in load_counts(memory) if _key(count) in wanted}
+    failures = {key: answers[key].failures if key in answers else 0 for key in wanted}
     deadline = time.monotonic() + seconds
-    for key in sorted(wanted, key=lambda key: answers[key].failures if key in answers else 0):
+    for key in sorted(wanted, key=failures.__getitem__):
         if time.monotonic() > deadline:
             break
-        shard = systems.application.shard(key[0])
-        table = shard.table(key[1])
-        found = known(partial(_count, systems, shard, table, wanted[key]["since"], limit))
+        shard, table, signal = key
+        found = known(partial(_count, systems, wanted[key]))
         if isinstance(found, Unknown):
-            failures = 1 + (answers[key].failures if key in answers else 0)
-            answers[key] = SnapshotCount(*key, at=clock(), error=found.because, failures=failures)
-            yield f"{key[0]}.{key[1]}: not counted, {failures} times in a row: {found.because}"
+            times = failures[key] + 1
+            answers[key] = SnapshotCount(*key, at=datetime.now(UTC), error=found.because, failures=times)
+            yield f"{shard}.{table}: not counted, {times} times in a row: {found.because}"
         else:
-            answers[key] = SnapshotCount(*key, *found, at=clock())
-            yield f"{key[0]}.{key[1]}: {found[0]:,} rows; raw has seen {found[1]:,} since {key[2]} was asked for"
+            answers[key] = SnapshotCount(*key, *found, at=datetime.now(UTC))
+            yield f"{shard}.{table}: {found[0]:,} rows; raw has seen {found[1]:,} since {signal} was asked for"
         save_counts(memory, answers.values())
 
 
-def _key(count: SnapshotCount) -> tuple[str, str, str]:
-    return count.shard, count.table, count.signal
+def _key(of: Question | SnapshotCount) -> tuple[str, str, str]:
+    return of.shard, of.table, of.signal
 
 
-def _count(systems: Systems, shard: Shard, table: Table, since: str, limit: int) -> tuple[int, int]:
+def _count(systems: Systems, asked: Question) -> tuple[int, int]:
     """Both counts; the shard's first, so that a row inserted in between is no shortage."""
-    with systems.shard(shard, statement_seconds=limit) as opened:
+    shard = systems.application.shard(asked.shard)
+    table = shard.table(asked.table)
+    with systems.shard(shard, statement_seconds=LIMIT) as opened:
         rows = int(database.rows(opened, f'SELECT count(*) FROM "{shard.of.schema}"."{table.name}"')[0][0])
-    millis = int(datetime.fromisoformat(since).timestamp() * 1000)
     with systems.warehouse() as warehouse:
         cursor: Any = warehouse.cursor()
-        cursor.execute(SEEN.format(table=shard.raw_table(table)), (millis,), timeout=limit)
+        millis = int(asked.since.timestamp() * 1000)
+        cursor.execute(SEEN.format(table=shard.raw_table(table)), (millis,), timeout=LIMIT)
         return rows, int(cursor.fetchone()[0])

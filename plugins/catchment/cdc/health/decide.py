@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from catchment.cdc.connectors.client import Config
 from catchment.cdc.connectors.plan import Change
@@ -20,6 +20,7 @@ from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
 from catchment.cdc.health.policy import HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
+from catchment.errors import CatchmentError
 
 REBUILD, RESNAPSHOT, END_SNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_end_snapshot", "cdc_approval"
 
@@ -48,6 +49,9 @@ class ConnectorAction:
     config: Config | None = field(default=None, repr=False, compare=False)
     shard: Shard | None = None
     topics: tuple[str, ...] = ()
+
+
+Outcome: TypeAlias = tuple[ConnectorAction, CatchmentError | None]  # None is well
 
 
 @dataclass(frozen=True)
@@ -134,16 +138,19 @@ def decide(
     """The states of everything, and what follows from them. `clock_ran_back`: the last run was in our future."""
     policy = policy or Policy()
     found = assess(application, facts, history, now, policy, clock_ran_back=clock_ran_back)
-    subjects = tuple(
-        SubjectState(
-            each, history.since(each.subject, each.state, now), history.unhealthy_since(each.subject, each.state, now)
-        )
-        for each in found
-    )
+    subjects = tuple(_placed(each, history, now) for each in found)
     actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
     alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
     proposals = tuple(proposal for s in subjects for proposal in _proposals(s, facts, history, now, policy))
     return Decision(subjects, actions, alerts, proposals)
+
+
+def _placed(found: Assessment, history: History, now: datetime) -> SubjectState:
+    """Since when it is so, and since when not all is well, whatever states it passed through, as far as runs saw it."""
+    seen = history.last(found.subject)
+    since = seen.since if seen and seen.state == found.state else now
+    unhealthy_since = seen.unhealthy_since or now if seen else now
+    return SubjectState(found, since, None if found.state in HEALTHY_STATES else unhealthy_since)
 
 
 # --- actions --------------------------------------------------------------------------------------------------------
@@ -156,7 +163,9 @@ def _actions(
     action = _wanted(s, facts, now)
     if action is None:
         return
-    last = history.attempts(s.subject, action.act, action.fingerprint, s.unhealthy_since or now, policy.stable)
+    last = history.last_action(s.subject, action.act, action.fingerprint)
+    if last and (s.unhealthy_since or now) - last.at >= policy.stable:
+        last = None  # all was well for so long after it that it does not count
     attempts = last.attempt if last else 0
     if policy.may_act(attempts, last.at if last else None, now):
         yield replace(action, attempt=attempts + 1)

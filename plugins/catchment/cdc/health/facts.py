@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from catchment.cdc.connectors.client import Rebalancing, Running
 from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.connectors.plan import Change, Plan
+from catchment.cdc.health.history import History
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.setup.catalog import Catalog
 from catchment.errors import CatchmentError, TryAgain
@@ -140,7 +141,8 @@ class Facts:
     """All facts of one run. Offsets are Debezium's own (LSNs and snapshot state), by connector.
 
     `topic_ids`: the ids of the topics that raw was loaded from; `loaders`: who moved the ledger on, and when last.
-    `warehouse`: why it could not be read; pauses are then those of the last run.
+    `history`: what the warehouse remembers, where it was asked. `warehouse`: why it could not be read; pauses are then
+    those of the last run.
     """
 
     plan: Plan | Unknown
@@ -157,6 +159,7 @@ class Facts:
     topics: Mapping[str, TopicFacts] | Unknown = field(default_factory=dict)
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     loaders: Mapping[str, datetime] = field(default_factory=dict)
+    history: History | None = None
     warehouse: Unknown | None = None
 
     def pause(self, subject: str, at: datetime) -> Pause | None:

@@ -8,39 +8,40 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from catchment.cdc.connectors.client import Connect, Running
+from catchment.cdc.connectors import pauses as people
+from catchment.cdc.connectors.client import Connect
 from catchment.cdc.connectors.configs import declared_connectors
 from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.connectors.plan import Plan, plan
 from catchment.cdc.connectors.sink import Sink
-from catchment.cdc.declared import Application
-from catchment.cdc.health.facts import Facts, Unknown, known
+from catchment.cdc.declared import Application, Shard
+from catchment.cdc.health import records
+from catchment.cdc.health.facts import Facts, ShardFacts, TopicFacts, Unknown, known, or_else
 from catchment.cdc.health.gather_kafka import topic_facts
 from catchment.cdc.health.gather_shard import shard_facts
-from catchment.cdc.health.gather_warehouse import WarehouseFacts, warehouse_facts
-from catchment.cdc.health.history import History
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.systems import warehouse_session
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, TryAgain
+from catchment.warehouse.names import EPOCHS, OFFSETS
 
 T = TypeVar("T")
 LookUp = Callable[[str], Connection]
 SECONDS = 60.0  # for all facts together; what has not answered by then is unknown
 
-
-@dataclass(frozen=True)
-class Gathered:
-    """The facts, and what the warehouse remembers, where it was asked to."""
-
-    facts: Facts
-    history: History | None = None
+# Always the same text: while nothing has changed Snowflake answers from its result cache, and wakes no warehouse.
+_LEDGER = f"""
+SELECT TOPIC, KAFKA_PARTITION, NEXT_OFFSET, TOPIC_ID, LOADER, UPDATED_AT, OTHER_LOADER, OTHER_AT FROM {OFFSETS}
+"""
+_EPOCHS = f"SELECT SHARD, MAX(STARTED_AT) FROM {EPOCHS} GROUP BY SHARD"
 
 
 def gather(
@@ -50,7 +51,7 @@ def gather(
     pauses: Mapping[str, Pause] | None = None,
     query_tag: str = "",
     seconds: float = SECONDS,
-) -> Gathered:
+) -> Facts:
     """The facts as of now.
 
     Args:
@@ -70,37 +71,45 @@ def gather(
             raise CatchmentError(connection.because)
         return connection
 
+    def of_warehouse() -> dict[str, Any]:
+        return _warehouse(given("snowflake_default"), query_tag, with_history=pauses is None)
+
+    def of_kafka() -> dict[str, TopicFacts]:
+        return topic_facts(application, given("kafka"))
+
+    def of_shard(shard: Shard) -> ShardFacts:
+        return shard_facts(shard, given(shard.connection))
+
+    def answer(what: str, asked: Future[T]) -> T | Unknown:
+        return known(lambda: _in_time(asked, what, deadline))
+
     together = ThreadPoolExecutor(max_workers=len(names) + 1, thread_name_prefix="gather")
     try:
-        stored = together.submit(
-            lambda: warehouse_facts(given("snowflake_default"), query_tag=query_tag, with_history=pauses is None)
-        )
+        stored = together.submit(of_warehouse)
         connect = together.submit(_connect, application, given, deadline)
-        topics = together.submit(lambda: topic_facts(application, given("kafka")))
-        shards = {
-            shard.name: together.submit(partial(lambda s: shard_facts(s, given(s.connection)), shard))
-            for shard in application.shards
-        }
-        warehouse = known(lambda: _in_time(stored, "The warehouse", deadline))
-        if isinstance(warehouse, Unknown) and pauses is None:
-            raise _unreadable(warehouse)
-        found = known(lambda: _in_time(topics, "Kafka", deadline))
+        kafka = together.submit(of_kafka)
+        shards = {shard.name: together.submit(of_shard, shard) for shard in application.shards}
+        warehouse = answer("The warehouse", stored)
+        if isinstance(warehouse, Unknown):
+            if pauses is None:
+                text = f"What people have paused can't be read, so nothing is done: {warehouse.because}"
+                raise TryAgain(text) if warehouse.away else CatchmentError(text)
+            warehouse = {"loaded": warehouse, "epochs": warehouse, "pauses": pauses, "warehouse": warehouse}
+        topics = answer("Kafka", kafka)
+        connectors = answer("Kafka Connect", connect)
+        databases = {name: answer(f"The database of {name}", asked) for name, asked in shards.items()}
         facts = Facts(
-            **_of_connect(known(lambda: _in_time(connect, "Kafka Connect", deadline))),
-            **_of_warehouse(warehouse, pauses or {}),
-            shards={
-                name: known(partial(_in_time, asked, f"The database of {name}", deadline))
-                for name, asked in shards.items()
-            },
-            topics=found,
-            ends=found
-            if isinstance(found, Unknown)
-            else {Partition(name, n): end for name, topic in found.items() for n, (_, end) in topic.bounds.items()},
+            **({"plan": connectors, "running": connectors} if isinstance(connectors, Unknown) else connectors),
+            **warehouse,
+            shards=databases,
+            topics=topics,
+            ends=topics
+            if isinstance(topics, Unknown)
+            else {Partition(name, n): end for name, topic in topics.items() for n, (_, end) in topic.bounds.items()},
         )
     finally:
         together.shutdown(wait=False, cancel_futures=True)  # every request has a time-out of its own
-    history = None if isinstance(warehouse, Unknown) else warehouse.history
-    return Gathered(_positions_of_sink(facts, application), history)
+    return _positions_of_sink(facts, application)
 
 
 def _in_time(asked: Future[T], what: str, deadline: float) -> T:
@@ -110,28 +119,37 @@ def _in_time(asked: Future[T], what: str, deadline: float) -> T:
         raise TryAgain(f"{what} did not answer in time.") from error
 
 
-def _unreadable(warehouse: Unknown) -> CatchmentError:
-    text = f"What people have paused can't be read, so nothing is done: {warehouse.because}"
-    return TryAgain(text) if warehouse.away else CatchmentError(text)
+# --- the warehouse --------------------------------------------------------------------------------------------------
 
 
-def _of_warehouse(warehouse: WarehouseFacts | Unknown, pauses: Mapping[str, Pause]) -> dict[str, Any]:
-    if isinstance(warehouse, Unknown):
-        return {"loaded": warehouse, "epochs": warehouse, "pauses": pauses, "warehouse": warehouse}
+def _warehouse(connection: Connection, query_tag: str, *, with_history: bool) -> dict[str, Any]:
+    """Pauses, how far raw is and by whom, epochs; what was seen and done before, where it is asked for."""
+    with warehouse_session(connection, query_tag=query_tag, doing="read pauses, ledger and epochs") as opened:
+        cursor = opened.cursor()
+        history = records.read(cursor) if with_history else None
+        pauses = people.newest(cursor)
+        cursor.execute(_LEDGER)
+        ledger = list(cursor.fetchall())
+        cursor.execute(_EPOCHS)
+        epochs = {shard: at.replace(tzinfo=UTC) for shard, at in cursor.fetchall()}
+    loaders: dict[str, datetime] = {}
+    for *_, loader, at, other, other_at in ledger:
+        for token, moved_at in ((loader, at), (other, other_at)):
+            if token:
+                name = str(token).rpartition(" ")[0]  # the process, without its session and transaction
+                moved_at = moved_at.replace(tzinfo=UTC)
+                loaders[name] = max(loaders.get(name, moved_at), moved_at)
     return {
-        "loaded": warehouse.loaded,
-        "epochs": warehouse.epochs,
-        "pauses": warehouse.pauses,
-        "topic_ids": warehouse.topic_ids,
-        "loaders": warehouse.loaders,
+        "pauses": pauses,
+        "loaded": {Partition(topic, int(number)): int(offset) for topic, number, offset, *_ in ledger},
+        "topic_ids": {topic: str(id_) for topic, _, _, id_, *_ in ledger if id_},
+        "loaders": loaders,
+        "epochs": epochs,
+        "history": history,
     }
 
 
 # --- Connect --------------------------------------------------------------------------------------------------------
-
-
-def _of_connect(found: dict[str, Any] | Unknown) -> dict[str, Any]:
-    return {"plan": found, "running": found} if isinstance(found, Unknown) else found
 
 
 def _connect(application: Application, given: Callable[[str], Connection], deadline: float) -> dict[str, Any]:
@@ -139,16 +157,15 @@ def _connect(application: Application, given: Callable[[str], Connection], deadl
     configs = known(lambda: declared_connectors(application, given))
     with_sink = known(lambda: Sink.of(given("kafka_connect")) is not None) is True
     with Connect(given("kafka_connect")) as connect:
-        running: Mapping[str, Running] | Unknown = known(connect.connectors)
+        running = known(connect.connectors)
         planned: Plan | Unknown
-        if isinstance(running, Unknown) or isinstance(configs, Unknown):
-            planned = configs if isinstance(configs, Unknown) else Unknown("Connect does not answer.")
+        if isinstance(configs, Unknown):
+            planned = configs
         else:
-            planned = plan(configs, running)
-        there: Iterable[str] = () if isinstance(running, Unknown) else running
+            planned = Unknown("Connect does not answer.") if isinstance(running, Unknown) else plan(configs, running)
         sinks = {database.sink for database in application.databases}
         names = {shard.connector for shard in application.shards} | (sinks if with_sink else set())
-        offsets = {name: _offset(connect, name, deadline) for name in sorted(names) if name in there}
+        offsets = {name: _offset(connect, name, deadline) for name in sorted(names & or_else(running, {}).keys())}
     return {"plan": planned, "running": running, "offsets": offsets, "sink_declared": with_sink}
 
 
@@ -176,9 +193,9 @@ def _positions_of_sink(facts: Facts, application: Application) -> Facts:
     """Where the sink does the loading, how far it is: what its consumer group has committed."""
     if not facts.sink_declared or isinstance(facts.ends, Unknown):
         return facts
-    found = [facts.offsets.get(database.sink) for database in application.databases]
-    known_ones = [dict(offsets) for offsets in found if offsets is not None and not isinstance(offsets, Unknown)]
-    if not known_ones:
+    found = [or_else(facts.offsets.get(database.sink), None) for database in application.databases]
+    committed = [dict(offsets) for offsets in found if offsets is not None]
+    if not committed:
         return facts
-    loaded = ChainMap(*known_ones)
+    loaded = ChainMap(*committed)
     return replace(facts, loaded={p: int(loaded[str(p)]) for p in facts.ends if str(p) in loaded})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from catchment.cdc.declared import Application
-from catchment.cdc.health.facts import Facts, TopicFacts, Unknown, known
+from catchment.cdc.health.facts import TopicFacts, known, or_else
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
 from catchment.connection import Connection
@@ -16,25 +17,20 @@ EXPIRING = 0.5  # of a topic's retention: what has waited for longer is about to
 
 def topic_facts(application: Application, connection: Connection) -> dict[str, TopicFacts]:
     """Each declared topic that exists."""
-    kafka = Kafka(connection)
-    try:
+    with closing(Kafka(connection)) as kafka:
         topics = kafka.topics(shard.topic(table) for shard, table in application.replicated())
         bounds = kafka.bounds([Partition(t.name, number) for t in topics.values() for number in t.partitions])
-        settings = known(lambda: kafka.settings(topics)) if topics else {}
-        given = {} if isinstance(settings, Unknown) else settings
-        expiring = known(lambda: _expiring(kafka, bounds, given))
-        old = {} if isinstance(expiring, Unknown) else expiring
-        return {
-            name: TopicFacts(
-                id=topic.id,
-                bounds={p.number: ends for p, ends in bounds.items() if p.topic == name},
-                settings=given.get(name, {}),
-                expiring={p.number: offset for p, offset in old.items() if p.topic == name},
-            )
-            for name, topic in topics.items()
-        }
-    finally:
-        kafka.close()
+        settings = or_else(known(lambda: kafka.settings(topics)), {}) if topics else {}
+        expiring = or_else(known(lambda: _expiring(kafka, bounds, settings)), {})
+    return {
+        name: TopicFacts(
+            id=topic.id,
+            bounds={p.number: ends for p, ends in bounds.items() if p.topic == name},
+            settings=settings.get(name, {}),
+            expiring={p.number: offset for p, offset in expiring.items() if p.topic == name},
+        )
+        for name, topic in topics.items()
+    }
 
 
 def _expiring(
@@ -54,25 +50,12 @@ def _expiring(
     return found
 
 
-def waiting(partitions: Iterable[Partition], facts: Facts, connection: Connection) -> dict[Partition, bool]:
+def waiting(asked: Mapping[Partition, int], connection: Connection) -> dict[Partition, bool]:
     """Whether Kafka has a committed record to load at or after the next offset of each partition."""
-    asked = {partition: facts.behind()[partition][0] for partition in partitions}
-    if not asked:
-        return {}
-    answer = known(lambda: _records_at(asked, connection))
-    return {} if isinstance(answer, Unknown) else answer
-
-
-def _records_at(asked: Mapping[Partition, int], connection: Connection) -> dict[Partition, bool]:
-    kafka = Kafka(connection)
-    try:
+    with closing(Kafka(connection)) as kafka:
         bounds = kafka.bounds(asked)
         kafka.assign({p: max(offset, bounds[p][0]) for p, offset in asked.items()})
-        found: set[Partition] = set()
         for _ in range(10):
-            found |= {partition for partition, records in kafka.poll(0.3).items() if records}
-            if found:
+            if found := {partition for partition, records in kafka.poll(0.3).items() if records}:
                 break
-        return {partition: partition in found for partition in asked}
-    finally:
-        kafka.close()
+    return {partition: partition in found for partition in asked}

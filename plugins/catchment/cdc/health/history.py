@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.health.policy import HEALTHY_STATES, State
+from catchment.cdc.health.policy import State
 
 RECENT = timedelta(minutes=10)
 
@@ -53,37 +53,19 @@ class History:
         seen = self.seen.get(subject)
         return seen if seen and now - seen.at <= RECENT else None
 
-    def since(self, subject: str, state: State, now: datetime) -> datetime:
-        """Since when the subject is in this state, as far as runs have seen it."""
-        seen = self.last(subject)
-        return seen.since if seen and seen.state == state else now
-
-    def unhealthy_since(self, subject: str, state: State, now: datetime) -> datetime | None:
-        """When the trouble began, whatever states it passed through; None when all is well."""
-        if state in HEALTHY_STATES:
-            return None
-        seen = self.last(subject)
-        return seen.unhealthy_since or now if seen else now
-
     def last_action(self, subject: str, key: str | None = None, fingerprint: str | None = None) -> Done | None:
         """The newest action of that kind (of any, without `key`) on a subject."""
-        fitting = (
-            done
-            for done in reversed(self.actions)
-            if done.subject == subject and key in (None, done.key) and fingerprint in (None, done.fingerprint)
-        )
-        return next(fitting, None)
-
-    def attempts(self, subject: str, key: str, fingerprint: str, trouble: datetime, stable: timedelta) -> Done | None:
-        """The last attempt that counts: None when there was none, or the subject was well for `stable` after it.
-
-        `trouble` is when the present trouble began.
-        """
-        last = self.last_action(subject, key, fingerprint)
-        return None if last is None or trouble - last.at >= stable else last
+        return _last(self.actions, subject, key, fingerprint)
 
     def last_alert(self, subject: str, key: str) -> Done | None:
-        return next((a for a in reversed(self.alerts) if (a.subject, a.key) == (subject, key)), None)
+        return _last(self.alerts, subject, key)
 
     def last_proposal(self, subject: str, key: str) -> Done | None:
-        return next((p for p in reversed(self.proposals) if (p.subject, p.key) == (subject, key)), None)
+        return _last(self.proposals, subject, key)
+
+
+def _last(of: tuple[Done, ...], subject: str, key: str | None, fingerprint: str | None = None) -> Done | None:
+    for done in reversed(of):
+        if done.subject == subject and key in (None, done.key) and fingerprint in (None, done.fingerprint):
+            return done
+    return None

@@ -7,27 +7,25 @@ warehouse's facts (`records`) are only what changed; should a store be empty, th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from catchment.cdc.connectors.pauses import Pause
-from catchment.cdc.health.facts import SnapshotCount
+from catchment.cdc.health.decide import Decision, Outcome
+from catchment.cdc.health.facts import Question, SnapshotCount
 from catchment.cdc.health.history import Done, History, Seen
 from catchment.cdc.systems import warehouse_session
-from catchment.errors import CatchmentError, TryAgain
+from catchment.connection import Connection
+from catchment.errors import TryAgain
 from catchment.warehouse.names import MEMORY
-
-if TYPE_CHECKING:
-    from catchment.cdc.health.decide import ConnectorAction, Decision
-    from catchment.cdc.health.gather import LookUp
 
 FORGOTTEN = timedelta(days=30)  # for how long what no longer exists is remembered
 MOST_UNWRITTEN = 500  # rows kept for a warehouse that is away
-_KEPT, _COUNTS, _QUESTIONS = "kept", "counts", "questions"
+_KEPT, _COUNTS = "kept", "counts"
 
 Row = tuple[str, str, str, str, str, str | None, str, str]
 
@@ -41,12 +39,14 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run leaves: history, people's pauses as last read, and rows that the warehouse has not taken yet."""
+    """What a run leaves: history, people's pauses as last read, rows that the warehouse has not taken yet, and what it
+    wants to be counted."""
 
     at: datetime
     history: History = field(default_factory=History)
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     unwritten: tuple[Row, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 def load(memory: Memory) -> Kept | None:
@@ -72,71 +72,25 @@ def save_counts(memory: Memory, counts: Iterable[SnapshotCount]) -> None:
     memory.set(_COUNTS, msgspec.to_builtins(tuple(counts)))
 
 
-def load_questions(memory: Memory) -> list[dict[str, str]]:
-    """What the last run wants to be counted: `shard`, `table`, `signal`, `since`."""
-    return list(memory.get(_QUESTIONS) or [])
+def after(history: History, decision: Decision, now: datetime, outcomes: Iterable[Outcome] = ()) -> History:
+    """The history once a decision is part of it: of each thing only the newest, for that is all that is asked.
 
-
-def save_questions(memory: Memory, questions: list[dict[str, str]]) -> None:
-    memory.set(_QUESTIONS, questions)
-
-
-def after(history: History, decision: Decision, now: datetime) -> History:
-    """The history once a decision is part of it: of each thing only the newest, for that is all that is asked."""
+    `outcomes`: how actions ended, once it is known. What Connect could not take just then (409) does not count.
+    """
+    errors = {action.subject: error for action, error in outcomes if error}
     seen = {s.subject: Seen(now, s.state, s.since, s.unhealthy_since, s.found.detail) for s in decision.subjects}
     kept = {name: each for name, each in history.seen.items() if now - each.at < FORGOTTEN}
+    actions = (
+        Done(a.subject, a.act, now, a.attempt, a.fingerprint, str(errors.get(a.subject, "")))
+        for a in decision.actions
+        if not isinstance(errors.get(a.subject), TryAgain)
+    )
     return History(
         seen=kept | seen,
-        actions=_newest(
-            (*history.actions, *(Done(a.subject, a.act, now, a.attempt, a.fingerprint) for a in decision.actions)), now
-        ),
+        actions=_newest((*history.actions, *actions), now),
         alerts=_newest((*history.alerts, *(Done(a.subject, a.key, now) for a in decision.alerts)), now),
         proposals=_newest((*history.proposals, *(Done(p.subject, p.dag_id, now) for p in decision.proposals)), now),
     )
-
-
-def with_outcomes(
-    history: History, before: History, outcomes: Iterable[tuple[ConnectorAction, CatchmentError | None]]
-) -> History:
-    """The history once it is known how actions ended: what Connect could not take just then (409) does not count.
-
-    `before` is the history before the decision: an attempt that does not count leaves the one before it in place.
-    """
-    actions = history.actions
-    for action, error in outcomes:
-        made = history.last_action(action.subject, action.act, action.fingerprint)
-        if made is None or error is None:
-            continue
-        others = tuple(done for done in actions if done is not made)
-        if isinstance(error, TryAgain):
-            earlier = before.last_action(action.subject, action.act, action.fingerprint)
-            actions = tuple(sorted((*others, *([earlier] if earlier else ())), key=lambda done: done.at))
-        else:
-            actions = (*others, replace(made, error=str(error)))
-    return replace(history, actions=actions)
-
-
-def not_after(kept: Kept, now: datetime) -> Kept:
-    """The same, with nothing in the future: this machine's clock was set back since, and waits must still end."""
-
-    def past(at: datetime) -> datetime:
-        return min(at, now)
-
-    def of(done: tuple[Done, ...]) -> tuple[Done, ...]:
-        return tuple(replace(each, at=past(each.at)) for each in done)
-
-    history = kept.history
-    seen = {
-        name: replace(
-            each,
-            at=past(each.at),
-            since=past(each.since),
-            unhealthy_since=each.unhealthy_since and past(each.unhealthy_since),
-        )
-        for name, each in history.seen.items()
-    }
-    history = History(seen, of(history.actions), of(history.alerts), of(history.proposals))
-    return replace(kept, at=past(kept.at), history=history)
 
 
 def _newest(done: tuple[Done, ...], now: datetime) -> tuple[Done, ...]:
@@ -144,11 +98,25 @@ def _newest(done: tuple[Done, ...], now: datetime) -> tuple[Done, ...]:
     return tuple(sorted(newest.values(), key=lambda each: each.at))
 
 
+def not_after(kept: Kept, now: datetime) -> Kept:
+    """The same, with nothing in the future: this machine's clock was set back since, and waits must still end."""
+
+    def past(done: tuple[Done, ...]) -> tuple[Done, ...]:
+        return tuple(replace(each, at=min(each.at, now)) for each in done)
+
+    history, seen = kept.history, {}
+    for name, each in history.seen.items():
+        trouble = each.unhealthy_since and min(each.unhealthy_since, now)
+        seen[name] = replace(each, at=min(each.at, now), since=min(each.since, now), unhealthy_since=trouble)
+    history = History(seen, past(history.actions), past(history.alerts), past(history.proposals))
+    return replace(kept, at=min(kept.at, now), history=history)
+
+
 @dataclass(frozen=True)
 class WarehouseMemory:
     """For a terminal, and where no Airflow runs. Each call opens a session, for calls are few."""
 
-    look_up: LookUp
+    look_up: Callable[[str], Connection]
 
     def get(self, key: str) -> Any:
         found = self._run(f"SELECT VALUE FROM {MEMORY} WHERE NAME = %s", (key,))

@@ -7,8 +7,10 @@ where that is empty.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from catchment.cdc.health.decide import ConnectorAction, Decision
@@ -40,47 +42,33 @@ def read(cursor: Cursor) -> History:
         for kind, subject, state, at, since, detail in cursor.fetchall()
     ]
     ends = {(subject, state, at): detail for kind, subject, state, at, _, detail in rows if kind == "outcome"}
-    return History(
-        seen={
-            subject: Seen(at, State(state), since or at, _moment(detail.pop("unhealthy_since", None)), detail)
-            for kind, subject, state, at, since, detail in rows
-            if kind == "state" and state in set(State)
-        },
-        actions=tuple(
-            Done(subject, state, at, int(detail["attempt"]), str(detail["fingerprint"]), str(end.get("error", "")))
-            for kind, subject, state, at, _, detail in rows
-            if kind == "action" and (end := ends.get((subject, state, at), {})).get("done", True)
-        ),
-        alerts=_done(rows, "alert"),
-        proposals=_done(rows, "proposal"),
-    )
+    seen, done = {}, defaultdict[str, list[Done]](list)
+    for kind, subject, state, at, since, detail in rows:
+        end = ends.get((subject, state, at), {})
+        if kind == "state" and state in set(State):
+            trouble = detail.pop("unhealthy_since", None)
+            unhealthy_since = datetime.fromisoformat(trouble) if trouble else None
+            seen[subject] = Seen(at, State(state), since or at, unhealthy_since, detail)
+        elif kind == "action" and end.get("done", True):
+            attempt, error = int(detail["attempt"]), str(end.get("error", ""))
+            done[kind].append(Done(subject, state, at, attempt, str(detail["fingerprint"]), error))
+        elif kind in ("alert", "proposal"):
+            done[kind].append(Done(subject, state, at))
+    return History(seen, tuple(done["action"]), tuple(done["alert"]), tuple(done["proposal"]))
 
 
 def decided(run: str, at: datetime, decision: Decision, history: History) -> list[Row]:
     """The rows of a decision: states that are not those of the run before, actions, alerts, proposals."""
-    rows = [
-        _row(
-            run,
-            at,
-            "state",
-            s.subject,
-            s.state,
-            s.since,
-            s.found.sentence,
-            {**s.found.detail, **_trouble(s.unhealthy_since)},
-        )
-        for s in decision.subjects
-        if (before := history.last(s.subject)) is None or before.state != s.state
-    ]
-    rows += [
-        _row(run, at, "action", a.subject, a.act, None, a.reason, {"attempt": a.attempt, "fingerprint": a.fingerprint})
-        for a in decision.actions
-    ]
-    rows += [_row(run, at, "alert", a.subject, a.key, None, a.text, {}) for a in decision.alerts]
-    rows += [
-        _row(run, at, "proposal", p.subject, p.dag_id, None, p.consequence, {"conf": dict(p.conf)})
-        for p in decision.proposals
-    ]
+    row, rows = partial(_row, run, at), []
+    for s in decision.subjects:
+        before = history.last(s.subject)
+        if before is None or before.state != s.state:
+            trouble = {"unhealthy_since": s.unhealthy_since.isoformat()} if s.unhealthy_since else {}
+            rows.append(row("state", s.subject, s.state, s.found.sentence, {**s.found.detail, **trouble}, s.since))
+    for a in decision.actions:
+        rows.append(row("action", a.subject, a.act, a.reason, {"attempt": a.attempt, "fingerprint": a.fingerprint}))
+    rows += [row("alert", alert.subject, alert.key, alert.text, {}) for alert in decision.alerts]
+    rows += [row("proposal", p.subject, p.dag_id, p.consequence, {"conf": dict(p.conf)}) for p in decision.proposals]
     return rows
 
 
@@ -88,7 +76,21 @@ def outcome(run: str, at: datetime, action: ConnectorAction, error: CatchmentErr
     """How an action ended. One that Connect could not take just then (409, away) does not count as an attempt."""
     said = str(error) if error else ""
     detail = {"done": not isinstance(error, TryAgain), "error": said, "fingerprint": action.fingerprint}
-    return _row(run, at, "outcome", action.subject, action.act, None, said or "done", detail)
+    return _row(run, at, "outcome", action.subject, action.act, said or "done", detail)
+
+
+def _row(
+    run: str,
+    at: datetime,
+    kind: str,
+    subject: str,
+    state: str,
+    sentence: str,
+    detail: Mapping[str, Any],
+    since: datetime | None = None,
+) -> Row:
+    said = json.dumps(detail, default=str)
+    return run, sql_time(at) or "", kind, subject, str(state), sql_time(since), sentence[:4000], said
 
 
 def write(cursor: Cursor, rows: Sequence[Row]) -> None:
@@ -107,31 +109,3 @@ def write(cursor: Cursor, rows: Sequence[Row]) -> None:
 def prune(cursor: Cursor, now: datetime) -> None:
     """Delete what is older than the retention."""
     cursor.execute(f"DELETE FROM {HEALTH} WHERE AT < %(to)s::TIMESTAMP_NTZ", {"to": sql_time(now - RETENTION)})
-
-
-def _row(
-    run: str, at: datetime, kind: str, subject: str, state: str, since: datetime | None, sentence: str, detail: Any
-) -> Row:
-    written_at = sql_time(at) or ""
-    return (
-        run,
-        written_at,
-        kind,
-        subject,
-        str(state),
-        sql_time(since),
-        sentence[:4000],
-        json.dumps(detail, default=str),
-    )
-
-
-def _done(rows: Iterable[tuple[Any, ...]], kind: str) -> tuple[Done, ...]:
-    return tuple(Done(subject, state, at) for of, subject, state, at, _, _ in rows if of == kind)
-
-
-def _trouble(since: datetime | None) -> dict[str, str]:
-    return {"unhealthy_since": since.isoformat()} if since else {}
-
-
-def _moment(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -84,12 +84,12 @@ def assess_loader(observed: Observation) -> Assessment:
     return observed.describe(State.HEALTHY, f"at most {lag} offsets behind.", detail)
 
 
-def suspicious(facts: Facts, history: History, now: datetime) -> tuple[Partition, ...]:
-    """Partitions that may be stuck: behind a run ago and now, at the same offset. End offsets also count markers of
-    transactions, so whether there is a record to load is asked of Kafka for these alone."""
+def suspicious(facts: Facts, history: History, now: datetime) -> dict[Partition, int]:
+    """Partitions that may be stuck: behind a run ago and now, at the same offset, which is given. End offsets also count
+    markers of transactions, so whether there is a record to load is asked of Kafka for these alone."""
     seen = history.recent(LOADER, now)
     before = seen.detail.get("behind", {}) if seen and now - seen.at >= SEEN_TWICE else {}
-    return tuple(p for p, (loaded, _) in facts.behind().items() if before.get(str(p), [None])[0] == loaded)
+    return {p: loaded for p, (loaded, _) in facts.behind().items() if before.get(str(p), [None])[0] == loaded}
 
 
 def assess_sink(observed: Observation) -> Assessment:
