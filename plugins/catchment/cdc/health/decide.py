@@ -1,4 +1,7 @@
-"""What to do, given the facts, the history and the time. Pure.
+"""The state of everything watched, and what to do about it, given the facts, the history and the time. Pure.
+
+A REST status of RUNNING is no health: a connector is well when its tasks run, its slot is read, its slot moves on, its
+heartbeat beats, its snapshots brought every row, and its config, tables, publication and topics are the declared ones.
 
 Nothing that could skip data is ever an action. It is a proposal, which a person approves after reading the
 consequence. Only what failed is restarted, with back-off and a budget.
@@ -10,16 +13,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeAlias
 
 from catchment.cdc.connectors.client import Config
 from catchment.cdc.connectors.plan import Change
 from catchment.cdc.declared import Application, Shard
-from catchment.cdc.health.assess import assess
-from catchment.cdc.health.assessment import Assessment
+from catchment.cdc.health.assessment import LOADER, Assessment
+from catchment.cdc.health.drift import assess_tables
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
+from catchment.cdc.health.observation import Observation, ShardObservation
 from catchment.cdc.health.policy import HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
+from catchment.cdc.health.shared import assess_loader, assess_parts, assess_sink
+from catchment.cdc.health.snapshots import SNAPSHOTS, assess_snapshots
+from catchment.cdc.health.sources import assess_source
+from catchment.cdc.health.topics import assess_topics
 from catchment.errors import CatchmentError
 
 REBUILD, RESNAPSHOT, END_SNAPSHOT, ASK = "cdc_rebuild_shard", "cdc_resnapshot", "cdc_end_snapshot", "cdc_approval"
@@ -137,12 +146,32 @@ def decide(
 ) -> Decision:
     """The states of everything, and what follows from them. `clock_ran_back`: the last run was in our future."""
     policy = policy or Policy()
-    found = assess(application, facts, history, now, policy, clock_ran_back=clock_ran_back)
+    found = (*assess_parts(facts, clock_ran_back), *_assess(application, facts, history, now, policy))
     subjects = tuple(_placed(each, history, now) for each in found)
     actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
     alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
     proposals = tuple(proposal for s in subjects for proposal in _proposals(s, facts, history, now, policy))
     return Decision(subjects, actions, alerts, proposals)
+
+
+def _assess(
+    application: Application, facts: Facts, history: History, now: datetime, policy: Policy
+) -> Iterator[Assessment]:
+    """The loader; each source with its snapshots, tables and topics; Snowflake's sink; what nobody declared."""
+    of = partial(Observation, facts=facts, history=history, now=now, policy=policy)
+    yield assess_loader(of(name=LOADER))
+    for shard in application.shards:
+        of_shard = partial(ShardObservation, facts=facts, history=history, now=now, policy=policy, shard=shard)
+        yield assess_source(of_shard(name=shard.connector))
+        yield assess_snapshots(of_shard(name=shard.connector + SNAPSHOTS))
+        if tables := assess_tables(of_shard(name=f"{shard.connector}/tables")):
+            yield tables
+        yield assess_topics(of_shard(name=f"{shard.connector}/topics"))
+    if facts.sink_declared:
+        yield from (assess_sink(of(name=database.sink)) for database in application.databases)
+    if not isinstance(facts.plan, Unknown):
+        for name in facts.plan.undeclared:
+            yield of(name=name).describe(State.UNDECLARED, "runs and is not declared; it is left alone.")
 
 
 def _placed(found: Assessment, history: History, now: datetime) -> SubjectState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,8 +80,8 @@ def gather(
     def of_shard(shard: Shard) -> ShardFacts:
         return shard_facts(shard, given(shard.connection))
 
-    def answer(what: str, asked: Future[T]) -> T | Unknown:
-        return known(lambda: _in_time(asked, what, deadline))
+    def answer(what: str, result: Callable[..., T]) -> T | Unknown:
+        return known(lambda: _in_time(result, what, deadline))
 
     together = ThreadPoolExecutor(max_workers=len(names) + 1, thread_name_prefix="gather")
     try:
@@ -89,15 +89,15 @@ def gather(
         connect = together.submit(_connect, application, given, deadline)
         kafka = together.submit(of_kafka)
         shards = {shard.name: together.submit(of_shard, shard) for shard in application.shards}
-        warehouse = answer("The warehouse", stored)
+        warehouse = answer("The warehouse", stored.result)
         if isinstance(warehouse, Unknown):
             if pauses is None:
                 text = f"What people have paused can't be read, so nothing is done: {warehouse.because}"
                 raise TryAgain(text) if warehouse.away else CatchmentError(text)
             warehouse = {"loaded": warehouse, "epochs": warehouse, "pauses": pauses, "warehouse": warehouse}
-        topics = answer("Kafka", kafka)
-        connectors = answer("Kafka Connect", connect)
-        databases = {name: answer(f"The database of {name}", asked) for name, asked in shards.items()}
+        topics = answer("Kafka", kafka.result)
+        connectors = answer("Kafka Connect", connect.result)
+        databases = {name: answer(f"The database of {name}", asked.result) for name, asked in shards.items()}
         facts = Facts(
             **({"plan": connectors, "running": connectors} if isinstance(connectors, Unknown) else connectors),
             **warehouse,
@@ -112,9 +112,9 @@ def gather(
     return _positions_of_sink(facts, application)
 
 
-def _in_time(asked: Future[T], what: str, deadline: float) -> T:
+def _in_time(result: Callable[..., T], what: str, deadline: float) -> T:
     try:
-        return asked.result(timeout=max(0.0, deadline - time.monotonic()))
+        return result(timeout=max(0.0, deadline - time.monotonic()))
     except Late as error:
         raise TryAgain(f"{what} did not answer in time.") from error
 

@@ -46,11 +46,7 @@ def shard_facts(shard: Shard, connection: Connection) -> ShardFacts:
     with database.opened(connection) as opened:
 
         def asked(ask: Callable[[], T]) -> T | Unknown:
-            def explained() -> T:
-                with database.explained(connection):
-                    return ask()
-
-            return known(explained)
+            return known(database.explained(connection)(ask))
 
         wal, slot, clock = _slot(opened, shard)
         beat = asked(lambda: _heartbeat(opened))

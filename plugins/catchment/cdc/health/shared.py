@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from catchment.cdc.health.assessment import CLOCK, CONNECT, KAFKA, LOADER, WAREHOUSE, Assessment, first_cause
@@ -12,39 +13,32 @@ from catchment.cdc.health.policy import SEEN_TWICE, State
 from catchment.cdc.loader.batch import Partition
 
 
-def assess_connect(facts: Facts) -> Assessment:
-    """Whether Connect answers."""
-    running = facts.running
-    if not isinstance(running, Unknown):
-        return Assessment(CONNECT, State.HEALTHY, f"Kafka Connect answers, with {len(running)} connectors.")
-    state = State.REBALANCING if running.busy else State.CONNECT_DOWN
-    return Assessment(CONNECT, state, running.because)
-
-
-def assess_kafka(facts: Facts) -> Assessment:
-    """Whether Kafka answers."""
+def assess_parts(facts: Facts, clock_ran_back: bool) -> Iterator[Assessment]:
+    """Whether Connect, Kafka and the warehouse answer, and the check's own clock goes forward."""
+    if isinstance(facts.running, Unknown):
+        state = State.REBALANCING if facts.running.busy else State.CONNECT_DOWN
+        yield Assessment(CONNECT, state, facts.running.because)
+    else:
+        text = f"Kafka Connect answers, with {len(facts.running)} connectors."
+        yield Assessment(CONNECT, State.HEALTHY, text)
     if isinstance(facts.ends, Unknown):
-        return Assessment(KAFKA, State.KAFKA_DOWN, facts.ends.because)
-    return Assessment(KAFKA, State.HEALTHY, f"Kafka answers, with {len(facts.ends)} partitions of declared topics.")
-
-
-def assess_warehouse(facts: Facts) -> Assessment:
-    """Whether the warehouse answers. Without it the check goes on, by the pauses that it knew last."""
-    if facts.warehouse is not None:
+        yield Assessment(KAFKA, State.KAFKA_DOWN, facts.ends.because)
+    else:
+        text = f"Kafka answers, with {len(facts.ends)} partitions of declared topics."
+        yield Assessment(KAFKA, State.HEALTHY, text)
+    if facts.warehouse:  # without it the check goes on, by the pauses that it knew last
         text = "The warehouse can't be asked for pauses, ledger and epochs; the last known pauses hold. "
-        return Assessment(WAREHOUSE, State.WAREHOUSE_DOWN, text + facts.warehouse.because)
-    return Assessment(WAREHOUSE, State.HEALTHY, "The warehouse answers.")
-
-
-def assess_clock(ran_back: bool) -> Assessment:
-    """Whether the check's own clock goes forward."""
-    if ran_back:
+        yield Assessment(WAREHOUSE, State.WAREHOUSE_DOWN, text + facts.warehouse.because)
+    else:
+        yield Assessment(WAREHOUSE, State.HEALTHY, "The warehouse answers.")
+    if clock_ran_back:
         text = (
             "This machine's clock was set back: the last run was later than now. Waits begin again from now; times in "
             "RAW.CATCHMENT.CDC_HEALTH overlap. See that the workers keep time (chrony, NTP)."
         )
-        return Assessment(CLOCK, State.CLOCK_JUMPED, text, news=True)
-    return Assessment(CLOCK, State.HEALTHY, "The clock of this check goes forward.")
+        yield Assessment(CLOCK, State.CLOCK_JUMPED, text, news=True)
+    else:
+        yield Assessment(CLOCK, State.HEALTHY, "The clock of this check goes forward.")
 
 
 def assess_loader(observed: Observation) -> Assessment:
@@ -85,8 +79,9 @@ def assess_loader(observed: Observation) -> Assessment:
 
 
 def suspicious(facts: Facts, history: History, now: datetime) -> dict[Partition, int]:
-    """Partitions that may be stuck: behind a run ago and now, at the same offset, which is given. End offsets also count
-    markers of transactions, so whether there is a record to load is asked of Kafka for these alone."""
+    """Partitions that may be stuck: behind a run ago and now, at the same offset, which it gives.
+
+    End offsets also count markers of transactions, so whether there is a record to load is asked of Kafka for these."""
     seen = history.recent(LOADER, now)
     before = seen.detail.get("behind", {}) if seen and now - seen.at >= SEEN_TWICE else {}
     return {p: loaded for p, (loaded, _) in facts.behind().items() if before.get(str(p), [None])[0] == loaded}
