@@ -10,10 +10,10 @@ import pytest
 
 from catchment.cdc.connectors.configs import TOPIC_SETTINGS
 from catchment.cdc.connectors.plan import plan
-from catchment.cdc.health.assessment import first_cause
 from catchment.cdc.health.decide import ActionKind, decide
 from catchment.cdc.health.facts import Facts, SnapshotCount, SnapshotSignal, TopicFacts, Unknown
 from catchment.cdc.health.memory import after
+from catchment.cdc.health.observation import first_cause
 from catchment.cdc.health.policy import State
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.setup.catalog import Catalog, Column, Identity, Index, Publication, Published, Relation, Storage

@@ -15,13 +15,12 @@ from catchment.cdc.connectors.client import Connect
 from catchment.cdc.declared import Application
 from catchment.cdc.health import memory as store
 from catchment.cdc.health import records
-from catchment.cdc.health.assessment import first_cause
 from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, Outcome, decide
 from catchment.cdc.health.facts import Facts, Unknown, known, or_else
-from catchment.cdc.health.gather import LookUp, gather
-from catchment.cdc.health.gather_kafka import waiting
+from catchment.cdc.health.gather import LookUp, gather, waiting
 from catchment.cdc.health.history import History
 from catchment.cdc.health.memory import Kept, Memory, Row
+from catchment.cdc.health.observation import first_cause
 from catchment.cdc.health.policy import Policy
 from catchment.cdc.health.shared import suspicious
 from catchment.cdc.health.snapshots import questions
@@ -31,10 +30,6 @@ from catchment.cdc.systems import warehouse_session
 from catchment.errors import CatchmentError
 
 _NOT_OF_CONNECT = (ActionKind.TOPICS, ActionKind.MIGRATE)
-
-
-class FailedAgain(CatchmentError):
-    """What was restarted is dead again."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +129,10 @@ def _have(connect: Connect, action: ConnectorAction) -> None:
         connect.put(action.subject, action.config)
 
 
-def _dead_again(actions: Sequence[ConnectorAction], look_up: LookUp, seconds: float) -> dict[str, FailedAgain]:
+def _dead_again(actions: Sequence[ConnectorAction], look_up: LookUp, seconds: float) -> dict[str, CatchmentError]:
     """Those of them that have a failed task so long after, with its cause."""
     time.sleep(seconds)
-    found = {}
+    found: dict[str, CatchmentError] = {}
     with Connect(look_up("kafka_connect")) as connect:
         for action in actions:
             status = known(partial(connect.status, action.subject))
@@ -145,7 +140,8 @@ def _dead_again(actions: Sequence[ConnectorAction], look_up: LookUp, seconds: fl
                 continue
             traces = [task.trace for task in status.failed] or ([status.trace] if status.state == "FAILED" else [])
             if traces:
-                found[action.subject] = FailedAgain(f"it failed again within {seconds:.0f} s: {first_cause(traces[0])}")
+                text = f"it failed again within {seconds:.0f} s: {first_cause(traces[0])}"
+                found[action.subject] = CatchmentError(text)
     return found
 
 

@@ -19,11 +19,10 @@ from typing import Any, TypeAlias
 from catchment.cdc.connectors.client import Config
 from catchment.cdc.connectors.plan import Change
 from catchment.cdc.declared import Application, Shard
-from catchment.cdc.health.assessment import LOADER, Assessment
 from catchment.cdc.health.drift import assess_tables
 from catchment.cdc.health.facts import Facts, Unknown
-from catchment.cdc.health.history import History
-from catchment.cdc.health.observation import Observation, ShardObservation
+from catchment.cdc.health.history import History, newest
+from catchment.cdc.health.observation import LOADER, Assessment, Observation, ShardObservation
 from catchment.cdc.health.policy import HEALTHY_STATES, NOW, SEEN_TWICE, Policy, State
 from catchment.cdc.health.shared import assess_loader, assess_parts, assess_sink
 from catchment.cdc.health.snapshots import SNAPSHOTS, assess_snapshots
@@ -69,12 +68,7 @@ class Alert:
 
     subject: str
     key: str
-    sentence: str
-    runbook: str
-
-    @property
-    def text(self) -> str:
-        return f"{self.sentence} See {self.runbook}."
+    text: str
 
 
 @dataclass(frozen=True)
@@ -176,7 +170,7 @@ def _assess(
 
 def _placed(found: Assessment, history: History, now: datetime) -> SubjectState:
     """Since when it is so, and since when not all is well, whatever states it passed through, as far as runs saw it."""
-    seen = history.last(found.subject)
+    seen = history.seen.get(found.subject)
     since = seen.since if seen and seen.state == found.state else now
     unhealthy_since = seen.unhealthy_since or now if seen else now
     return SubjectState(found, since, None if found.state in HEALTHY_STATES else unhealthy_since)
@@ -192,7 +186,7 @@ def _actions(
     action = _wanted(s, facts, now)
     if action is None:
         return
-    last = history.last_action(s.subject, action.act, action.fingerprint)
+    last = newest(history.actions, s.subject, action.act, action.fingerprint)
     if last and (s.unhealthy_since or now) - last.at >= policy.stable:
         last = None  # all was well for so long after it that it does not count
     attempts = last.attempt if last else 0
@@ -234,7 +228,7 @@ def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) ->
         return
     key = f"{s.state}/{s.found.about}" if s.found.about else str(s.state)
     sentence, delay = s.found.sentence, NOW if s.found.news else s.state.alert_after
-    tried = history.last_action(s.subject)
+    tried = newest(history.actions, s.subject)
     counts = tried is not None and s.unhealthy_since is not None and s.unhealthy_since - tried.at < policy.stable
     if tried and counts and s.state is not State.SILENCED:
         if tried.attempt >= policy.restarts:
@@ -246,11 +240,11 @@ def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) ->
         if tried.error:
             sentence = f"{sentence} The last try: {tried.error}"
     if now - s.since >= delay and _is_news(s, key, history, now, policy):
-        yield Alert(s.subject, key, sentence, s.state.runbook)
+        yield Alert(s.subject, key, f"{sentence} See {s.state.runbook}.")
 
 
 def _is_news(s: SubjectState, key: str, history: History, now: datetime, policy: Policy) -> bool:
-    last = history.last_alert(s.subject, key)
+    last = newest(history.alerts, s.subject, key)
     if last is None:
         return True
     again = last.at < s.since and now - last.at >= policy.quiet
@@ -277,7 +271,7 @@ def _proposals(s: SubjectState, facts: Facts, history: History, now: datetime, p
             Proposal(s.subject, RESNAPSHOT, {**conf, "table": table}, _RESNAPSHOT, s.since)
             for table in s.found.detail["short"]
         ]
-    made = history.last_proposal(s.subject, wanted[0].dag_id) if wanted else None
+    made = newest(history.proposals, s.subject, wanted[0].dag_id) if wanted else None
     if made is None or made.at < s.since:
         yield from wanted
 

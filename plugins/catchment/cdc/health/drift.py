@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Iterator
 
 from catchment.cdc.declared import Shard, Table
-from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Unknown
-from catchment.cdc.health.observation import ShardObservation
+from catchment.cdc.health.observation import Assessment, ShardObservation
 from catchment.cdc.health.policy import State
 from catchment.cdc.setup.catalog import Catalog
 from catchment.cdc.setup.problems import OPERATIONS, Problem, problems, publication_problems

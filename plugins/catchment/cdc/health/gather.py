@@ -11,8 +11,9 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
+from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,9 +26,9 @@ from catchment.cdc.connectors.sink import Sink
 from catchment.cdc.declared import Application, Shard
 from catchment.cdc.health import records
 from catchment.cdc.health.facts import Facts, ShardFacts, TopicFacts, Unknown, known, or_else
-from catchment.cdc.health.gather_kafka import topic_facts
 from catchment.cdc.health.gather_shard import shard_facts
 from catchment.cdc.loader.batch import Partition
+from catchment.cdc.loader.kafka import Kafka
 from catchment.cdc.systems import warehouse_session
 from catchment.connection import Connection
 from catchment.errors import CatchmentError, TryAgain
@@ -35,6 +36,7 @@ from catchment.warehouse.names import EPOCHS, OFFSETS
 
 T = TypeVar("T")
 LookUp = Callable[[str], Connection]
+EXPIRING = 0.5  # of a topic's retention: what has waited for longer is about to be lost
 SECONDS = 60.0  # for all facts together; what has not answered by then is unknown
 
 # Always the same text: while nothing has changed Snowflake answers from its result cache, and wakes no warehouse.
@@ -71,12 +73,6 @@ def gather(
             raise CatchmentError(connection.because)
         return connection
 
-    def of_warehouse() -> dict[str, Any]:
-        return _warehouse(given("snowflake_default"), query_tag, with_history=pauses is None)
-
-    def of_kafka() -> dict[str, TopicFacts]:
-        return topic_facts(application, given("kafka"))
-
     def of_shard(shard: Shard) -> ShardFacts:
         return shard_facts(shard, given(shard.connection))
 
@@ -85,9 +81,9 @@ def gather(
 
     together = ThreadPoolExecutor(max_workers=len(names) + 1, thread_name_prefix="gather")
     try:
-        stored = together.submit(of_warehouse)
+        stored = together.submit(lambda: _warehouse(given("snowflake_default"), query_tag, with_history=pauses is None))
         connect = together.submit(_connect, application, given, deadline)
-        kafka = together.submit(of_kafka)
+        kafka = together.submit(lambda: _topics(application, given("kafka")))
         shards = {shard.name: together.submit(of_shard, shard) for shard in application.shards}
         warehouse = answer("The warehouse", stored.result)
         if isinstance(warehouse, Unknown):
@@ -199,3 +195,52 @@ def _positions_of_sink(facts: Facts, application: Application) -> Facts:
         return facts
     loaded = ChainMap(*committed)
     return replace(facts, loaded={p: int(loaded[str(p)]) for p in facts.ends if str(p) in loaded})
+
+
+# --- Kafka ----------------------------------------------------------------------------------------------------------
+
+
+def _topics(application: Application, connection: Connection) -> dict[str, TopicFacts]:
+    """Each declared topic that exists."""
+    with closing(Kafka(connection)) as kafka:
+        topics = kafka.topics(shard.topic(table) for shard, table in application.replicated())
+        bounds = kafka.bounds([Partition(t.name, number) for t in topics.values() for number in t.partitions])
+        settings = or_else(known(lambda: kafka.settings(topics)), {}) if topics else {}
+        expiring = or_else(known(lambda: _expiring(kafka, bounds, settings)), {})
+    return {
+        name: TopicFacts(
+            id=topic.id,
+            bounds={p.number: ends for p, ends in bounds.items() if p.topic == name},
+            settings=settings.get(name, {}),
+            expiring={p.number: offset for p, offset in expiring.items() if p.topic == name},
+        )
+        for name, topic in topics.items()
+    }
+
+
+def _expiring(
+    kafka: Kafka, bounds: Mapping[Partition, tuple[int, int]], settings: Mapping[str, Mapping[str, str]]
+) -> dict[Partition, int]:
+    """The offset of each partition before which records have half of their time in Kafka behind them."""
+    by_retention: dict[int, list[Partition]] = {}
+    for partition in bounds:
+        keeps = settings.get(partition.topic, {}).get("retention.ms", "")
+        if keeps.isdigit():  # -1: for ever
+            by_retention.setdefault(int(keeps), []).append(partition)
+    found: dict[Partition, int] = {}
+    for retention, partitions in by_retention.items():
+        at = datetime.now(UTC) - timedelta(milliseconds=retention) * EXPIRING
+        offsets = kafka.offsets_at(partitions, at)
+        found |= {p: bounds[p][1] if offset is None else offset for p, offset in offsets.items()}
+    return found
+
+
+def waiting(asked: Mapping[Partition, int], connection: Connection) -> dict[Partition, bool]:
+    """Whether Kafka has a committed record to load at or after the next offset of each partition."""
+    with closing(Kafka(connection)) as kafka:
+        bounds = kafka.bounds(asked)
+        kafka.assign({p: max(offset, bounds[p][0]) for p, offset in asked.items()})
+        for _ in range(10):
+            if found := {partition for partition, records in kafka.poll(0.3).items() if records}:
+                break
+    return {partition: partition in found for partition in asked}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from catchment.cdc import shard as database
@@ -87,13 +88,13 @@ def _heartbeat(opened: Any) -> tuple[float, int] | None:
 
 
 def _signals(opened: Any) -> tuple[SnapshotSignal, ...]:
-    return tuple(_signal(id_, data) for id_, data in database.rows(opened, _SIGNALS))
-
-
-def _signal(id_: str, data: str | None) -> SnapshotSignal:
-    """A signal as people write them; one that is not JSON asks for nothing, and Debezium logs so."""
-    try:
-        asked = json.loads(data or "{}")
-        return SnapshotSignal(id_, tuple(map(str, asked.get("data-collections", ()))), "additional-conditions" in asked)
-    except (ValueError, AttributeError, TypeError):
-        return SnapshotSignal(id_, ())
+    """Signals as people write them; one that is not JSON asks for nothing, and Debezium logs so."""
+    found = []
+    for id_, data in database.rows(opened, _SIGNALS):
+        signal = SnapshotSignal(id_, ())
+        with suppress(ValueError, AttributeError, TypeError):
+            asked = json.loads(data or "{}")
+            tables = tuple(map(str, asked.get("data-collections", ())))
+            signal = SnapshotSignal(id_, tables, "additional-conditions" in asked)
+        found.append(signal)
+    return tuple(found)

@@ -45,27 +45,15 @@ class History:
     alerts: tuple[Done, ...] = ()
     proposals: tuple[Done, ...] = ()
 
-    def last(self, subject: str) -> Seen | None:
-        return self.seen.get(subject)
-
     def recent(self, subject: str, now: datetime) -> Seen | None:
         """What was seen of the subject a run ago; None when that is too long ago to compare with."""
         seen = self.seen.get(subject)
         return seen if seen and now - seen.at <= RECENT else None
 
-    def last_action(self, subject: str, key: str | None = None, fingerprint: str | None = None) -> Done | None:
-        """The newest action of that kind (of any, without `key`) on a subject."""
-        return _last(self.actions, subject, key, fingerprint)
 
-    def last_alert(self, subject: str, key: str) -> Done | None:
-        return _last(self.alerts, subject, key)
-
-    def last_proposal(self, subject: str, key: str) -> Done | None:
-        return _last(self.proposals, subject, key)
-
-
-def _last(of: tuple[Done, ...], subject: str, key: str | None, fingerprint: str | None = None) -> Done | None:
-    for done in reversed(of):
-        if done.subject == subject and key in (None, done.key) and fingerprint in (None, done.fingerprint):
-            return done
+def newest(done: tuple[Done, ...], subject: str, key: str | None = None, fingerprint: str | None = None) -> Done | None:
+    """The newest of that kind (of any, without `key`) that was done to a subject."""
+    for each in reversed(done):
+        if each.subject == subject and key in (None, each.key) and fingerprint in (None, each.fingerprint):
+            return each
     return None

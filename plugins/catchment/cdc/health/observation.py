@@ -1,9 +1,10 @@
-"""What one run knows of one subject, and what it measures for the next one to compare with."""
+"""What one run knows of one subject, what it finds, and what it measures for the next one to compare with."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -12,10 +13,30 @@ from typing import Any
 from catchment.cdc.connectors.client import Config, ConnectorStatus, Running
 from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.declared import Shard
-from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
-from catchment.cdc.health.history import History, Seen
+from catchment.cdc.health.history import History, Seen, newest
 from catchment.cdc.health.policy import Policy, State
+
+CONNECT, KAFKA, WAREHOUSE, CLOCK, LOADER = "connect", "kafka", "warehouse", "clock", "loader"
+_WORDLESS = re.compile(r"java\.lang\.NullPointerException(: Cannot .*)?")
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """`explained`: another subject's state is the cause, so this one raises no alert. `shard`: the one it speaks of.
+
+    `about`: what of many it is about, where another one in the same state is news. `news`: an alert at once, however
+    long the state has to last otherwise.
+    """
+
+    subject: str
+    state: State
+    sentence: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    explained: bool = False
+    shard: Shard | None = None
+    about: str = ""
+    news: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +70,7 @@ class Observation:
 
     @property
     def seen(self) -> Seen | None:
-        return self.history.last(self.name)
+        return self.history.seen.get(self.name)
 
     def kept(self, key: str, otherwise: Any = None) -> Any:
         """What the run before left for this one, however long ago it was."""
@@ -169,7 +190,7 @@ def _inactive_since(observed: ShardObservation) -> str:
     before = observed.before("inactive_since") if observed.before("connector") == "RUNNING" else None
     if before is None:
         return observed.now.isoformat()
-    acted, pause = observed.history.last_action(observed.name), observed.facts.pauses.get(observed.name)
+    acted, pause = newest(observed.history.actions, observed.name), observed.facts.pauses.get(observed.name)
     begins = (acted and acted.at, observed.epoch, pause and pause.ends)
     idle = datetime.fromisoformat(str(before))
     return max(idle, *(at for at in begins if at and at <= observed.now), idle).isoformat()
@@ -185,3 +206,22 @@ def _plain(value: Any) -> Any:
         case Slot():
             return asdict(value)
     return value
+
+
+def first_cause(trace: str) -> str:
+    """The innermost cause of a Java stack trace that says something, in one line.
+
+    Of a cause without words (a NullPointerException) the place is named, for that is all that is known.
+    """
+    causes: list[str] = []
+    for line in (line.strip() for line in trace.splitlines()):
+        if line.startswith("at "):
+            if causes and _WORDLESS.fullmatch(causes[-1]):
+                causes[-1] = f"no reason given in {line.removeprefix('at ').partition('(')[0]}"
+        elif line and not line.startswith("..."):
+            causes.append(line.removeprefix("Caused by: "))
+    worded = [cause for cause in causes if not cause.startswith("no reason given")]
+    name, _, said = ((worded or [""])[-1]).partition(": ")
+    text = f"{name.rpartition('.')[2]}: {said}" if said else name
+    wordless = causes[-1] if causes and causes[-1] not in worded else ""
+    return (f"{text[:240]} ({wordless[:160]})" if text and wordless else text[:240] or wordless) or "no trace"

@@ -61,7 +61,7 @@ def decided(run: str, at: datetime, decision: Decision, history: History) -> lis
     """The rows of a decision: states that are not those of the run before, actions, alerts, proposals."""
     row, rows = partial(_row, run, at), []
     for s in decision.subjects:
-        before = history.last(s.subject)
+        before = history.seen.get(s.subject)
         if before is None or before.state != s.state:
             trouble = {"unhealthy_since": s.unhealthy_since.isoformat()} if s.unhealthy_since else {}
             rows.append(row("state", s.subject, s.state, s.found.sentence, {**s.found.detail, **trouble}, s.since))

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from catchment.cdc.health.assessment import CLOCK, CONNECT, KAFKA, LOADER, WAREHOUSE, Assessment, first_cause
 from catchment.cdc.health.facts import Facts, Unknown
 from catchment.cdc.health.history import History
-from catchment.cdc.health.observation import Observation
+from catchment.cdc.health.observation import (
+    CLOCK,
+    CONNECT,
+    KAFKA,
+    LOADER,
+    WAREHOUSE,
+    Assessment,
+    Observation,
+    first_cause,
+)
 from catchment.cdc.health.policy import SEEN_TWICE, State
 from catchment.cdc.loader.batch import Partition
 

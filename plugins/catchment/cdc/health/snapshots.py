@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from catchment.cdc.declared import Application
-from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import (
     Facts,
     Question,
@@ -25,7 +24,7 @@ from catchment.cdc.health.facts import (
     snapshotting_incrementally,
 )
 from catchment.cdc.health.history import History
-from catchment.cdc.health.observation import ShardObservation
+from catchment.cdc.health.observation import Assessment, ShardObservation
 from catchment.cdc.health.policy import State
 
 PENDING, COMPLETE, SHORT, UNWATCHED = "pending", "complete", "short", "unwatched"

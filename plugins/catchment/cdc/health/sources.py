@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from catchment.cdc.health.assessment import Assessment, amount, first_cause
 from catchment.cdc.health.facts import (
     ShardFacts,
     Slot,
@@ -21,7 +20,8 @@ from catchment.cdc.health.facts import (
     snapshotting,
     snapshotting_incrementally,
 )
-from catchment.cdc.health.observation import ShardObservation, measured
+from catchment.cdc.health.history import newest
+from catchment.cdc.health.observation import Assessment, ShardObservation, first_cause, measured
 from catchment.cdc.health.policy import SEEN_TWICE, State
 
 _FULL = ("No space left on device", "could not extend file", "disk quota exceeded", "Disk full")
@@ -254,10 +254,19 @@ def _clock(observed: ShardObservation, database: ShardFacts) -> Iterator[Assessm
 
 def _began_lately(observed: ShardObservation) -> bool:
     """Whether we created, changed or restarted it recently."""
-    acted = observed.history.last_action(observed.name)
+    acted = newest(observed.history.actions, observed.name)
     return acted is not None and observed.now - acted.at < observed.policy.starting
 
 
 def _minutes(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+
+
+def amount(count: float) -> str:
+    """Bytes for a person: `1.5 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(count) < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 from catchment.cdc.connectors.configs import TOPIC_SETTINGS
-from catchment.cdc.health.assessment import Assessment
 from catchment.cdc.health.facts import TopicFacts, Unknown, or_else
-from catchment.cdc.health.observation import ShardObservation
+from catchment.cdc.health.observation import Assessment, ShardObservation
 from catchment.cdc.health.policy import State
 from catchment.cdc.loader.batch import Partition
 from catchment.cdc.loader.kafka import Kafka
