@@ -181,4 +181,4 @@ def streaming(folder: Path) -> Iterator[Drill]:
 
 def sentence(report: Report, subject: str) -> str:
     """What a run said of a subject."""
-    return next(s.found.sentence for s in report.decision.subjects if s.subject == subject)
+    return next(s.sentence for s in report.decision.subjects if s.subject == subject)

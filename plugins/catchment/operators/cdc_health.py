@@ -45,7 +45,7 @@ class CdcHealthOperator(BaseOperator):
             self.log.info("%s", line)
         decision = report.decision
         ti.xcom_push(key=ALERTS, value=[alert.text for alert in decision.alerts])
-        ti.xcom_push(key=KNOWN, value=[subject.found.sentence for subject in decision.troubles])
+        ti.xcom_push(key=KNOWN, value=[subject.sentence for subject in decision.troubles])
         return [
             {"trigger_dag_id": asks, "conf": dict(conf), "trigger_run_id": proposal.run_id}
             for proposal in decision.proposals

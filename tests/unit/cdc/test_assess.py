@@ -133,7 +133,7 @@ def test_a_source_is_in_the_state_that_the_facts_say(facts: Facts, state: State)
 def test_every_sentence_names_the_subject() -> None:
     for _, facts, _ in ROWS:
         for subject in Watch().see(facts).subjects:
-            assert subject.subject in ("connect", "kafka") or subject.subject in subject.found.sentence
+            assert subject.subject in ("connect", "kafka") or subject.subject in subject.sentence
 
 
 @pytest.mark.parametrize(
@@ -335,8 +335,8 @@ def test_what_a_person_paused_is_left_alone_with_name_reason_and_end(facts: Fact
     decision = Watch().see(paused(facts))
     (subject,) = [s for s in decision.subjects if s.subject == NAME]
     assert subject.state == State.SILENCED
-    assert "Ada" in subject.found.sentence
-    assert "index rebuild" in subject.found.sentence
+    assert "Ada" in subject.sentence
+    assert "index rebuild" in subject.sentence
     assert (decision.actions, decision.alerts, decision.proposals) == ((), (), ())
 
 

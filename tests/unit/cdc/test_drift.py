@@ -101,7 +101,7 @@ def test_the_sentence_says_when_it_was_right_and_what_is_lost() -> None:
     right_at = watch.now
     for _ in range(3):
         decision = watch.see(with_shard(catalog=published(operations=ALL - {"delete"})))
-    (found,) = (s.found for s in decision.subjects if s.subject == TABLES)
+    (found,) = (s for s in decision.subjects if s.subject == TABLES)
     assert f"last seen right at {right_at.isoformat()[:19]} UTC" in found.sentence
     assert "are lost" in found.sentence
 
@@ -247,7 +247,7 @@ def test_a_first_run_does_not_call_a_snapshot_complete_that_stands_in_the_offset
     facts = with_status(running(tasks=("FAILED",), trace=trace))
     facts = replace(facts, shards={**well().shards, "s0": shard(signals=(SIGNAL,))}, offsets={NAME: offset})
     decision = Watch().see(facts)
-    (snapshots,) = (s.found.sentence for s in decision.subjects if s.subject == SNAPSHOTS)
+    (snapshots,) = (s.sentence for s in decision.subjects if s.subject == SNAPSHOTS)
     assert "brought every row" not in snapshots
     assert "public.activities is being read" in snapshots
     assert decision.state(NAME) == State.SNAPSHOT_POISONED

@@ -44,7 +44,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The run for a person: one line for each subject, action, alert and proposal."""
         for subject in self.decision.subjects:
-            yield f"{subject.state:20} {subject.found.sentence} (since {subject.since:%Y-%m-%d %H:%M:%S} UTC)"
+            yield f"{subject.state:20} {subject.sentence} (since {subject.since:%Y-%m-%d %H:%M:%S} UTC)"
         for action, error in self.outcomes:
             done = "done" if action.act in _NOT_OF_CONNECT else "done, and no task of it has failed since"
             yield f"action               {action.act} {action.subject}, attempt {action.attempt}: {error or done}"

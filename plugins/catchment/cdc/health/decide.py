@@ -96,33 +96,16 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class SubjectState:
-    """The state of a subject, and since when."""
-
-    found: Assessment
-    since: datetime
-    unhealthy_since: datetime | None
-
-    @property
-    def subject(self) -> str:
-        return self.found.subject
-
-    @property
-    def state(self) -> State:
-        return self.found.state
-
-
-@dataclass(frozen=True)
 class Decision:
     """The outcome of one run. `troubles` are the subjects that are not well, alerted or not."""
 
-    subjects: tuple[SubjectState, ...]
+    subjects: tuple[Assessment, ...]
     actions: tuple[ConnectorAction, ...]
     alerts: tuple[Alert, ...]
     proposals: tuple[Proposal, ...]
 
     @property
-    def troubles(self) -> tuple[SubjectState, ...]:
+    def troubles(self) -> tuple[Assessment, ...]:
         return tuple(s for s in self.subjects if s.state not in HEALTHY_STATES)
 
     def state(self, subject: str) -> State:
@@ -140,8 +123,7 @@ def decide(
 ) -> Decision:
     """The states of everything, and what follows from them. `clock_ran_back`: the last run was in our future."""
     policy = policy or Policy()
-    found = (*assess_parts(facts, clock_ran_back), *_assess(application, facts, history, now, policy))
-    subjects = tuple(_placed(each, history, now) for each in found)
+    subjects = tuple(_assess(application, facts, history, now, policy, clock_ran_back))
     actions = tuple(action for s in subjects for action in _actions(s, facts, history, now, policy))
     alerts = tuple(alert for s in subjects for alert in _alerts(s, history, now, policy))
     proposals = tuple(proposal for s in subjects for proposal in _proposals(s, facts, history, now, policy))
@@ -149,10 +131,11 @@ def decide(
 
 
 def _assess(
-    application: Application, facts: Facts, history: History, now: datetime, policy: Policy
+    application: Application, facts: Facts, history: History, now: datetime, policy: Policy, clock_ran_back: bool
 ) -> Iterator[Assessment]:
-    """The loader; each source with its snapshots, tables and topics; Snowflake's sink; what nobody declared."""
+    """What all share; each source with its snapshots, tables and topics; Snowflake's sink; what nobody declared."""
     of = partial(Observation, facts=facts, history=history, now=now, policy=policy)
+    yield from assess_parts(of, clock_ran_back)
     yield assess_loader(of(name=LOADER))
     for shard in application.shards:
         of_shard = partial(ShardObservation, facts=facts, history=history, now=now, policy=policy, shard=shard)
@@ -168,20 +151,10 @@ def _assess(
             yield of(name=name).describe(State.UNDECLARED, "runs and is not declared; it is left alone.")
 
 
-def _placed(found: Assessment, history: History, now: datetime) -> SubjectState:
-    """Since when it is so, and since when not all is well, whatever states it passed through, as far as runs saw it."""
-    seen = history.seen.get(found.subject)
-    since = seen.since if seen and seen.state == found.state else now
-    unhealthy_since = seen.unhealthy_since or now if seen else now
-    return SubjectState(found, since, None if found.state in HEALTHY_STATES else unhealthy_since)
-
-
 # --- actions --------------------------------------------------------------------------------------------------------
 
 
-def _actions(
-    s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy
-) -> Iterator[ConnectorAction]:
+def _actions(s: Assessment, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[ConnectorAction]:
     """At most one action for a subject."""
     action = _wanted(s, facts, now)
     if action is None:
@@ -194,15 +167,15 @@ def _actions(
         yield replace(action, attempt=attempts + 1)
 
 
-def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | None:
+def _wanted(s: Assessment, facts: Facts, now: datetime) -> ConnectorAction | None:
     """What would help, whether or not it may be done now."""
-    plain = ConnectorAction(s.subject, ActionKind.RESTART_FAILED, s.found.sentence, 1, shard=s.found.shard)
+    plain = ConnectorAction(s.subject, ActionKind.RESTART_FAILED, s.sentence, 1, shard=s.shard)
     match s.state:
         case State.TOPIC_DRIFTED:
-            topics = tuple(s.found.detail["drifted"])
-            return replace(plain, act=ActionKind.TOPICS, topics=topics, fingerprint=s.found.about)
-        case State.PUBLICATION_NARROWED if s.found.detail["is_safe"]:
-            return replace(plain, act=ActionKind.MIGRATE, fingerprint=s.found.about)
+            topics = tuple(s.detail["drifted"])
+            return replace(plain, act=ActionKind.TOPICS, topics=topics, fingerprint=s.about)
+        case State.PUBLICATION_NARROWED if s.detail["is_safe"]:
+            return replace(plain, act=ActionKind.MIGRATE, fingerprint=s.about)
     if s.state.hands_off or isinstance(facts.running, Unknown):
         return None
     match s.state, facts.change(s.subject):
@@ -222,12 +195,12 @@ def _wanted(s: SubjectState, facts: Facts, now: datetime) -> ConnectorAction | N
 # --- alerts ---------------------------------------------------------------------------------------------------------
 
 
-def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) -> Iterator[Alert]:
+def _alerts(s: Assessment, history: History, now: datetime, policy: Policy) -> Iterator[Alert]:
     """At most one alert for a subject. An alert's key is its state; a spent restart budget is an alert of its own."""
-    if s.state.alert_after is None or s.found.explained:
+    if s.state.alert_after is None or s.explained:
         return
-    key = f"{s.state}/{s.found.about}" if s.found.about else str(s.state)
-    sentence, delay = s.found.sentence, NOW if s.found.news else s.state.alert_after
+    key = f"{s.state}/{s.about}" if s.about else str(s.state)
+    sentence, delay = s.sentence, NOW if s.news else s.state.alert_after
     tried = newest(history.actions, s.subject)
     counts = tried is not None and s.unhealthy_since is not None and s.unhealthy_since - tried.at < policy.stable
     if tried and counts and s.state is not State.SILENCED:
@@ -243,7 +216,7 @@ def _alerts(s: SubjectState, history: History, now: datetime, policy: Policy) ->
         yield Alert(s.subject, key, f"{sentence} See {s.state.runbook}.")
 
 
-def _is_news(s: SubjectState, key: str, history: History, now: datetime, policy: Policy) -> bool:
+def _is_news(s: Assessment, key: str, history: History, now: datetime, policy: Policy) -> bool:
     last = newest(history.alerts, s.subject, key)
     if last is None:
         return True
@@ -254,12 +227,12 @@ def _is_news(s: SubjectState, key: str, history: History, now: datetime, policy:
 # --- proposals ------------------------------------------------------------------------------------------------------
 
 
-def _proposals(s: SubjectState, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Proposal]:
+def _proposals(s: Assessment, facts: Facts, history: History, now: datetime, policy: Policy) -> Iterator[Proposal]:
     """What a person may approve, proposed once for a trouble."""
-    shard = s.found.shard
+    shard = s.shard
     if shard is None or facts.pause(shard.connector, now):
         return
-    conf = {"shard": shard.name, "reason": s.found.sentence, "dry_run": False}
+    conf = {"shard": shard.name, "reason": s.sentence, "dry_run": False}
     lost = s.state in (State.SLOT_LOST, State.SLOT_MISSING, State.SLOT_REPLACED)
     wanted: list[Proposal] = []
     if lost or (s.state is State.ZOMBIE and now - s.since >= policy.propose_after):
@@ -269,7 +242,7 @@ def _proposals(s: SubjectState, facts: Facts, history: History, now: datetime, p
     elif s.state is State.SNAPSHOT_INCOMPLETE:
         wanted = [
             Proposal(s.subject, RESNAPSHOT, {**conf, "table": table}, _RESNAPSHOT, s.since)
-            for table in s.found.detail["short"]
+            for table in s.detail["short"]
         ]
     made = newest(history.proposals, s.subject, wanted[0].dag_id) if wanted else None
     if made is None or made.at < s.since:

@@ -78,7 +78,7 @@ def after(history: History, decision: Decision, now: datetime, outcomes: Iterabl
     `outcomes`: how actions ended, once it is known. What Connect could not take just then (409) does not count.
     """
     errors = {action.subject: error for action, error in outcomes if error}
-    seen = {s.subject: Seen(now, s.state, s.since, s.unhealthy_since, s.found.detail) for s in decision.subjects}
+    seen = {s.subject: Seen(now, s.state, s.since, s.unhealthy_since, s.detail) for s in decision.subjects}
     kept = {name: each for name, each in history.seen.items() if now - each.at < FORGOTTEN}
     actions = (
         Done(a.subject, a.act, now, a.attempt, a.fingerprint, str(errors.get(a.subject, "")))

@@ -15,7 +15,7 @@ from catchment.cdc.connectors.pauses import Pause
 from catchment.cdc.declared import Shard
 from catchment.cdc.health.facts import Facts, ShardFacts, Slot, Unknown
 from catchment.cdc.health.history import History, Seen, newest
-from catchment.cdc.health.policy import Policy, State
+from catchment.cdc.health.policy import HEALTHY_STATES, Policy, State
 
 CONNECT, KAFKA, WAREHOUSE, CLOCK, LOADER = "connect", "kafka", "warehouse", "clock", "loader"
 _WORDLESS = re.compile(r"java\.lang\.NullPointerException(: Cannot .*)?")
@@ -23,8 +23,10 @@ _WORDLESS = re.compile(r"java\.lang\.NullPointerException(: Cannot .*)?")
 
 @dataclass(frozen=True)
 class Assessment:
-    """`explained`: another subject's state is the cause, so this one raises no alert. `shard`: the one it speaks of.
+    """The state of a subject, since when it is so, and since when not all is well, whatever states it passed through.
 
+    `sentence` is for a person, `detail` for the next run. `shard`: the one it speaks of. `explained`: another subject's
+    state is the cause, so this one raises no alert.
     `about`: what of many it is about, where another one in the same state is news. `news`: an alert at once, however
     long the state has to last otherwise.
     """
@@ -32,9 +34,11 @@ class Assessment:
     subject: str
     state: State
     sentence: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    explained: bool = False
+    detail: Mapping[str, Any]
+    since: datetime
+    unhealthy_since: datetime | None
     shard: Shard | None = None
+    explained: bool = False
     about: str = ""
     news: bool = False
 
@@ -91,8 +95,21 @@ class Observation:
         about: str = "",
         news: bool = False,
     ) -> Assessment:
-        said = f"{self.name}: {sentence}"
-        return Assessment(self.name, state, said, detail or {}, explained, self.shard, about, news)
+        seen, trouble = self.seen, None
+        if state not in HEALTHY_STATES:
+            trouble = (seen and seen.unhealthy_since) or self.now
+        return Assessment(
+            subject=self.name,
+            state=state,
+            sentence=f"{self.name}: {sentence}",
+            detail=detail or {},
+            since=seen.since if seen and seen.state == state else self.now,
+            unhealthy_since=trouble,
+            shard=self.shard,
+            explained=explained,
+            about=about,
+            news=news,
+        )
 
     def silenced(self, pause: Pause) -> Assessment:
         until = f"paused until {pause.ends:%Y-%m-%d %H:%M} UTC, at the request of {pause.owner}: {pause.reason}."

@@ -64,7 +64,7 @@ def decided(run: str, at: datetime, decision: Decision, history: History) -> lis
         before = history.seen.get(s.subject)
         if before is None or before.state != s.state:
             trouble = {"unhealthy_since": s.unhealthy_since.isoformat()} if s.unhealthy_since else {}
-            rows.append(row("state", s.subject, s.state, s.found.sentence, {**s.found.detail, **trouble}, s.since))
+            rows.append(row("state", s.subject, s.state, s.sentence, {**s.detail, **trouble}, s.since))
     for a in decision.actions:
         rows.append(row("action", a.subject, a.act, a.reason, {"attempt": a.attempt, "fingerprint": a.fingerprint}))
     rows += [row("alert", alert.subject, alert.key, alert.text, {}) for alert in decision.alerts]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from catchment.cdc.health.facts import Facts, Unknown
@@ -21,32 +22,36 @@ from catchment.cdc.health.policy import SEEN_TWICE, State
 from catchment.cdc.loader.batch import Partition
 
 
-def assess_parts(facts: Facts, clock_ran_back: bool) -> Iterator[Assessment]:
-    """Whether Connect, Kafka and the warehouse answer, and the check's own clock goes forward."""
+def assess_parts(of: Callable[..., Observation], clock_ran_back: bool) -> Iterator[Assessment]:
+    """Whether Connect, Kafka and the warehouse answer, and the check's own clock goes forward. They name themselves."""
+    connect, kafka, warehouse, clock = (of(name=name) for name in (CONNECT, KAFKA, WAREHOUSE, CLOCK))
+    facts = connect.facts
+
+    def said(part: Observation, state: State, sentence: str, *, news: bool = False) -> Assessment:
+        return replace(part.describe(state, "", news=news), sentence=sentence)
+
     if isinstance(facts.running, Unknown):
         state = State.REBALANCING if facts.running.busy else State.CONNECT_DOWN
-        yield Assessment(CONNECT, state, facts.running.because)
+        yield said(connect, state, facts.running.because)
     else:
-        text = f"Kafka Connect answers, with {len(facts.running)} connectors."
-        yield Assessment(CONNECT, State.HEALTHY, text)
+        yield said(connect, State.HEALTHY, f"Kafka Connect answers, with {len(facts.running)} connectors.")
     if isinstance(facts.ends, Unknown):
-        yield Assessment(KAFKA, State.KAFKA_DOWN, facts.ends.because)
+        yield said(kafka, State.KAFKA_DOWN, facts.ends.because)
     else:
-        text = f"Kafka answers, with {len(facts.ends)} partitions of declared topics."
-        yield Assessment(KAFKA, State.HEALTHY, text)
+        yield said(kafka, State.HEALTHY, f"Kafka answers, with {len(facts.ends)} partitions of declared topics.")
     if facts.warehouse:  # without it the check goes on, by the pauses that it knew last
         text = "The warehouse can't be asked for pauses, ledger and epochs; the last known pauses hold. "
-        yield Assessment(WAREHOUSE, State.WAREHOUSE_DOWN, text + facts.warehouse.because)
+        yield said(warehouse, State.WAREHOUSE_DOWN, text + facts.warehouse.because)
     else:
-        yield Assessment(WAREHOUSE, State.HEALTHY, "The warehouse answers.")
+        yield said(warehouse, State.HEALTHY, "The warehouse answers.")
     if clock_ran_back:
         text = (
             "This machine's clock was set back: the last run was later than now. Waits begin again from now; times in "
             "RAW.CATCHMENT.CDC_HEALTH overlap. See that the workers keep time (chrony, NTP)."
         )
-        yield Assessment(CLOCK, State.CLOCK_JUMPED, text, news=True)
+        yield said(clock, State.CLOCK_JUMPED, text, news=True)
     else:
-        yield Assessment(CLOCK, State.HEALTHY, "The clock of this check goes forward.")
+        yield said(clock, State.HEALTHY, "The clock of this check goes forward.")
 
 
 def assess_loader(observed: Observation) -> Assessment:
