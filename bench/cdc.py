@@ -36,6 +36,7 @@ from local.cdc.stack import Stack, free_ports
 
 PARTS = ("s3", "warehouse", "shard_s0", "shard_s1", "kafka", "connect", "loader")
 RATES = (200.0, 400.0, 800.0, 1600.0, 3200.0)
+LOOK = 0.5  # seconds: looks ten times as often cost the parts a tenth of a core, and what is measured takes a minute
 BULK = """
 INSERT INTO events (account_id, user_id, name, properties, duration_ms, body)
 SELECT mod(n, 1000), n, 'bulk', jsonb_build_object('n', n, 'page', '/pricing'), n * 1.5, repeat('z', 60)
@@ -110,8 +111,8 @@ def bulk(bench: Bench, count: int) -> tuple[float, float]:
     with closing(bench.kafka()) as kafka, closing(bench.warehouse()) as warehouse, closing(bench.shard("s0")) as shard:
         partitions = [Partition(topic, number) for number in kafka.topics([topic])[topic].partitions]
         before = rows(warehouse, topic)
-        on_kafka = Look(lambda: {p: end for p, (_, end) in kafka.bounds(partitions).items()}, every=0.1)
-        in_raw = Look(bench.ledger(), every=0.1)
+        on_kafka = Look(lambda: {p: end for p, (_, end) in kafka.bounds(partitions).items()}, every=LOOK)
+        in_raw = Look(bench.ledger(), every=LOOK)
         with shard.cursor() as cursor:
             cursor.execute(BULK, (count,))
         shard.commit()

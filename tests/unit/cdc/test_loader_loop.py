@@ -312,6 +312,6 @@ def test_the_status_file_tells_a_loader_that_loads_from_one_that_waits(tmp_path:
 
 def test_settings_come_from_the_environment_and_a_bad_one_is_named() -> None:
     given = LoaderSettings.from_env({"CATCHMENT_CDC_FLUSH_SECONDS": "2.5", "CATCHMENT_CDC_NAME": "blue"})
-    assert (given.flush_seconds, given.name, given.batch_rows) == (2.5, "blue", 50_000)
+    assert (given.flush_seconds, given.name, given.batch_rows) == (2.5, "blue", 100_000)
     with pytest.raises(NeedsPerson, match="CATCHMENT_CDC_BATCH_ROWS is 'many'"):
         LoaderSettings.from_env({"CATCHMENT_CDC_BATCH_ROWS": "many"})

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -42,29 +42,23 @@ class LoaderSettings:
 
     name: str = "cdc-load"
     flush_seconds: float = 0.0
-    batch_rows: int = 50_000
-    batch_bytes: int = 64_000_000
+    batch_rows: int = 100_000
+    batch_bytes: int = 128_000_000
     refresh_seconds: float = 10.0
     status: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LoaderSettings:
         """Settings from CATCHMENT_CDC_NAME, _FLUSH_SECONDS, _BATCH_ROWS, _BATCH_BYTES, _REFRESH_SECONDS, _STATUS."""
-        kinds: dict[str, Callable[[str], Any]] = {
-            "name": str,
-            "flush_seconds": float,
-            "batch_rows": int,
-            "batch_bytes": int,
-            "refresh_seconds": float,
-            "status": Path,
-        }
         given: dict[str, Any] = {}
-        for name, kind in kinds.items():
-            text = environ.get(PREFIX + name.upper())
-            try:
-                given |= {name: kind(text)} if text else {}
-            except ValueError as error:
-                raise NeedsPerson(f"{PREFIX}{name.upper()} is {text!r}: give a number.") from error
+        for known in fields(cls):
+            name = PREFIX + known.name.upper()
+            kind: Any = Path if known.name == "status" else type(known.default)
+            if text := environ.get(name):
+                try:
+                    given[known.name] = kind(text)
+                except ValueError as error:
+                    raise NeedsPerson(f"{name} is {text!r}: give a number.") from error
         return cls(**given)
 
 
