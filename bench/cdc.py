@@ -36,7 +36,7 @@ from local.cdc.stack import Stack, free_ports
 
 PARTS = ("s3", "warehouse", "shard_s0", "shard_s1", "kafka", "connect", "loader")
 RATES = (200.0, 400.0, 800.0, 1600.0, 3200.0)
-LOOK = 0.5  # seconds: looks ten times as often cost the parts a tenth of a core, and what is measured takes a minute
+LOOK = 0.5  # seconds: each look costs the parts processor time, and what is measured takes a minute
 BULK = """
 INSERT INTO events (account_id, user_id, name, properties, duration_ms, body)
 SELECT mod(n, 1000), n, 'bulk', jsonb_build_object('n', n, 'page', '/pricing'), n * 1.5, repeat('z', 60)

@@ -114,7 +114,7 @@ def test_a_snapshot_that_fails_every_start_is_named_and_taken_out_of_the_offsets
         "INSERT INTO cdc.signals VALUES ('poison', 'execute-snapshot', "
         '\'{"data-collections": ["public.readings"], "type": "incremental"}\')',
     )
-    # Killed before its first chunk is in the offsets, it would begin anew, and fail after that chunk only.
+    # Killed before its first chunk is in the offsets, it would start over, and fail after that chunk only.
     drill.until(lambda: any(e["offset"].get(CHUNK) for e in _offsets(drill)), 60, "one chunk was read")
     drill.stack.kill("connect")
     drill.sql(S1, "DROP TRIGGER slow ON cdc.signals")

@@ -194,6 +194,16 @@ def test_a_loader_that_did_not_move_and_has_a_record_to_load_is_stuck() -> None:
     assert watch.see(replace(behind, waiting={first: True})).state("loader") == State.LOADER_STUCK
 
 
+def test_a_loader_that_may_be_stuck_is_not_called_well_while_kafka_does_not_say() -> None:
+    """Who can't ask whether a record waits does not know that none does; the next run still compares with this one."""
+    watch, first = Watch(), Partition("s0.public.accounts", 0)
+    behind = well(ends={first: 20}, loaded={first: 10})
+    watch.see(behind)
+    decision = watch.see(replace(behind, waiting=Unknown("Kafka could not fetch: it is tried again.")))
+    assert decision.state("loader") == State.UNKNOWN
+    assert watch.see(replace(behind, waiting={first: True})).state("loader") == State.LOADER_STUCK
+
+
 def test_a_loader_at_the_end_but_for_transaction_markers_is_well() -> None:
     watch, first = Watch(), Partition("s0.public.accounts", 0)
     for _ in range(3):

@@ -16,7 +16,7 @@ from catchment.cdc.declared import Application
 from catchment.cdc.health import memory as store
 from catchment.cdc.health import records
 from catchment.cdc.health.decide import ActionKind, ConnectorAction, Decision, Outcome, decide
-from catchment.cdc.health.facts import Facts, Unknown, known, or_else
+from catchment.cdc.health.facts import Facts, Unknown, known
 from catchment.cdc.health.gather import LookUp, gather, waiting
 from catchment.cdc.health.history import History
 from catchment.cdc.health.memory import Kept, Memory, Row
@@ -73,7 +73,7 @@ def check(
     history = before.history if before else facts.history or History()
     facts = replace(facts, counts=store.load_counts(memory))
     if stuck := suspicious(facts, history, now):
-        facts = replace(facts, waiting=or_else(known(lambda: waiting(stuck, look_up("kafka"))), {}))
+        facts = replace(facts, waiting=known(lambda: waiting(stuck, look_up("kafka"))))
     decision = decide(application, facts, history, now, policy, clock_ran_back=kept is not None and kept.at > now)
     rows = [*(before.unwritten if before else ()), *records.decided(run, now, decision, history)]
     # Before anything is done: a run that dies then still counts.

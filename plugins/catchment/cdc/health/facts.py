@@ -1,4 +1,4 @@
-"""Everything known about the pipeline at one time: plain values, gathered by `gather`, judged by `assess`.
+"""Everything known about the pipeline at one time: plain values, gathered by `gather`, judged by `decide`.
 
 Each source of facts may fail alone; its facts are then `Unknown`, with the reason.
 """
@@ -151,7 +151,7 @@ class Facts:
     offsets: Mapping[str, Mapping[str, Any] | Unknown] = field(default_factory=dict)
     ends: Mapping[Partition, int] | Unknown = field(default_factory=dict)
     loaded: Mapping[Partition, int] | Unknown = field(default_factory=dict)
-    waiting: Mapping[Partition, bool] = field(default_factory=dict)
+    waiting: Mapping[Partition, bool] | Unknown = field(default_factory=dict)
     counts: tuple[SnapshotCount, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     sink_declared: bool = False

@@ -92,6 +92,7 @@ def gather(
                 raise TryAgain(text) if warehouse.away else CatchmentError(text)
             warehouse = {"loaded": warehouse, "epochs": warehouse, "pauses": pauses, "warehouse": warehouse}
         topics = answer("Kafka", kafka.result)
+        ends = topics if isinstance(topics, Unknown) else _ends(topics)
         connectors = answer("Kafka Connect", connect.result)
         databases = {name: answer(f"The database of {name}", asked.result) for name, asked in shards.items()}
         facts = Facts(
@@ -99,9 +100,7 @@ def gather(
             **warehouse,
             shards=databases,
             topics=topics,
-            ends=topics
-            if isinstance(topics, Unknown)
-            else {Partition(name, n): end for name, topic in topics.items() for n, (_, end) in topic.bounds.items()},
+            ends=ends,
         )
     finally:
         together.shutdown(wait=False, cancel_futures=True)  # every request has a time-out of its own
@@ -218,6 +217,10 @@ def _topics(application: Application, connection: Connection) -> dict[str, Topic
     }
 
 
+def _ends(topics: Mapping[str, TopicFacts]) -> dict[Partition, int]:
+    return {Partition(name, n): end for name, topic in topics.items() for n, (_, end) in topic.bounds.items()}
+
+
 def _expiring(
     kafka: Kafka, bounds: Mapping[Partition, tuple[int, int]], settings: Mapping[str, Mapping[str, str]]
 ) -> dict[Partition, int]:
@@ -239,6 +242,8 @@ def waiting(asked: Mapping[Partition, int], connection: Connection) -> dict[Part
     """Whether Kafka has a committed record to load at or after the next offset of each partition."""
     with closing(Kafka(connection)) as kafka:
         bounds = kafka.bounds(asked)
+        if unknown := asked.keys() - bounds.keys():
+            raise TryAgain(f"Kafka does not say which offsets it has of {', '.join(sorted(map(str, unknown)))}.")
         kafka.assign({p: max(offset, bounds[p][0]) for p, offset in asked.items()})
         for _ in range(10):
             if found := {partition for partition, records in kafka.poll(0.3).items() if records}:

@@ -73,6 +73,11 @@ def assess_loader(observed: Observation) -> Assessment:
         "busy": busy,  # who moved the ledger on since it was last moved before the run before
         "moved_at": max((at.isoformat() for at in facts.loaders.values()), default=""),
     }
+    if isinstance(facts.waiting, Unknown):
+        text = (
+            f"may be stuck: partitions did not move, and whether they have records is unknown: {facts.waiting.because}"
+        )
+        return observed.describe(State.UNKNOWN, text, detail)
     stuck = [partition for partition in behind if facts.waiting.get(partition)]
     if stuck:
         worst = max(stuck, key=lambda partition: behind[partition][1] - behind[partition][0])
