@@ -108,6 +108,7 @@ def run_task(warehouse: Warehouse, home: Path) -> subprocess.CompletedProcess[st
         "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": json.dumps(connection),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        "AIRFLOW__COSMOS__CACHE_DIR": str(home / "cosmos"),  # else one of the machine, which another user may own
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     command = [sys.executable, "-c", TASK, str(PROJECT)]
